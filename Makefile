@@ -1,0 +1,64 @@
+# One virtual environment, .venv, holds the demo or, on top of it, the tools of
+# development. A stamp in it tells what is installed, so a second run is instant.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+
+# nginx lives in a directory that a user's PATH may lack.
+export PATH := $(PATH):/usr/sbin
+# Keep pyright to the version in the lock, and from asking whether there is a newer one.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.PHONY: help demo walk test check lock clean
+.DELETE_ON_ERROR:
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+
+demo: .venv/.demo ## Run the example shop (STORE=... and PORT=... choose its store and port)
+	@exec $(BIN)/python -m examples.shop.demo
+
+walk: .venv/.demo ## Walk through the example shop as a client would (STORE=...)
+	@exec $(BIN)/python -m examples.shop.walk
+
+test: .venv/.dev ## Run the tests (ARGS=... goes to pytest)
+	@tools/programs.sh
+	$(BIN)/pytest $(ARGS)
+
+check: .venv/.dev ## Check style, types, layers and documentation
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python tools/docs.py
+
+# The demo's lock takes its versions from dev's, so that one environment suits both.
+COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --extra redis --python-version 3.11 \
+	--universal --generate-hashes --annotation-style line \
+	--no-header --no-emit-index-url --no-emit-find-links --no-python-downloads $(ARGS)
+lock: .venv/.dev ## Lock the requirements anew (ARGS=--upgrade to take newer versions)
+	$(COMPILE) requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
+
+clean: ## Remove all that the other targets made
+	rm -rf .venv dist .hypothesis .*_cache
+	find . -name __pycache__ -prune -exec rm -r {} +
+
+# pip rather than python: where ensurepip is missing (Debian without python3-venv),
+# venv fails but leaves a python behind.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"coatcheck needs Python 3.11 or newer; name one: make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+
+.venv/.demo: requirements/demo.txt pyproject.toml | $(BIN)/pip
+	$(PIP) --require-hashes -r requirements/demo.txt
+	$(PIP) --no-deps --no-build-isolation --check-build-dependencies -e .
+	@touch $@
+
+# The lock has one package without a wheel; it is built by the setuptools just installed.
+.venv/.dev: requirements/dev.txt .venv/.demo
+	$(PIP) --require-hashes --use-pep517 --no-build-isolation -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""Programs that show coatcheck at work; each folder runs by itself."""

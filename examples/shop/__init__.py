@@ -1,0 +1,1 @@
+"""A small shop on three identical servers that share one session store."""

@@ -1,0 +1,98 @@
+"""The shop to try out: `python -m examples.shop.demo`, until Ctrl-C.
+
+STORE names another session store (default: an SQLite file of yours), PORT the port (8000).
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from examples.shop.fleet import Fleet, FleetError
+from examples.shop.ports import is_free
+from examples.shop.users import DEMO_PASSWORDS
+
+DEFAULT_PORT: Final = "8000"
+
+
+def main() -> int:
+    """Run the fleet until SIGINT or SIGTERM; returns the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    port = os.environ.get("PORT", DEFAULT_PORT)
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        return _fail(f"PORT is {port!r}; it must be a number from 1 to 65535.")
+    if not is_free(int(port)):
+        return _fail(f"Port {port} is taken; choose another, as in: PORT=8010 make demo")
+    try:
+        return _run(int(port))
+    except FleetError as error:
+        return _fail(f"The shop did not open: {error}.")
+    except KeyboardInterrupt:
+        print("\nThe shop is closed.")
+        return 0
+
+
+def _run(port: int) -> int:
+    state = state_folder()
+    store = os.environ.get("STORE", f"sqlite:///{state / 'shop.db'}")
+    with Fleet(store, clock=state / "clock", port=port) as fleet:
+        print(_opening(fleet, store, state), flush=True)
+        return _watch(fleet)
+
+
+def _watch(fleet: Fleet) -> int:
+    """Report each server that stops; the others carry on, and without the balancer it is over."""
+    running = dict(fleet.children)
+    while running:
+        for name, child in tuple(running.items()):
+            if not child.runs():
+                del running[name]
+                print(f"{name} has stopped.", flush=True)
+        if "balancer" not in running:
+            break
+        time.sleep(0.5)
+    return 1
+
+
+def state_folder() -> Path:
+    """Return the folder, yours alone, that keeps the demo's sessions and clock between two runs."""
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    folder = Path(home) / "coatcheck-shop"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _opening(fleet: Fleet, store: str, state: Path) -> str:
+    accounts = "\n".join(f"    {user:9} {word}" for user, word in DEMO_PASSWORDS.items())
+    servers = "\n".join(
+        f"    {name:9} {url}   (process {fleet.children[name].pid})"
+        for name, url in fleet.servers.items()
+    )
+    return f"""\
+The shop is open at {fleet.url}
+
+Servers, all alike, behind that address; stop one and see that nobody is logged out:
+{servers}
+Users and passwords:
+{accounts}
+Sessions are kept in {_without_password(store)}
+The shop's clock is  {state / "clock"}
+
+Ctrl-C closes the shop."""
+
+
+def _without_password(url: str) -> str:
+    """Return `url` fit to be shown: a store's password stays out of terminals and logs."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def _fail(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

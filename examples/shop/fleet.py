@@ -1,0 +1,97 @@
+"""Three identical servers and the balancer, as child processes that never outlive this one."""
+
+import time
+from pathlib import Path
+from typing import IO, Final, Self
+
+import httpx
+
+from examples.shop.child import Child
+from examples.shop.clock import VARIABLE
+from examples.shop.ports import free_ports
+
+NAMES: Final = ("A", "B", "C")
+START: Final = 30  # seconds a process may take until it answers
+
+
+class FleetError(Exception):
+    """A process of the fleet did not come up; the sentence says which."""
+
+
+class Fleet:
+    """Use as a context manager: inside, everything answers; afterwards, everything is gone.
+
+    `store` is the store's URL, `clock` the file that moves the shop's time, `port` the balancer's
+    (a free one by default), `log` where the processes write their warnings (by default: stderr).
+    """
+
+    def __init__(
+        self,
+        store: str,
+        *,
+        clock: Path | None = None,
+        port: int | None = None,
+        log: IO[bytes] | None = None,
+    ) -> None:
+        balancer, *servers = free_ports(1 + len(NAMES))
+        self.url = _url(port or balancer)
+        self.servers = {name: _url(each) for name, each in zip(NAMES, servers, strict=True)}
+        self.children: dict[str, Child] = {}
+        self._log = log
+        self._environment = {"STORE": store} | ({VARIABLE: str(clock)} if clock else {})
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _start(self) -> None:
+        for name, url in self.servers.items():
+            self._launch(name, "examples.shop.server", url, "--name", name)
+        for name, url in self.servers.items():
+            self._wait(name, url)
+        self._launch("balancer", "examples.shop.balancer", self.url, *self.servers.values())
+        self._wait("balancer", self.url)
+
+    def _launch(self, name: str, module: str, url: str, *arguments: str) -> None:
+        port = str(httpx.URL(url).port)
+        self.children[name] = Child(
+            module, "--port", port, *arguments, environment=self._environment, log=self._log
+        )
+
+    def _wait(self, name: str, url: str) -> None:
+        """Return once `url` answers; raises FleetError if its process ends or takes too long."""
+        deadline = time.monotonic() + START
+        while time.monotonic() < deadline:
+            if not self.children[name].runs():
+                raise FleetError(f"{name} stopped while it was starting")
+            if _answers(url):
+                return
+            time.sleep(0.05)
+        raise FleetError(f"{name} did not answer within {START} seconds")
+
+    def _stop(self) -> None:
+        """Ask all at once, the balancer first, then wait for each."""
+        children = list(reversed(self.children.values()))
+        for child in children:
+            child.ask_to_stop()
+        for child in children:
+            child.stop()
+        self.children.clear()
+
+
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url + "/health", timeout=1).is_success
+    except httpx.TransportError:
+        return False

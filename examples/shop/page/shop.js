@@ -1,0 +1,162 @@
+// The page as a whole: what a person does, which requests that takes, and what a refusal means.
+
+import * as banner from "./banner.js";
+import { showCart } from "./cart.js";
+import { hideDevices, showDevices } from "./devices.js";
+import { find, say } from "./elements.js";
+import { showGoods } from "./goods.js";
+import * as login from "./login.js";
+import { ask } from "./server.js";
+import { showSession, showVisitor } from "./status.js";
+
+const REMEMBERED = "shop.was-logged-in"; // only so that a session that ended meanwhile is not passed over in silence
+const otherTabs = new BroadcastChannel("shop");
+const products = new Map();
+let subject = null;
+
+// What a person can do.
+
+const addOne = (product) =>
+  change(() => ask("POST", "/cart/items", { product_id: product.id, quantity: 1 }), `${product.name} added`);
+
+const inCart = {
+  more: (line) => addOne(products.get(line.product_id)),
+  fewer: (line) => line.quantity === 1 ? inCart.remove(line) : change(
+    () => ask("PUT", `/cart/items/${line.product_id}`, { quantity: line.quantity - 1 }), `One ${line.name} fewer`),
+  remove: (line) => change(() => ask("DELETE", `/cart/items/${line.product_id}`), `${line.name} removed`),
+};
+
+const onDevices = {
+  end: (device) => attempt(async () => {
+    await ask("DELETE", `/devices/${device.id}`);
+    say("Device ended");
+    await refresh();
+  }),
+  endOthers: () => attempt(async () => {
+    const { ended } = await ask("POST", "/devices/end-others");
+    say(`${ended} devices ended`);
+    await refresh();
+  }),
+};
+
+function change(request, done) {
+  return attempt(async () => {
+    const focused = document.activeElement?.dataset.key;
+    const cart = await request();
+    banner.hide();
+    show(cart);
+    document.querySelector(`[data-key="${focused}"]`)?.focus();
+    say(done);
+    if (cart.subject !== subject) return load(); // logged in or out elsewhere, meanwhile
+    otherTabs.postMessage("changed");
+    if (subject) await refresh();
+  });
+}
+
+// What the page shows.
+
+async function load() {
+  const shop = await ask("GET", "/storefront");
+  shop.products.forEach((product) => products.set(product.id, product));
+  if (!find("goods").children.length) {
+    showGoods(shop.products, addOne);
+    login.prepare(shop.accounts, loggedIn);
+    find("machine").hidden = !shop.time_moves;
+  }
+  become(shop.cart.subject);
+  show(shop.cart);
+  if (subject) return refresh();
+  if (localStorage.getItem(REMEMBERED)) await ask("GET", "/me"); // refused, and the server says why
+}
+
+async function refresh() {
+  const me = await ask("GET", "/me");
+  showSession(me, () => attempt(refresh));
+  showDevices(await ask("GET", "/devices"), Date.parse(me.now), onDevices);
+}
+
+function show(cart) {
+  showCart(cart, products, inCart);
+  find("visitor").hidden = cart.subject !== null || cart.items.length > 0;
+  if (!cart.subject) showVisitor(cart.items.length > 0);
+}
+
+function become(someone) {
+  subject = someone;
+  find("who").hidden = find("logout").hidden = !someone;
+  find("open-login").hidden = Boolean(someone);
+  find("who").replaceChildren("Hello, ", Object.assign(document.createElement("b"), { textContent: someone }));
+  if (someone) localStorage.setItem(REMEMBERED, "yes");
+  else hideDevices();
+}
+
+async function loggedIn(message) {
+  say(message);
+  banner.hide();
+  otherTabs.postMessage("changed");
+  await attempt(load);
+}
+
+function loggedOut() {
+  localStorage.removeItem(REMEMBERED);
+  become(null);
+  show({ subject: null, items: [], total: 0 });
+}
+
+// What a refusal means. 401: to the login form, with the server's words. 409: nothing was saved, do it again.
+// 503: the store is away and nobody is logged out by that; wait for it.
+
+async function attempt(action) {
+  try {
+    return await action();
+  } catch (refusal) {
+    if (!("status" in refusal)) throw refusal;
+    if (refusal.status === 401) {
+      loggedOut();
+      login.open(refusal.message);
+    } else if (refusal.status === 503) {
+      waitForStore(refusal.seconds);
+    } else if (refusal.status === 409) {
+      const text = "Your session changed elsewhere at the same moment, so nothing was saved.";
+      banner.show(text, { action: { label: "Try again", run: () => attempt(action) } });
+    } else {
+      banner.show(`${refusal.message[0].toUpperCase()}${refusal.message.slice(1)}.`, { action: { label: "Try again", run: () => attempt(action) } });
+    }
+  }
+}
+
+let waiting = false;
+
+async function waitForStore(seconds) {
+  if (waiting) return;
+  waiting = true;
+  banner.show("The session store is away. Nothing is lost, retrying …");
+  for (let away = true; away;) {
+    await new Promise((resume) => setTimeout(resume, seconds * 1000));
+    away = await load().then(() => false, (refusal) => refusal.status === 503);
+  }
+  waiting = false;
+  banner.show("The session store is back. Your last change may not have been saved, please look.", { good: true });
+  await attempt(load);
+}
+
+// What sets it going.
+
+find("logout").addEventListener("click", () => attempt(async () => {
+  const { message } = await ask("POST", "/logout");
+  loggedOut();
+  otherTabs.postMessage("changed");
+  banner.show("You are logged out, on the server too: no copy of your cookie works any more.", { good: true });
+  say(message);
+}));
+
+for (const push of document.querySelectorAll("[data-minutes]")) {
+  push.addEventListener("click", () => attempt(async () => {
+    const { message } = await ask("POST", "/demo/clock", { minutes: Number(push.dataset.minutes) });
+    say(message);
+    if (subject) await refresh();
+  }));
+}
+
+otherTabs.addEventListener("message", () => attempt(load));
+attempt(load);

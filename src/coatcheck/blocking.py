@@ -1,0 +1,86 @@
+"""Sessions for threads without an event loop: the same code, run to its end on the spot."""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from coatcheck.core.events import Listener
+from coatcheck.core.merge import Merge
+from coatcheck.core.outcome import Outcome
+from coatcheck.core.policy import Policy
+from coatcheck.core.record import NOBODY, Client
+from coatcheck.core.session import Session
+from coatcheck.core.token import Token
+from coatcheck.parts import log
+from coatcheck.sessions import Infos, Sessions
+from coatcheck.stores.protocol import Store
+from coatcheck.waiting import Kind, finish
+
+
+class _Finished(Sessions):
+    _unsuitable: ClassVar[Kind] = Kind.ASYNCIO
+    _suitable: ClassVar[str] = "a blocking store (or Sessions, in asyncio)"
+
+
+class BlockingSessions:
+    """All sessions of an application, for threads. Each method is that of `Sessions`, blocking."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        policy: Policy | None = None,
+        merge: Mapping[str, Merge] | None = None,
+        on_event: Listener = log,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
+        """See `Sessions`."""
+        self._sessions = _Finished(
+            store, policy=policy, merge=merge, on_event=on_event, clock=clock
+        )
+        self.policy = self._sessions.policy
+
+    def open(self, token: Token | None, *, client: Client = NOBODY) -> Session:
+        """See `Sessions.open`."""
+        return finish(self._sessions.open(token, client=client))
+
+    def commit(self, session: Session, *, discard: bool = False) -> Outcome:
+        """See `Sessions.commit`."""
+        return finish(self._sessions.commit(session, discard=discard))
+
+    def touch(self, session: Session) -> Outcome:
+        """See `Sessions.touch`."""
+        return finish(self._sessions.touch(session))
+
+    def rotate(self, session: Session) -> Outcome:
+        """See `Sessions.rotate`."""
+        return finish(self._sessions.rotate(session))
+
+    def end(self, id: str, *, subject: str | None = None) -> bool:
+        """See `Sessions.end`."""
+        return finish(self._sessions.end(id, subject=subject))
+
+    def end_all(self, subject: str, *, keep: Session | None = None) -> int:
+        """See `Sessions.end_all`."""
+        return finish(self._sessions.end_all(subject, keep=keep))
+
+    def list(self, subject: str) -> Infos:
+        """See `Sessions.list`."""
+        return finish(self._sessions.list(subject))
+
+    def page(
+        self, subject: str | None = None, *, after: str | None = None, limit: int = 100
+    ) -> tuple[Infos, str | None]:
+        """See `Sessions.page`."""
+        return finish(self._sessions.page(subject, after=after, limit=limit))
+
+    def count(self, subject: str | None = None) -> int:
+        """See `Sessions.count`."""
+        return finish(self._sessions.count(subject))
+
+    def refuse(self, reason: str, *, client: Client = NOBODY) -> Session:
+        """See `Sessions.refuse`."""
+        return self._sessions.refuse(reason, client=client)
+
+    def close(self) -> None:
+        """See `Sessions.close`."""
+        finish(self._sessions.close())

@@ -1,0 +1,41 @@
+"""Choose a store by URL, for applications that are configured by one."""
+
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from coatcheck.errors import ConfigurationError
+from coatcheck.stores.memory import MemoryStore
+from coatcheck.stores.protocol import Store
+from coatcheck.stores.sqlite import SQLiteStore
+from coatcheck.waiting import Kind
+
+
+def store_from_url(url: str, *, blocking: bool = False) -> Store:
+    """Return the store a URL names.
+
+    - `memory:`, this process's memory
+    - `sqlite:///relative.db`, `sqlite:////absolute.db`; `?synchronous=full`
+    - `redis://`, `rediss://`, `unix://`; `?prefix=`, and redis-py's options
+
+    Args:
+        blocking: whether a Redis client blocks, for `BlockingSessions`; the others serve both.
+
+    Raises:
+        ConfigurationError: the URL is not understood; what it holds is not repeated.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "memory":
+        return MemoryStore()
+    if parts.scheme == "sqlite":
+        options = dict(parse_qsl(parts.query))
+        if parts.netloc or not parts.path.startswith("/"):
+            raise ConfigurationError("url", "an SQLite URL has three slashes, or four: sqlite:///a")
+        if unknown := options.keys() - {"synchronous"}:
+            raise ConfigurationError("url", f"unknown option {sorted(unknown)[0]!r} for SQLite")
+        return SQLiteStore(unquote(parts.path[1:]), **options)
+    if parts.scheme in ("redis", "rediss", "unix"):
+        try:
+            from coatcheck.stores.redis import RedisStore  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise ConfigurationError("url", "Redis needs coatcheck[redis] installed") from error
+        return RedisStore.from_url(url, kind=Kind.BLOCKING if blocking else Kind.ASYNCIO)
+    raise ConfigurationError("url", "names no known store: use memory:, sqlite:/// or redis://")

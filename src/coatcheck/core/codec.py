@@ -1,0 +1,24 @@
+"""How a session's dict becomes bytes: the protocol a codec follows."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Codec(Protocol):
+    """Turns data into bytes and back. Deterministic: equal data in equal order, equal bytes."""
+
+    def encode(self, data: Mapping[str, Any], /) -> bytes:
+        """Encode; an empty mapping too.
+
+        Raises:
+            TypeError: a value of a type that would not come back as itself; it names the key.
+        """
+        ...
+
+    def decode(self, content: bytes, /) -> dict[str, Any]:
+        """Decode what `encode` made.
+
+        Raises:
+            Undecodable: the bytes are anything else.
+        """
+        ...

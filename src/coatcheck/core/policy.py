@@ -1,0 +1,60 @@
+"""How long sessions live and how large they may be."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from coatcheck.core.record import Record
+from coatcheck.errors import ConfigurationError
+
+TOMBSTONE_KEPT = 120_000
+"""Milliseconds a tombstone stands: twice the longest life of a message (semantics: D, C1)."""
+GRACE = 60_000
+"""Milliseconds, longer than any message lives: stores keep expired records for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Limits of a session, enforced by the server (ASVS 5.0 V7.3.1, V7.3.2; NIST SP 800-63B-4 5.2).
+
+    Attributes:
+        idle: time without activity after which a session is over.
+        absolute: time after sign-in (or creation) after which it is over in any case.
+        touch_share: share of `idle` that activity may go unrecorded, to save writes: activity is
+            honoured for at least `idle` minus this share, never longer than `idle`.
+        max_size: bytes of encoded data; a warning is logged from half of it on.
+
+    Raises:
+        ConfigurationError: a limit is not positive, or idle is longer than absolute.
+    """
+
+    idle: timedelta = timedelta(minutes=30)
+    absolute: timedelta = timedelta(hours=12)
+    touch_share: float = 0.05
+    max_size: int = 65_536
+
+    def __post_init__(self) -> None:
+        for name in ("idle", "absolute"):
+            value = getattr(self, name)
+            if not isinstance(value, timedelta) or value < timedelta(seconds=1):
+                raise ConfigurationError(
+                    f"Policy.{name}", f"{value!r} is not a time of 1 s or more"
+                )
+        if self.idle > self.absolute:
+            raise ConfigurationError("Policy.idle", "is longer than Policy.absolute")
+        if not 0 <= self.touch_share <= 0.5:
+            raise ConfigurationError("Policy.touch_share", f"{self.touch_share} is not in 0 to 0.5")
+        if self.max_size < 256:
+            raise ConfigurationError("Policy.max_size", f"{self.max_size} is under 256 bytes")
+
+    @property
+    def idle_ms(self) -> int:
+        """The idle time in milliseconds."""
+        return self.idle // timedelta(milliseconds=1)
+
+    def ends_at(self, now: int) -> int:
+        """Return the absolute end of a session that is granted `now`."""
+        return now + self.absolute // timedelta(milliseconds=1)
+
+    def touch_due(self, record: Record, now: int) -> bool:
+        """Tell whether activity has gone unrecorded for long enough to be worth a write."""
+        return now - record.seen_at >= max(1_000, int(record.idle * self.touch_share))

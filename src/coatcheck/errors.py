@@ -1,0 +1,81 @@
+"""Every error coatcheck raises: one root, few children, each carrying its facts and no secret."""
+
+from collections.abc import Mapping
+
+
+class CoatcheckError(Exception):
+    """Root of all errors raised by coatcheck."""
+
+
+class ConfigurationError(CoatcheckError):
+    """A setting cannot work; raised where it is given, so that the application does not start.
+
+    Attributes:
+        setting: the name of the setting, as the caller spells it.
+    """
+
+    def __init__(self, setting: str, problem: str) -> None:
+        super().__init__(f"{setting}: {problem}")
+        self.setting = setting
+
+
+class StoreUnavailable(CoatcheckError):
+    """The store did not answer, or not in a way that tells what it holds.
+
+    It says nothing about the session: nobody is logged out and no cookie is cleared because of it.
+    """
+
+
+class Superseded(CoatcheckError):
+    """The session changed its privileges or moved on while this request ran; nothing was saved.
+
+    An HTTP adapter answers 409; the client may simply repeat the request.
+    """
+
+
+class MergeRefused(Superseded):
+    """Another request changed a key that is declared `Merge.REFUSE`; nothing was saved.
+
+    Attributes:
+        key: the top-level key both requests changed.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"session key {key!r} was changed by another request at the same time")
+        self.key = key
+
+
+class Unauthenticated(CoatcheckError):
+    """The request needs somebody who is signed in, and nobody is. An HTTP adapter answers 401."""
+
+
+class InsecureTransport(CoatcheckError):
+    """A session was to be handed out over a connection that anybody on the way can read."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no session is handed out over plain HTTP: serve HTTPS, name the proxy that does in "
+            "trusted_proxies, or set development=True for connections from this machine"
+        )
+
+
+class SessionTooLarge(CoatcheckError):
+    """The encoded data of a session is over the limit; the stored session is unchanged.
+
+    Attributes:
+        size: bytes the data would take.
+        limit: bytes allowed (`Policy.max_size`).
+        sizes: bytes of each top-level key, largest first.
+    """
+
+    def __init__(self, size: int, limit: int, sizes: Mapping[str, int]) -> None:
+        shown = ", ".join(f"{key!r} {taken}" for key, taken in list(sizes.items())[:5])
+        super().__init__(
+            f"session data takes {size} bytes, the limit is {limit} (bytes by key: {shown}); "
+            "keep ids in the session and objects in the database"
+        )
+        self.size, self.limit, self.sizes = size, limit, sizes
+
+
+class Undecodable(CoatcheckError):
+    """What the store holds is not a session this version can read; it is left where it is."""

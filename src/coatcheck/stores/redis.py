@@ -1,0 +1,356 @@
+"""Sessions in Redis or Valkey (7 or later), by redis-py's blocking or asyncio client.
+
+A session is one string: a header of fixed width (all that a conditional write or a touch looks at),
+then MessagePack. So a load is one GET, and each write one small script on one key, atomic
+in a cluster too. The key's time to live is a duration with a margin; the record decides about expiry.
+A subject's index is a sorted set scored by `ends_at`, its bar a string in the same slot.
+"""
+
+import inspect
+import struct
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from hashlib import sha1
+from typing import Any, cast
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import msgspec
+import redis
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+from coatcheck.core.policy import GRACE
+from coatcheck.core.record import Client, Record, Stored, Tombstone
+from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
+from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
+from coatcheck.waiting import Kind
+
+BAR_KEPT = 86_400_000
+_HEADER = struct.Struct(">cQ8sQ")  # tag, version, stamp, seen_at
+_RECORD, _TOMBSTONE = b"R", b"T"
+
+_SAVE = """
+local head = redis.call('GETRANGE', KEYS[1], 0, 24)
+if ARGV[1] == '' then
+    if head ~= '' then return redis.call('GET', KEYS[1]) end
+elseif string.sub(head, 1, 17) ~= ARGV[1] then
+    return redis.call('GET', KEYS[1])
+end
+local value, life = ARGV[2], tonumber(ARGV[3])
+if head ~= '' and struct.unpack('>I8', head, 18) > struct.unpack('>I8', value, 18) then
+    value = string.sub(value, 1, 17) .. string.sub(head, 18, 25) .. string.sub(value, 26)
+    life = math.max(life, redis.call('PTTL', KEYS[1]))
+end
+redis.call('SET', KEYS[1], value, 'PX', life)
+return 1
+"""
+_TOUCH = """
+local head = redis.call('GETRANGE', KEYS[1], 0, 24)
+if string.sub(head, 1, 1) ~= 'R' then return 0 end
+if struct.unpack('>I8', head, 18) < struct.unpack('>I8', ARGV[1]) then
+    redis.call('SETRANGE', KEYS[1], 17, ARGV[1])
+    redis.call('PEXPIRE', KEYS[1], ARGV[2], 'GT')
+end
+return 1
+"""
+_END = """
+local old = redis.call('GET', KEYS[1])
+if ARGV[1] ~= '' and string.sub(old or '', 1, 17) ~= ARGV[1] then return {0, old} end
+if string.sub(old or '', 1, 1) ~= 'T' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+return {1, old}
+"""
+_ENLIST = """
+local bar = tonumber(redis.call('GET', KEYS[2]) or '0')
+if bar >= tonumber(ARGV[1]) and bar ~= tonumber(ARGV[2]) then return 0 end
+redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
+return 1
+"""
+_BAR = """
+local bar = tonumber(redis.call('GET', KEYS[2]) or '0')
+if tonumber(ARGV[1]) > bar then redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2]) end
+return {bar, redis.call('ZRANGE', KEYS[1], 0, -1)}
+"""
+# Redis names scripts by their SHA-1.
+_SHA = {
+    source: sha1(source.encode(), usedforsecurity=False).hexdigest()
+    for source in (_SAVE, _TOUCH, _END, _ENLIST, _BAR)
+}
+
+
+class _Body(msgspec.Struct, array_like=True, frozen=True):
+    """What follows a record's header. Fields are only ever added at the end."""
+
+    id: str
+    subject: str | None
+    lineage_digest: bytes
+    digest: bytes
+    former_digest: bytes | None
+    former_until: int | None
+    renew_nonce: bytes | None
+    renewed_at: int
+    created_at: int
+    authenticated_at: int | None
+    assurance: int
+    idle: int
+    ends_at: int
+    address: str | None
+    agent: str | None
+    payload: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_body = msgspec.msgpack.Decoder(_Body).decode
+_decode_tombstone = msgspec.msgpack.Decoder(tuple[str, str, int, str | None, int]).decode
+
+
+class RedisStore:
+    """Keeps sessions in Redis.
+
+    Args:
+        client: of `redis.asyncio` for `Sessions`, of `redis` for `BlockingSessions`; with bytes as
+            replies and without retries of its own (S4). `from_url` makes a fitting one.
+        prefix: of all keys, to keep applications in one database apart.
+
+    Raises:
+        ConfigurationError: the client does not fit.
+    """
+
+    def __init__(
+        self, client: "redis.Redis | redis.asyncio.Redis", *, prefix: str = "coatcheck"
+    ) -> None:
+        driver: Any = client  # what one type of client returns, the other awaits
+        if isinstance(client, redis.asyncio.Redis):
+            self.kind = Kind.ASYNCIO
+        elif isinstance(driver, redis.Redis):
+            self.kind = Kind.BLOCKING
+        else:
+            raise ConfigurationError("client", f"{type(client).__name__} is no redis-py client")
+        settings = cast("dict[str, Any]", driver.get_connection_kwargs())
+        if settings.get("decode_responses"):
+            raise ConfigurationError("client", "set decode_responses=False, records are bytes")
+        retry = settings.get("retry")
+        if retry is not None and retry.get_retries() != 0:
+            raise ConfigurationError(
+                "client",
+                "set retry=Retry(NoBackoff(), 0): a driver that repeats a save without asking can "
+                "apply it twice; coatcheck repeats what is safe to repeat",
+            )
+        self._client: Any = client
+        self._prefix = prefix
+
+    @classmethod
+    def from_url(cls, url: str, *, kind: Kind = Kind.ASYNCIO) -> "RedisStore":
+        """Connect to `redis://`, `rediss://` or `unix://`, with a pool of at most 32 connections.
+
+        The query sets `prefix`, and redis-py's own options: `socket_timeout` and
+        `socket_connect_timeout` (seconds, 2 unless given), `max_connections`.
+
+        Raises:
+            ConfigurationError: the URL is wrong; the password in it is not repeated.
+        """
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query))
+        prefix = query.pop("prefix", "coatcheck")
+        options = {"socket_timeout": 2, "socket_connect_timeout": 2, "max_connections": 32}
+        options = {name: value for name, value in options.items() if name not in query}
+        plain = urlunsplit(parts._replace(query=urlencode(query)))
+        module: Any = redis.asyncio if kind is Kind.ASYNCIO else redis
+        try:
+            pool = module.BlockingConnectionPool.from_url(
+                plain, retry=module.retry.Retry(NoBackoff(), 0), timeout=2, **options
+            )
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError("url", f"not a usable Redis URL: {error}") from None
+        return cls(module.Redis.from_pool(pool), prefix=prefix)
+
+    async def load(self, id: str, /) -> Stored:
+        """See `Store.load`."""
+        return _unpack(id, await self._do(self._client.get, self._key(id)))
+
+    async def save(self, record: Record, base: Record | None, /) -> None:
+        """See `Store.save`."""
+        reply = await self._script(
+            _SAVE, [self._key(record.id)], _expected(base), _pack(record), _life(record)
+        )
+        if reply != 1:
+            refuse(record, _unpack(record.id, reply))
+
+    async def touch(self, record: Record, seen_at: int, /) -> None:
+        """See `Store.touch`."""
+        life = _life(record._replace(seen_at=seen_at))
+        await self._script(_TOUCH, [self._key(record.id)], struct.pack(">Q", seen_at), life)
+
+    async def end(self, tombstone: Tombstone, base: Record | None = None, /) -> Stored:
+        """See `Store.end`."""
+        done, old = await self._script(
+            _END,
+            [self._key(tombstone.id)],
+            _expected(base),
+            _TOMBSTONE + _encode(tombstone),
+            max(1, tombstone.keep_until - tombstone.at),
+        )
+        if not done:
+            raise Conflict(_unpack(tombstone.id, old))
+        try:
+            return _unpack(tombstone.id, old)
+        except Undecodable:
+            return None
+
+    async def enlist(self, record: Record, opened_at: int, own_bar: int, /) -> bool:
+        """See `Store.enlist`."""
+        if record.subject is None:
+            return True
+        life = record.ends_at - record.seen_at + GRACE
+        values = (opened_at, own_bar, record.ends_at, record.id, life)
+        return bool(await self._script(_ENLIST, self._index(record.subject), *values))
+
+    async def delist(self, subject: str, id: str, /) -> None:
+        """See `Store.delist`."""
+        await self._do(self._client.zrem, self._index(subject)[0], id)
+
+    async def bar(self, subject: str, at: int, /) -> Barred:
+        """See `Store.bar`."""
+        previous, ids = await self._script(_BAR, self._index(subject), at, BAR_KEPT)
+        return Barred(int(previous), [id.decode() for id in ids])
+
+    async def page(self, subject: str | None, after: str | None, limit: int, /) -> Page:
+        """See `Store.page`."""
+        if subject is None:
+            pattern = self._key("*")
+            cursor, keys = await self._do(self._client.scan, int(after or 0), pattern, limit)
+            start = len(self._key(""))
+            found = await self._load_all([key.decode()[start:] for key in keys])
+            return Page(_records(found), str(cursor) if cursor else None)
+        index = self._index(subject)[0]
+        members = await self._do(self._client.zrange, index, 0, -1)
+        ids = sorted(id for id in map(bytes.decode, members) if after is None or id > after)
+        chosen = ids[:limit]
+        found = await self._load_all(chosen)
+        if gone := [id for id, value in found.items() if value[:1] in (b"", _TOMBSTONE)]:
+            await self._do(self._client.zrem, index, *gone)  # safe by G1: records come first
+        return Page(_records(found), chosen[-1] if len(ids) > limit else None)
+
+    async def count(self, subject: str | None, /) -> int:
+        """See `Store.count`."""
+        total, after = 0, None
+        while True:
+            page = await self.page(subject, after, 1000)
+            total += len(page.records)
+            if (after := page.next) is None:
+                return total
+
+    async def sweep(self, before: int, limit: int, /) -> int:
+        """See `Store.sweep`: Redis forgets by itself."""
+        return 0
+
+    async def time(self) -> int:
+        """See `Store.time`: the server's clock."""
+        seconds, microseconds = await self._do(self._client.time)
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        client = self._client
+        await self._do(client.aclose if self.kind is Kind.ASYNCIO else client.close)
+
+    def _key(self, id: str) -> str:
+        return f"{self._prefix}:s:{id}"
+
+    def _index(self, subject: str) -> list[str]:
+        # base64url keeps the hash tag well-formed and distinct for every subject
+        tag = urlsafe_b64encode(subject.encode()).decode()
+        return [f"{self._prefix}:u:{{{tag}}}:index", f"{self._prefix}:u:{{{tag}}}:bar"]
+
+    async def _load_all(self, ids: list[str]) -> dict[str, bytes]:
+        """Return what is stored under each id, `b""` where nothing is."""
+        if not ids:
+            return {}
+        pipeline = self._client.pipeline(transaction=False)
+        for id in ids:
+            pipeline.get(self._key(id))
+        values = await self._do(pipeline.execute)
+        return {id: value or b"" for id, value in zip(ids, values, strict=True)}
+
+    async def _script(self, source: str, keys: list[str], *values: bytes | str | int) -> Any:
+        arguments = (len(keys), *keys, *values)
+        try:
+            return await self._do(self._client.evalsha, _SHA[source], *arguments)
+        except StoreUnavailable as error:
+            if not isinstance(error.__cause__, NoScriptError):
+                raise
+        return await self._do(self._client.eval, source, *arguments)
+
+    async def _do(self, command: Callable[..., Any], *arguments: Any) -> Any:
+        """Run a command of either client; its errors become `StoreUnavailable`, here only."""
+        try:
+            reply = command(*arguments)
+            return await reply if inspect.isawaitable(reply) else reply
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(f"Redis: {type(error).__name__}: {error}") from error
+
+
+def _expected(base: Record | None) -> bytes:
+    return b"" if base is None else _RECORD + struct.pack(">Q8s", base.version, base.stamp)
+
+
+def _life(record: Record) -> int:
+    """Return the key's time to live, counted from the activity, with a margin."""
+    return max(1, record.expires_at - record.seen_at + GRACE)
+
+
+def _pack(record: Record) -> bytes:
+    header = _HEADER.pack(_RECORD, record.version, record.stamp, record.seen_at)
+    return header + _encode(
+        _Body(
+            record.id,
+            record.subject,
+            *record[4:13],
+            record.idle,
+            record.ends_at,
+            *record.client,
+            record.payload,
+        )
+    )
+
+
+def _unpack(id: str, value: bytes | None) -> Stored:
+    """Return what `value` is, and that it is what was asked for (R-019).
+
+    Raises:
+        Undecodable: it is damaged or belongs to another id.
+    """
+    if value is None:
+        return None
+    try:
+        if value[:1] == _TOMBSTONE:
+            stored: Record | Tombstone = Tombstone(*_decode_tombstone(value[1:]))
+        else:
+            tag, version, stamp, seen_at = _HEADER.unpack_from(value)
+            if tag != _RECORD:
+                raise Undecodable(f"value of session {id} is of an unknown kind")
+            b = _decode_body(memoryview(value)[_HEADER.size :])
+            stored = Record(
+                b.id, version, stamp, b.subject, b.lineage_digest, b.digest, b.former_digest,
+                b.former_until, b.renew_nonce, b.renewed_at, b.created_at, b.authenticated_at,
+                b.assurance, seen_at, b.idle, b.ends_at, Client(b.address, b.agent), b.payload,
+            )  # fmt: skip
+    except (msgspec.MsgspecError, struct.error, ValueError) as error:
+        raise Undecodable(f"value of session {id} is damaged") from error
+    if stored.id != id:
+        raise Undecodable(f"value of session {id} belongs to another session")
+    return stored
+
+
+def _records(found: Mapping[str, bytes]) -> list[Record]:
+    """Return the records among the values, without tombstones and what cannot be read."""
+    records: list[Record] = []
+    for id, value in found.items():
+        try:
+            stored = _unpack(id, value or None)
+        except Undecodable:
+            continue
+        if isinstance(stored, Record):
+            records.append(stored)
+    return records

@@ -1,0 +1,284 @@
+"""Sessions in an SQLite file: the embedded default, shared by the processes of one machine.
+
+Statements run inline, in microseconds; a thread would cost ten times as much. A lock held by
+another process is waited for inside SQLite for at most 50 ms, then by suspending (or sleeping, in a
+thread), so that an event loop is never held up longer. The table is the index: a saved row is
+listed, so that `enlist` has only the bar to look at.
+"""
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from random import random
+from typing import Any, TypeVar
+
+from coatcheck.core.record import Client, Record, Stored, Tombstone
+from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
+from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
+from coatcheck.waiting import Kind, pause
+
+T = TypeVar("T")
+
+BUSY_INLINE = 0.05
+BUSY_TOTAL = 5.0
+BAR_KEPT = 86_400_000
+
+_COLUMNS = [*Record._fields[:-2], "address", "agent", "payload"]
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS coatcheck_sessions (
+    id TEXT PRIMARY KEY, version INTEGER NOT NULL, stamp BLOB NOT NULL, subject TEXT,
+    lineage_digest BLOB NOT NULL, digest BLOB NOT NULL, former_digest BLOB, former_until INTEGER,
+    renew_nonce BLOB, renewed_at INTEGER NOT NULL, created_at INTEGER NOT NULL,
+    authenticated_at INTEGER, assurance INTEGER NOT NULL, seen_at INTEGER NOT NULL,
+    idle INTEGER NOT NULL, ends_at INTEGER NOT NULL, address TEXT, agent TEXT, payload BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS coatcheck_subject ON coatcheck_sessions (subject, id)
+    WHERE subject IS NOT NULL;
+CREATE INDEX IF NOT EXISTS coatcheck_expiry ON coatcheck_sessions (min(seen_at + idle, ends_at));
+CREATE TABLE IF NOT EXISTS coatcheck_tombstones (
+    id TEXT PRIMARY KEY, why TEXT NOT NULL, at INTEGER NOT NULL, moved_to_subject TEXT,
+    keep_until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS coatcheck_tombstones_due ON coatcheck_tombstones (keep_until);
+CREATE TABLE IF NOT EXISTS coatcheck_bars (subject TEXT PRIMARY KEY, at INTEGER NOT NULL)
+    WITHOUT ROWID;
+"""
+_FIELDS = ", ".join(_COLUMNS)
+_LOAD = f"SELECT {_FIELDS} FROM coatcheck_sessions WHERE id = ?"  # noqa: S608 - no input in it
+_LOAD_TOMBSTONE = "SELECT * FROM coatcheck_tombstones WHERE id = ?"
+_INSERT = (
+    f"INSERT OR IGNORE INTO coatcheck_sessions ({_FIELDS}) "  # noqa: S608 - no input in it
+    f"SELECT {', '.join('?' * len(_COLUMNS))} "
+    "WHERE NOT EXISTS (SELECT 1 FROM coatcheck_tombstones WHERE id = ?)"
+)
+_UPDATE = (
+    "UPDATE coatcheck_sessions SET "  # noqa: S608 - no input in it
+    + ", ".join(
+        "seen_at = max(seen_at, ?)" if name == "seen_at" else f"{name} = ?" for name in _COLUMNS
+    )
+    + " WHERE id = ? AND version = ? AND stamp = ?"
+)
+
+
+class SQLiteStore:
+    """One file in WAL mode; a connection for each thread.
+
+    Args:
+        path: of the database file; created, readable by its owner only, when missing.
+        synchronous: SQLite's setting. With `NORMAL` a crash of the process loses nothing, a loss
+            of power can undo the last instants, ends included; `FULL` costs a disk flush a write.
+
+    Raises:
+        ConfigurationError: the path or the setting cannot work.
+    """
+
+    kind = Kind.EITHER
+
+    def __init__(self, path: str | os.PathLike[str], *, synchronous: str = "NORMAL") -> None:
+        self._path = os.fspath(path)
+        if self._path in ("", ":memory:") or self._path.startswith("file:"):
+            raise ConfigurationError("path", f"{self._path!r} is no file; for memory use memory:")
+        if synchronous.upper() not in ("NORMAL", "FULL", "EXTRA"):
+            raise ConfigurationError("synchronous", f"{synchronous!r} is not NORMAL, FULL or EXTRA")
+        self._synchronous = synchronous.upper()
+        self._local = threading.local()
+        self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        self._pid = os.getpid()
+        self._inherited: list[threading.local] = []
+        try:
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._connection()
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigurationError("path", f"cannot open {self._path!r}: {error}") from error
+
+    async def load(self, id: str, /) -> Stored:
+        """See `Store.load`."""
+        return await self._run(lambda db: _load(db, id))
+
+    async def save(self, record: Record, base: Record | None, /) -> None:
+        """See `Store.save`."""
+
+        def write(db: sqlite3.Connection) -> Stored:
+            if base is None:
+                done = db.execute(_INSERT, (*_row(record), record.id))
+            else:
+                done = db.execute(_UPDATE, (*_row(record), base.id, base.version, base.stamp))
+            return record if done.rowcount == 1 else _load(db, record.id)
+
+        refuse(record, await self._run(write))
+
+    async def touch(self, record: Record, seen_at: int, /) -> None:
+        """See `Store.touch`."""
+        statement = "UPDATE coatcheck_sessions SET seen_at = ? WHERE id = ? AND seen_at < ?"
+        await self._run(lambda db: db.execute(statement, (seen_at, record.id, seen_at)))
+
+    async def end(self, tombstone: Tombstone, base: Record | None = None, /) -> Stored:
+        """See `Store.end`."""
+
+        def write(db: sqlite3.Connection) -> Stored:
+            with _transaction(db):
+                stored = _load(db, tombstone.id, unreadable=base is None)
+                if base is not None and not base.is_same_save(stored):
+                    raise Conflict(stored)
+                db.execute("DELETE FROM coatcheck_sessions WHERE id = ?", (tombstone.id,))
+                db.execute(
+                    "INSERT OR IGNORE INTO coatcheck_tombstones VALUES (?,?,?,?,?)", tombstone
+                )
+                return stored
+
+        return await self._run(write)
+
+    async def enlist(self, record: Record, opened_at: int, own_bar: int, /) -> bool:
+        """See `Store.enlist`."""
+        statement = "SELECT 1 FROM coatcheck_bars WHERE subject = ? AND at >= ? AND at <> ?"
+        values = (record.subject, opened_at, own_bar)
+        return await self._run(lambda db: db.execute(statement, values).fetchone() is None)
+
+    async def delist(self, subject: str, id: str, /) -> None:
+        """See `Store.delist`: the row was the entry."""
+
+    async def bar(self, subject: str, at: int, /) -> Barred:
+        """See `Store.bar`."""
+
+        def write(db: sqlite3.Connection) -> Barred:
+            with _transaction(db):
+                old = db.execute("SELECT at FROM coatcheck_bars WHERE subject = ?", (subject,))
+                previous = old.fetchone()
+                db.execute(
+                    "INSERT INTO coatcheck_bars VALUES (?, ?) "
+                    "ON CONFLICT (subject) DO UPDATE SET at = max(at, excluded.at)",
+                    (subject, at),
+                )
+                ids = db.execute("SELECT id FROM coatcheck_sessions WHERE subject = ?", (subject,))
+                return Barred(previous[0] if previous else 0, [id for (id,) in ids])
+
+        return await self._run(write)
+
+    async def page(self, subject: str | None, after: str | None, limit: int, /) -> Page:
+        """See `Store.page`."""
+        where = "id > ?" if subject is None else "id > ? AND subject = ?"
+        statement = f"SELECT {_FIELDS} FROM coatcheck_sessions WHERE {where} ORDER BY id LIMIT ?"  # noqa: S608 - no input in it
+        values = (after or "", *([] if subject is None else [subject]), limit)
+        rows = await self._run(lambda db: db.execute(statement, values).fetchall())
+        records = [record for record in map(_readable, rows) if record]
+        return Page(records, rows[-1][0] if len(rows) == limit else None)
+
+    async def count(self, subject: str | None, /) -> int:
+        """See `Store.count`."""
+        where, values = ("1", []) if subject is None else ("subject = ?", [subject])
+        statement = f"SELECT count(*) FROM coatcheck_sessions WHERE {where}"  # noqa: S608 - no input in it
+        return int((await self._run(lambda db: db.execute(statement, values).fetchone()))[0])
+
+    async def sweep(self, before: int, limit: int, /) -> int:
+        """See `Store.sweep`."""
+
+        def write(db: sqlite3.Connection) -> int:
+            db.execute("DELETE FROM coatcheck_tombstones WHERE keep_until < ?", (before,))
+            db.execute("DELETE FROM coatcheck_bars WHERE at < ?", (before - BAR_KEPT,))
+            return db.execute(
+                "DELETE FROM coatcheck_sessions WHERE rowid IN (SELECT rowid FROM "
+                "coatcheck_sessions WHERE min(seen_at + idle, ends_at) < ? LIMIT ?)",
+                (before, limit),
+            ).rowcount
+
+        return await self._run(write)
+
+    async def time(self) -> int:
+        """See `Store.time`: this machine's clock."""
+        return time.time_ns() // 1_000_000
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        for connection in list(self._open):
+            connection.close()
+        self._local = threading.local()
+
+    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do `work`, again and again while another process holds the lock, up to a limit."""
+        waited = 0.0
+        while True:
+            try:
+                return work(self._connection())
+            except sqlite3.OperationalError as error:
+                code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+                if code not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or waited > BUSY_TOTAL:
+                    raise StoreUnavailable(f"SQLite: {error}") from error
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"SQLite: {error}") from error
+            delay = 0.005 + 0.02 * random()  # noqa: S311 - jitter, not a secret
+            await pause(delay)
+            waited += delay + BUSY_INLINE
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._pid != os.getpid():  # after a fork: neither use nor close the parent's connections
+            self._inherited.append(self._local)
+            self._local, self._open, self._pid = threading.local(), weakref.WeakSet(), os.getpid()
+        connection: _Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = _connect(self._path, self._synchronous)
+            self._open.add(connection)
+        return connection
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that closes with the thread it belongs to."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _connect(path: str, synchronous: str) -> _Connection:
+    # Several servers may start at once on a new file, so the first statements wait longer.
+    connection = sqlite3.connect(
+        path, BUSY_TOTAL, isolation_level=None, check_same_thread=False, factory=_Connection
+    )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.executescript(_SCHEMA)
+    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_INLINE * 1000)}")
+    return connection
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Generator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _load(db: sqlite3.Connection, id: str, *, unreadable: bool = False) -> Stored:
+    if row := db.execute(_LOAD, (id,)).fetchone():
+        record = _readable(row)
+        if record is None and not unreadable:
+            raise Undecodable(f"row {id} of coatcheck_sessions is damaged")
+        return record
+    row = db.execute(_LOAD_TOMBSTONE, (id,)).fetchone()
+    return Tombstone(*row) if row else None
+
+
+def _readable(row: Sequence[Any]) -> Record | None:
+    """Return the record of a row, or `None` when a value is of another type than it must be."""
+    for value, kinds in zip(row, _KINDS, strict=True):
+        if not isinstance(value, kinds):
+            return None
+    *fields, address, agent, payload = row
+    return Record._make((*fields, Client(address, agent), payload))
+
+
+_NONE = type(None)
+_KINDS: tuple[type | tuple[type, ...], ...] = (
+    str, int, bytes, (str, _NONE), bytes, bytes, (bytes, _NONE), (int, _NONE), (bytes, _NONE),
+    int, int, (int, _NONE), int, int, int, int, (str, _NONE), (str, _NONE), bytes,
+)  # fmt: skip
+
+
+def _row(record: Record) -> tuple[Any, ...]:
+    return (*record[:-2], *record.client, record.payload)

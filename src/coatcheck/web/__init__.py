@@ -1,0 +1,7 @@
+"""How sessions travel over HTTP: transports, and an adapter for each framework."""
+
+from coatcheck.web.bearer import BearerTransport
+from coatcheck.web.cookie import CookieTransport
+from coatcheck.web.transport import Presented, Transport
+
+__all__ = ["BearerTransport", "CookieTransport", "Presented", "Transport"]

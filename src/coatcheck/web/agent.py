@@ -1,0 +1,39 @@
+"""The family of a user agent, such as "Firefox on Linux": enough to know a device by.
+
+The raw header is not kept: it identifies more than a list of devices needs.
+"""
+
+# The first that fits names it: most agents also claim to be those further down.
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("CriOS", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+    ("python", "Python"),
+    ("okhttp", "Android app"),
+    ("Dart/", "Dart app"),
+)
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("CrOS", "ChromeOS"),
+    ("Windows", "Windows"),
+    ("Macintosh", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def family(user_agent: str | None) -> str | None:
+    """Return browser and system of a `User-Agent`, `None` for no header."""
+    if not user_agent:
+        return None
+    head = user_agent[:512]
+    browser = next((name for mark, name in _BROWSERS if mark in head), "Unknown agent")
+    system = next((name for mark, name in _SYSTEMS if mark in head), None)
+    return f"{browser} on {system}" if system else browser

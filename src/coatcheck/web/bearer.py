@@ -1,0 +1,60 @@
+"""Tokens in headers, for clients that are no browsers: `Authorization: Bearer` (RFC 6750 2.1)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from coatcheck.core.policy import Policy
+from coatcheck.core.token import Token
+from coatcheck.errors import ConfigurationError
+from coatcheck.web.transport import Headers, Presented
+
+_NAME = re.compile(r"[A-Za-z0-9-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class BearerTransport:
+    """Reads `Authorization: Bearer <token>`, hands new tokens over in a response header.
+
+    Attributes:
+        header: of the response; its value is empty when the client shall forget its token.
+        secure: whether tokens may travel over TLS only.
+    """
+
+    header: str = "Session-Token"
+    secure: bool = True
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.header):
+            raise ConfigurationError("header", f"{self.header!r} is no header name")
+
+    @property
+    def vary(self) -> str:
+        """Answers depend on the request's authorization."""
+        return "Authorization"
+
+    def check(self, policy: Policy, /) -> None:
+        """Nothing of a header depends on the policy."""
+
+    def for_development(self) -> "BearerTransport":
+        """Return the same for plain HTTP on this machine."""
+        return replace(self, secure=False)
+
+    def read(self, headers: Iterable[tuple[bytes, bytes]], /) -> Presented | None:
+        """Return the one bearer token; two headers are ambiguous, other schemes are not ours."""
+        values = {value for name, value in headers if name == b"authorization"}
+        bearers = [value for value in values if value[:7].lower() == b"bearer "]
+        if not bearers:
+            return None
+        if len(values) > 1:
+            return Presented(None, problem="ambiguous")
+        token = Token.parse(bearers[0][7:].strip(b" ").decode("latin-1"))
+        return Presented(token, problem=None if token else "malformed")
+
+    def write(self, tokens: Mapping[bool, Token | None], mount: str, /) -> Headers:
+        """Return one header: a client without a cookie jar has one token, so the new one wins."""
+        if not tokens:
+            return []
+        token = next((token for token in tokens.values() if token), None)
+        name = self.header.lower().encode("ascii")
+        return [(name, token.reveal().encode("ascii") if token else b"")]

@@ -1,0 +1,29 @@
+"""Keep responses that depend on a session out of shared caches (RFC 9111)."""
+
+from coatcheck.web.transport import Headers
+
+
+def protect(headers: Headers, *, vary: str, hands_over: bool) -> Headers:
+    """Return response headers with what a response that looked at the session needs.
+
+    `Vary` is extended, not replaced. A response that hands a token over is never stored, whatever
+    the application said (ASVS 5.0 V14.3.2); another is private unless the application said more.
+    """
+    kept = [(name, value) for name, value in headers if name.lower() != b"vary"]
+    varies = [value for name, value in headers if name.lower() == b"vary"]
+    kept.append((b"vary", _extended(varies, vary)))
+    if hands_over:
+        kept = [(name, value) for name, value in kept if name.lower() != b"cache-control"]
+        kept.append((b"cache-control", b"no-store"))
+    elif not any(name.lower() == b"cache-control" for name, _ in kept):
+        kept.append((b"cache-control", b"private"))
+    return kept
+
+
+def _extended(varies: list[bytes], vary: str) -> bytes:
+    items = [item.strip() for value in varies for item in value.split(b",") if item.strip()]
+    if b"*" in items:
+        return b"*"
+    if vary.lower().encode() not in [item.lower() for item in items]:
+        items.append(vary.encode())
+    return b", ".join(items)

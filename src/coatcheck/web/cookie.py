@@ -1,0 +1,192 @@
+"""Tokens in cookies: one name for signed-in sessions, one for visitors (C4).
+
+The rules for reading and writing are those of RFC 6265 as draft-ietf-httpbis-rfc6265bis revises it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Literal
+
+from coatcheck.core.policy import Policy
+from coatcheck.core.token import LENGTH, Token
+from coatcheck.errors import ConfigurationError
+from coatcheck.web.transport import Headers, Presented
+
+MAX_HEADER = 16_384
+MAX_PAIRS = 256
+_LONGEST_LIFE = timedelta(days=400)
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_PATH = re.compile(r"/[\x21-\x3a\x3c-\x7e]*")
+_DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+")
+_PAST = "Thu, 01 Jan 1970 00:00:00 GMT"
+
+
+@dataclass(frozen=True, slots=True)
+class CookieTransport:
+    """The cookies' settings, refused where a browser would drop the cookie or widen it.
+
+    Attributes:
+        name: of the cookie of a signed-in session (ASVS 5.0 V3.3.1 and V3.3.3: with a prefix).
+        anonymous_name: of the cookie before somebody signs in.
+        path: `None` is `/`, or for a name without prefix the path the application is mounted at.
+        domain: `None` is the host alone. Needs `coatcheck[domain]`, to refuse public suffixes.
+        same_site: `Lax`, `Strict`, or `None` for use inside other sites' pages.
+        max_age: `None` is a cookie that goes with the browser; else at most 400 days and at most
+            the policy's absolute lifetime. The server's timeouts hold in any case.
+        partitioned: a jar of its own in each embedding site (CHIPS).
+
+    Raises:
+        ConfigurationError: a setting is malformed, or the combination is impossible (5.7 of the
+            draft).
+    """
+
+    name: str = "__Host-sid"
+    anonymous_name: str = "__Host-anon"
+    path: str | None = None
+    domain: str | None = None
+    secure: bool = True
+    http_only: bool = True
+    same_site: Literal["Lax", "Strict", "None"] = "Lax"
+    max_age: timedelta | None = None
+    partitioned: bool = False
+
+    @property
+    def vary(self) -> str:
+        """Answers depend on the request's cookies."""
+        return "Cookie"
+
+    def __post_init__(self) -> None:
+        for setting in ("name", "anonymous_name"):
+            self._check_name(setting, getattr(self, setting))
+        if self.name == self.anonymous_name:
+            raise ConfigurationError("anonymous_name", "is the same as name; the two must differ")
+        if self.path is not None and not _PATH.fullmatch(self.path):
+            raise ConfigurationError("path", f"{self.path!r} is no cookie path")
+        if self.path is not None and len(self.path) > 1024:
+            raise ConfigurationError("path", "is longer than 1024 bytes")
+        if self.domain is not None:
+            _check_domain(self.domain)
+        if self.same_site not in ("Lax", "Strict", "None"):
+            raise ConfigurationError("same_site", f"{self.same_site!r} is not Lax, Strict or None")
+        if self.same_site == "None" and not self.secure:
+            raise ConfigurationError("same_site", "None needs secure=True")
+        if self.partitioned and not self.secure:
+            raise ConfigurationError("partitioned", "needs secure=True")
+        if self.max_age is not None and not timedelta(seconds=1) <= self.max_age <= _LONGEST_LIFE:
+            raise ConfigurationError("max_age", f"{self.max_age} is not 1 second to 400 days")
+
+    def check(self, policy: Policy, /) -> None:
+        """Refuse a cookie that outlives every session."""
+        if self.max_age is not None and self.max_age > policy.absolute:
+            raise ConfigurationError("max_age", "is longer than Policy.absolute")
+
+    def for_development(self) -> "CookieTransport":
+        """Return cookies `sid` and `anon` without `Secure`, for plain HTTP on this machine."""
+        same_site = "Lax" if self.same_site == "None" else self.same_site
+        return replace(
+            self, name="sid", anonymous_name="anon", domain=None, secure=False,
+            same_site=same_site, partitioned=False,
+        )  # fmt: skip
+
+    def read(self, headers: Iterable[tuple[bytes, bytes]], /) -> Presented | None:
+        """Find the one session cookie; the anonymous one counts only without a signed-in one.
+
+        A `Cookie` header over 16 KiB or of more than 256 pairs is malformed as a whole. Several
+        headers are one (RFC 9113 8.2.3); pairs are split at `;` alone, quotes mean nothing; names are compared
+        exactly. Different values for one name are ambiguous: the order tells nothing (8.6).
+        """
+        raw = b";".join(value for name, value in headers if name == b"cookie")
+        if not raw:
+            return None
+        if len(raw) > MAX_HEADER or raw.count(b";") >= MAX_PAIRS:
+            return Presented(None, problem="malformed")
+        text = raw.decode("latin-1")
+        for signed_in, wanted in ((True, self.name), (False, self.anonymous_name)):
+            if wanted in text and (values := _values(text, wanted)):
+                if len(values) > 1:
+                    return Presented(None, signed_in, "ambiguous")
+                token = Token.parse(values.pop())
+                return Presented(token, signed_in, None if token else "malformed")
+        return None
+
+    def write(self, tokens: Mapping[bool, Token | None], mount: str, /) -> Headers:
+        """Return one `Set-Cookie` for each cookie that changes."""
+        headers: Headers = []
+        for signed_in, token in tokens.items():
+            name = self.name if signed_in else self.anonymous_name
+            line = f"{name}={token.reveal() if token else ''}; {self._attributes(token, mount)}"
+            headers.append((b"set-cookie", line.encode("ascii")))
+        return headers
+
+    def _attributes(self, token: Token | None, mount: str) -> str:
+        path = self.path or ("/" if self.name.startswith("__") or not mount else mount)
+        parts = [f"Path={path}"]
+        if self.domain:
+            parts.append(f"Domain={self.domain}")
+        if token is None:
+            parts += ["Max-Age=0", f"Expires={_PAST}"]
+        elif self.max_age is not None:
+            parts.append(f"Max-Age={int(self.max_age.total_seconds())}")
+        if self.secure:
+            parts.append("Secure")
+        if self.http_only:
+            parts.append("HttpOnly")
+        parts.append(f"SameSite={self.same_site}")
+        if self.partitioned:
+            parts.append("Partitioned")
+        return "; ".join(parts)
+
+    def _check_name(self, setting: str, name: str) -> None:
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(setting, f"{name!r} is no cookie name")
+        if len(name) + LENGTH > 4096:
+            raise ConfigurationError(setting, "leaves no room for a token in 4096 bytes")
+        prefix = next((p for p in _PREFIXES if name.lower().startswith(p.lower())), None)
+        if prefix is None:
+            return
+        if not name.startswith(prefix):
+            raise ConfigurationError(setting, f"write the prefix {prefix} as it is")
+        if not self.secure:
+            raise ConfigurationError("secure", f"{prefix} needs secure=True")
+        if "Http-" in prefix and not self.http_only:
+            raise ConfigurationError("http_only", f"{prefix} needs http_only=True")
+        if "Host-" in prefix and self.domain is not None:
+            raise ConfigurationError("domain", f"{prefix} allows no domain")
+        if "Host-" in prefix and self.path not in (None, "/"):
+            raise ConfigurationError("path", f"{prefix} needs the path /")
+
+
+# The longer one first: `__Host-Http-` starts as `__Host-` does.
+_PREFIXES = ("__Host-Http-", "__Http-", "__Host-", "__Secure-")
+
+
+def _values(text: str, wanted: str) -> set[str]:
+    """Return the different values of the cookie `wanted`; a pair without `=` has no name."""
+    found: set[str] = set()
+    for pair in text.split(";"):
+        name, equals, value = pair.partition("=")
+        if equals and name.strip(" \t") == wanted:
+            found.add(value.strip(" \t"))
+    return found
+
+
+def _check_domain(domain: str) -> None:
+    if len(domain) > 253 or not _DOMAIN.fullmatch(domain):
+        raise ConfigurationError("domain", f"{domain!r} is no domain name in lower case")
+    try:
+        ip_address(domain)
+    except ValueError:
+        pass
+    else:
+        raise ConfigurationError("domain", f"{domain!r} is an address")
+    try:
+        from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ConfigurationError(
+            "domain", "needs coatcheck[domain] installed, to tell public suffixes apart"
+        ) from error
+    if PublicSuffixList().is_public(domain):
+        raise ConfigurationError("domain", f"{domain!r} is a public suffix, shared by strangers")

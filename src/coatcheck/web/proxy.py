@@ -1,0 +1,93 @@
+"""Who is at the other end, and over what: believed from the peer, or from proxies named as ours."""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import NamedTuple
+
+from coatcheck.errors import ConfigurationError
+
+Network = IPv4Network | IPv6Network
+
+
+class Peer(NamedTuple):
+    """The client of a request.
+
+    Attributes:
+        address: as text, `None` when nobody knows.
+        secure: whether the request came over TLS as far as the first proxy of ours.
+        is_local: whether it comes from this machine, and not through a proxy nobody named.
+    """
+
+    address: str | None
+    secure: bool
+    is_local: bool
+
+
+class Proxies:
+    """The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; nobody else's are.
+
+    Raises:
+        ConfigurationError: an entry is no address or network, or is everybody.
+    """
+
+    def __init__(self, trusted: Sequence[str] = ()) -> None:
+        self._trusted: list[Network] = []
+        for entry in trusted:
+            try:
+                network = ip_network(entry)
+            except ValueError as error:
+                raise ConfigurationError("trusted_proxies", str(error)) from error
+            if network.prefixlen == 0:
+                raise ConfigurationError("trusted_proxies", f"{entry} would trust everybody")
+            self._trusted.append(network)
+
+    def resolve(
+        self, peer: str | None, scheme: str, headers: Iterable[tuple[bytes, bytes]]
+    ) -> Peer:
+        """Return the client; proxies append, so the list is read from its end."""
+        secure = scheme in ("https", "wss")
+        forwarded = {b"x-forwarded-for": list[bytes](), b"x-forwarded-proto": list[bytes]()}
+        is_direct = True
+        for name, value in headers:
+            if name in forwarded:
+                forwarded[name].append(value)
+            is_direct = is_direct and not name.startswith((b"x-forwarded-", b"forwarded"))
+        if not self._trusts(peer):
+            return Peer(peer, secure, is_direct and _is_loopback(peer))
+        address = peer
+        for hop in reversed(_items(forwarded[b"x-forwarded-for"])):
+            if (address := _canonical(hop)) is None or not self._trusts(address):
+                break
+        protocols = _items(forwarded[b"x-forwarded-proto"])
+        if protocols:
+            secure = protocols[-1].lower() == "https"
+        return Peer(address, secure, _is_loopback(address))
+
+    def _trusts(self, address: str | None) -> bool:
+        if not self._trusted or address is None:
+            return False
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._trusted)
+
+
+def _items(values: list[bytes]) -> list[str]:
+    text = ",".join(value.decode("latin-1") for value in values)
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _canonical(hop: str) -> str | None:
+    """Return an address in its usual spelling, or `None` for what is none."""
+    try:
+        return str(ip_address(hop.strip("[]")))
+    except ValueError:
+        return None
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        return address is not None and ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,63 @@
+"""Writes that may go unanswered: repeat what is safe to repeat, and say so where it is not."""
+
+from coatcheck.core.record import Ended, Record, Stored, Tombstone
+from coatcheck.errors import StoreUnavailable
+from coatcheck.stores.protocol import Conflict, Store
+
+
+async def save(store: Store, record: Record, base: Record | None) -> None:
+    """Save; when no answer comes, look whether it was applied before trying once more (S4).
+
+    Raises:
+        Conflict: something else was saved in between.
+        StoreUnavailable: nobody can tell whether it was applied.
+    """
+    try:
+        return await store.save(record, base)
+    except StoreUnavailable as error:
+        doubt = error
+    stored = await store.load(record.id)
+    if record.is_same_save(stored):
+        return None
+    if stored is base if base is None else base.is_same_save(stored):
+        return await store.save(record, base)
+    if base is not None and _proves_not_applied(base, stored):
+        raise Conflict(stored)
+    raise doubt
+
+
+def _proves_not_applied(base: Record, stored: Stored) -> bool:
+    if isinstance(stored, Record):
+        return stored.version == base.version + 1  # the place of our save is another's
+    return not (isinstance(stored, Tombstone) and stored.why == Ended.MOVED)
+
+
+async def end(store: Store, tombstone: Tombstone, base: Record | None = None) -> Stored:
+    """End; when no answer comes, once more. Finding one's own tombstone then is success.
+
+    Returns:
+        What was there; after a repeated end that had been applied, `tombstone` itself.
+
+    Raises:
+        Conflict: not `base` is stored.
+        StoreUnavailable: the second try had no answer either.
+    """
+    try:
+        return await store.end(tombstone, base)
+    except StoreUnavailable:
+        pass
+    try:
+        return await store.end(tombstone, base)
+    except Conflict as conflict:
+        if conflict.stored == tombstone:
+            return tombstone
+        raise
+
+
+async def delist(store: Store, subject: str | None, id: str) -> None:
+    """Remove an index entry; one that stays is pruned when it is read."""
+    if subject is not None:
+        try:
+            await store.delist(subject, id)
+        except StoreUnavailable:
+            return

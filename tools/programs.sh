@@ -1,0 +1,53 @@
+#!/bin/sh
+# Make sure that the programs the tests drive are here; install the missing ones where we may.
+set -eu
+
+missing=
+command -v redis-server >/dev/null || missing="$missing redis-server"
+command -v nginx >/dev/null || missing="$missing nginx"
+command -v "${CHROMIUM:-chromium}" >/dev/null || missing="$missing chromium"
+[ -n "$missing" ] || exit 0
+
+give_up() {
+    echo "The tests need programs that are missing:$missing" >&2
+    echo "$1" >&2
+    exit 1
+}
+
+case "$missing" in *chromium*)
+    # Ubuntu has it as a snap only, whose confinement hides the tests' files from it.
+    if [ -n "${CHROMIUM:-}" ] || grep -qs '^ID=ubuntu' /etc/os-release; then
+        give_up "Install a Chromium or Chrome that is not a snap, and name it: CHROMIUM=/path/to/it"
+    fi
+esac
+
+install="apt-get install --yes --no-install-recommends$missing"
+command -v apt-get >/dev/null || give_up "Install them as your system does."
+if [ "$(id -u)" = 0 ]; then
+    sudo=
+elif sudo -n true 2>/dev/null; then
+    sudo="sudo -n"
+else
+    give_up "Install them: sudo $install"
+fi
+
+echo "Installing what the tests need:$missing"
+# The tests start servers of their own, so the packages' services stay off: now, by the
+# file that Debian asks before it starts one, and at the next boot.
+$sudo sh -eu -s -- "$install" <<'ROOT'
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    trap 'rm -f $policy' EXIT
+    trap 'exit 1' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod +x $policy
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update --quiet=2 </dev/null
+$1 --quiet=2 </dev/null >/dev/null
+for service in redis-server nginx; do
+    case "$1" in *$service*)
+        if [ -d /run/systemd/system ]; then systemctl --quiet disable $service; fi
+    esac
+done
+ROOT
