@@ -1,7 +1,7 @@
 """The shop as one FastAPI app: the middleware brings the session, each file of routes uses it."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,7 @@ def create_app(name: str, sessions: Sessions, *, clock: Clock | None = None) -> 
     """Build server `name` over `sessions`, closed with the app; `clock` gives UTC milliseconds."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
         yield
         await sessions.close()
 

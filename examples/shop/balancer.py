@@ -12,7 +12,7 @@ import httpx
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from examples.shop.process import arguments, serve
+from examples.shop.process import KEPT_OPEN, arguments, serve
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -26,6 +26,7 @@ _CLAIMS: Final = frozenset(
     b"forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-forwarded-port"
     b" x-forwarded-prefix x-real-ip".split()
 )
+_BODY: Final = frozenset((b"content-length", b"transfer-encoding"))  # either announces one
 _TIMEOUT: Final = {"connect": 1.0, "read": 30.0, "write": 30.0, "pool": 5.0}
 
 
@@ -43,14 +44,14 @@ class Balancer:
     def __init__(self, servers: Sequence[str]) -> None:
         self._servers = tuple(servers)
         self._turn = itertools.count()
-        self._transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=None))
+        # A connection is let go before the server does it: a request must not meet a closed one.
+        limits = httpx.Limits(max_connections=None, keepalive_expiry=KEPT_OPEN / 2)
+        self._transport = httpx.AsyncHTTPTransport(limits=limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or live through the process's start and end."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close"})
         else:
             await self._answer(scope, receive, send)
 
@@ -87,7 +88,7 @@ class Balancer:
     async def _ask(self, server: str, scope: Scope, receive: Receive) -> httpx.Response:
         query: bytes = scope["query_string"]
         target = scope["raw_path"] + (b"?" + query if query else b"")
-        content = _body(receive) if _has_body(scope) else None
+        content = _body(receive) if _BODY & dict(scope["headers"]).keys() else None
         extras = {"target": target, "timeout": _TIMEOUT}
         request = httpx.Request(
             scope["method"], server, headers=_onward(scope), content=content, extensions=extras
@@ -112,13 +113,8 @@ def _end_to_end(raw: RawHeaders, also_drop: frozenset[bytes] = frozenset()) -> R
     """Keep what is meant for the other end, each header in its own line and order: none merged."""
     headers = [(name.lower(), value) for name, value in raw]
     listed = b",".join(value for name, value in headers if name == b"connection")
-    named = {name.strip().lower() for name in listed.split(b",")}
-    drop = _HOP_BY_HOP | also_drop | named
+    drop = _HOP_BY_HOP | also_drop | {name.strip().lower() for name in listed.split(b",")}
     return [(name, value) for name, value in headers if name not in drop]
-
-
-def _has_body(scope: Scope) -> bool:
-    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
 
 
 async def _body(receive: Receive) -> AsyncIterator[bytes]:
@@ -135,7 +131,7 @@ async def _relay(response: httpx.Response, send: Send) -> None:
     headers = _end_to_end(response.headers.raw)
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     try:
-        async for chunk in response.stream:  # type: ignore[union-attr]  # ours is always async
+        async for chunk in response.aiter_raw():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body"})
     finally:
@@ -147,8 +143,7 @@ def main() -> None:
     parser = arguments("The shop's load balancer.")
     parser.add_argument("servers", nargs="+", metavar="URL")
     options = parser.parse_args()
-    balancer = Balancer(options.servers)
-    serve(balancer, port=options.port, leashed=options.leashed, date_header=False)
+    serve(Balancer(options.servers), port=options.port, leashed=options.leashed, date_header=False)
 
 
 if __name__ == "__main__":

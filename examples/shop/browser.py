@@ -19,13 +19,14 @@ SIGNED_IN: Final = "sid"  # the cookie's name in development mode
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: `body` is the decoded JSON, `milliseconds` the wall time it took."""
+    """What came back: a JSON object in `fields` or an array in `items`; the other is empty."""
 
     request: str
     status: int
     server: str
-    body: Any
-    set_cookies: tuple[str, ...]
+    fields: dict[str, Any]
+    items: list[dict[str, Any]]
+    set_cookies: list[str]
     milliseconds: float
 
     @property
@@ -72,12 +73,14 @@ class Browser:
             request=f"{method} {path}",
             status=response.status_code,
             server=response.headers.get(HEADER, "-"),
-            body=response.json() if "json" in response.headers.get("content-type", "") else None,
-            set_cookies=tuple(response.headers.get_list("set-cookie")),
+            fields=response.json() if response.text.startswith("{") else {},
+            items=response.json() if response.text.startswith("[") else [],
+            set_cookies=response.headers.get_list("set-cookie"),
             milliseconds=(time.perf_counter() - start) * 1000,
         )
 
     def ask_at_once(self, count: int, method: str, path: str, body: object) -> list[Answer]:
         """Send the same request `count` times at the same time."""
         with ThreadPoolExecutor(count) as hands:
-            return list(hands.map(lambda _: self.ask(method, path, body), range(count)))
+            sent = [hands.submit(self.ask, method, path, body) for _ in range(count)]
+        return [each.result() for each in sent]

@@ -17,6 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 GRACE: Final = 5  # seconds that open requests have to finish in
+KEPT_OPEN: Final = 6  # seconds that an idle connection is kept
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
@@ -42,6 +43,8 @@ def serve(app: ASGIApp, *, port: int, leashed: bool, date_header: bool = True) -
         server_header=False,
         date_header=date_header,
         proxy_headers=False,
+        ws="none",
+        timeout_keep_alive=KEPT_OPEN,
         timeout_graceful_shutdown=GRACE,
     )
     server = uvicorn.Server(config)

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from examples.shop.browser import Answer
 
@@ -77,7 +77,7 @@ class Report:
 
 def outcome(answer: Answer) -> str:
     """Say in a few words what came back, and what it did to the browser's cookies."""
-    parts = [_content(answer.body)]
+    parts = [_content(answer)]
     if answer.deletes_cookie:
         parts.append("cookie deleted")
     elif answer.set_cookies:
@@ -85,16 +85,14 @@ def outcome(answer: Answer) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _content(body: Any) -> str:
-    match body:
-        case {"error": str(said)} | {"message": str(said)} | {"status": str(said)}:
-            return said
-        case {"items": list(lines)}:
-            things = [f"{line['quantity']} x {line['name']}" for line in lines]
-            return f"cart: {', '.join(things) or 'empty'}"
-        case {"ended": ended}:
-            return f"{ended} ended"
-        case [*devices]:
-            return f"{len(devices)} devices: " + ", ".join(str(each["agent"]) for each in devices)
-        case _:
-            return ""
+def _content(answer: Answer) -> str:
+    fields = answer.fields
+    if answer.items:
+        agents = ", ".join(str(device["agent"]) for device in answer.items)
+        return f"{len(answer.items)} devices: {agents}"
+    if "items" in fields:
+        things = [f"{line['quantity']} x {line['name']}" for line in fields["items"]]
+        return f"cart: {', '.join(things) or 'empty'}"
+    if "ended" in fields:
+        return f"{fields['ended']} ended"
+    return str(fields.get("error") or fields.get("message") or fields.get("status") or "")

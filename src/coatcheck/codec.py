@@ -5,6 +5,10 @@ a word. So a quick look for anything that is not plain JSON comes first; only da
 values is rewritten, with extension types, before it is encoded.
 """
 
+# Values of any type are what this is about.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false
+
 import datetime as dt
 from collections.abc import Callable, Mapping
 from decimal import Decimal

@@ -5,6 +5,10 @@ leaf. Where both sides changed the same leaf the later commit wins, and the over
 Lists are never concatenated.
 """
 
+# Values of any type are what this is about.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -77,8 +81,8 @@ def _equal(left: Any, right: Any) -> bool:
         return True
     if type(left) is not type(right):
         return False
-    if type(left) is dict:
+    if isinstance(left, dict):
         return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left)
-    if type(left) in (list, tuple):
+    if isinstance(left, list | tuple):
         return len(left) == len(right) and all(map(_equal, left, right))
     return bool(left == right)

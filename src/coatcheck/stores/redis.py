@@ -1,9 +1,9 @@
 """Sessions in Redis or Valkey (7 or later), by redis-py's blocking or asyncio client.
 
 A session is one string: a header of fixed width (all that a conditional write or a touch looks at),
-then MessagePack. So a load is one GET, and each write one small script on one key, atomic
-in a cluster too. The key's time to live is a duration with a margin; the record decides about expiry.
-A subject's index is a sorted set scored by `ends_at`, its bar a string in the same slot.
+then MessagePack. So a load is one GET, and each write one small script on one key, atomic in a
+cluster too. The key's time to live is a duration with a margin; the record decides about expiry. A
+subject's index is a sorted set scored by `ends_at`, its bar a string in the same slot.
 """
 
 import inspect
@@ -127,7 +127,7 @@ class RedisStore:
             self.kind = Kind.BLOCKING
         else:
             raise ConfigurationError("client", f"{type(client).__name__} is no redis-py client")
-        settings = cast("dict[str, Any]", driver.get_connection_kwargs())
+        settings = cast("dict[str, Any]", driver.connection_pool.connection_kwargs)
         if settings.get("decode_responses"):
             raise ConfigurationError("client", "set decode_responses=False, records are bytes")
         retry = settings.get("retry")

@@ -221,5 +221,5 @@ def _warn_once() -> None:
     if not _warned:
         _warned = True
         _log.warning(
-            "development mode: plain HTTP from this machine gets the cookies sid and anon, not Secure"
+            "development mode: plain HTTP from this machine gets cookies sid and anon, not Secure"
         )

@@ -95,8 +95,9 @@ class CookieTransport:
         """Find the one session cookie; the anonymous one counts only without a signed-in one.
 
         A `Cookie` header over 16 KiB or of more than 256 pairs is malformed as a whole. Several
-        headers are one (RFC 9113 8.2.3); pairs are split at `;` alone, quotes mean nothing; names are compared
-        exactly. Different values for one name are ambiguous: the order tells nothing (8.6).
+        headers are one (RFC 9113 8.2.3); pairs are split at `;` alone, quotes mean nothing; names
+        are compared exactly. Different values for one name are ambiguous: the
+        order tells nothing (8.6).
         """
         raw = b";".join(value for name, value in headers if name == b"cookie")
         if not raw:
