@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
+
 from coatcheck import Sessions, Store, store_from_url
 from coatcheck.testing import Clock
-
 from tests.servers import Server, redis_server, sqlite_url
 
 

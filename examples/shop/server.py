@@ -5,11 +5,13 @@ STORE names the session store they share (a URL), SHOP_CLOCK the file that moves
 
 import logging
 import os
+import sys
 from typing import Final
 
 from fastapi import FastAPI
 
 from coatcheck import Policy, Sessions, store_from_url
+from coatcheck.errors import ConfigurationError
 from examples.shop.app import create_app
 from examples.shop.clock import ShopClock
 from examples.shop.process import arguments, serve
@@ -34,7 +36,11 @@ def main() -> None:
     parser.add_argument("--name", default="A", help="what it calls itself in X-Served-By")
     options = parser.parse_args()
     logging.basicConfig(format=f"server {options.name}: %(message)s")
-    serve(server_app(options.name), port=options.port, leashed=options.leashed)
+    try:
+        app = server_app(options.name)
+    except ConfigurationError as error:
+        sys.exit(f"server {options.name}: {error}")
+    serve(app, port=options.port, leashed=options.leashed)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def _runs(test: Callable[[T, Store], Coroutine[Any, Any, None]]) -> Callable[[T]
         else:
             asyncio.run(with_store())
 
-    del run.__wrapped__  # type: ignore[attr-defined] # a runner would look at its parameters
+    del run.__wrapped__  # a runner would look at its parameters
     return run
 
 

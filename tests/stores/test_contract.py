@@ -5,11 +5,11 @@ import uuid
 from pathlib import Path
 
 import pytest
+
 from coatcheck import MemoryStore, SQLiteStore, Store
 from coatcheck.stores.redis import RedisStore
 from coatcheck.testing import StoreContract
 from coatcheck.waiting import Kind
-
 from tests.servers import Server
 
 
