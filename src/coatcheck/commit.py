@@ -72,11 +72,18 @@ class Commit:
         """Correct the time of opening if the store's clock is known only now."""
         self._intents.opened_at += await self._parts.clock.measure(self._store)
 
+    @property
+    def _acted_at(self) -> int:
+        """The activity to record: the request's opening, or now for a commit after its first."""
+        intents = self._intents
+        if not intents.is_activity and intents.base is not None:
+            return intents.base.seen_at
+        return self._parts.clock.now() if intents.is_committed else intents.opened_at
+
     async def touch(self) -> Outcome:
         """Record the request's activity, if that is due; it is worth no failure of the request."""
-        base, seen_at = self._intents.base, self._intents.opened_at
-        due = base is not None and self._policy.touch_due(base, seen_at)
-        if base is None or not due or not self._intents.is_activity:
+        base, seen_at = self._intents.base, self._acted_at
+        if base is None or not self._policy.touch_due(base, seen_at):
             return Outcome(Done.KEPT)
         try:
             await self._store.touch(base, seen_at)
@@ -87,10 +94,9 @@ class Commit:
         return Outcome(Done.TOUCHED)
 
     async def _end(self, record: Record, why: Ended) -> Outcome:
-        tombstone = self._tombstone(record.id, why)
-        found = await writes.end(self._store, tombstone)
+        was_live = await writes.end(self._store, self._tombstone(record.id, why))
         self._intents.ending = None
-        if isinstance(found, Record) or found == tombstone:
+        if was_live:
             await writes.delist(self._store, record.subject, record.id)
             self._intents.cookies[record.subject is not None] = None  # C2: we ended a live record
             self._parts.tell(Happened.ENDED, record.id, record.subject, why=why)
@@ -105,10 +111,9 @@ class Commit:
         privilege, token = intents.privilege, None
         if privilege is not None:
             token = Token.mint(parts.random, base.id)
-        seen_at = intents.opened_at if intents.is_activity else base.seen_at
         stored, content = base, intents.mark
         for attempt in range(ATTEMPTS):
-            record = following(stored, seen_at, parts.random(8))
+            record = following(stored, self._acted_at, parts.random(8))
             if token is not None:
                 client, now = intents.client, parts.clock.now()
                 record = promoted(record, privilege, token, client, self._policy, now)
@@ -163,9 +168,12 @@ class Commit:
         for attempt in range(ATTEMPTS):
             try:
                 await writes.end(store, tombstone, closed)
-                break
             except Conflict as conflict:
                 found = conflict.stored
+            else:
+                await writes.delist(store, base.subject, base.id)
+                parts.tell(Happened.ENDED, base.id, base.subject, why=Ended.MOVED)
+                break
             verdict = decide(base, sign_in, True, found)
             if verdict is Verdict.KEEP:
                 break
@@ -181,8 +189,6 @@ class Commit:
             break
         else:
             raise StoreUnavailable("the session is written faster than this sign-in can follow")
-        await writes.delist(store, base.subject, base.id)
-        parts.tell(Happened.ENDED, base.id, base.subject, why=Ended.MOVED)
         self._replace_data(content)
         return self._finish(record, Outcome(Done.CREATED, token), token)
 
@@ -215,7 +221,7 @@ class Commit:
             return
         own_bar = bar[1] if bar and bar[0] == subject else 0
         opened_at = self._intents.opened_at - self._parts.clock.error
-        if not await self._store.enlist(record, opened_at, own_bar):
+        if not await writes.enlist(self._store, record, opened_at, own_bar):
             await writes.end(self._store, self._tombstone(record.id, Ended.REFUSED))
             self._parts.tell(Happened.SIGN_IN_REFUSED, record.id, subject)
             raise Unauthenticated("all sessions of the user were ended while this one signed in")

@@ -96,6 +96,7 @@ class Sessions:
             intents.standing = judge(token, stored, now)
             if intents.standing is Standing.CURRENT and isinstance(stored, Record):
                 record, data = stored, parts.read(stored)
+                intents.seen_at = now if self.policy.touch_due(stored, now) else stored.seen_at
         except Undecodable as error:
             record, intents.standing = None, Standing.UNREADABLE
             self._report_unreadable(token.id, error)
@@ -120,6 +121,7 @@ class Sessions:
             StoreUnavailable: the store did not answer; an `end()` then did not happen either.
         """
         outcome = await Commit(self._parts, session).run(discard=discard)
+        session.intents.is_committed = True
         if outcome.done is not Done.KEPT:
             await self._sweep()
         return outcome
@@ -167,7 +169,7 @@ class Sessions:
         for id in barred.ids:
             if keep is None or id != keep.id:
                 tombstone = Tombstone(id, Ended.END_ALL, now, None, now + TOMBSTONE_KEPT)
-                ended += isinstance(await writes.end(store, tombstone), Record)
+                ended += await writes.end(store, tombstone)
                 await writes.delist(store, subject, id)
         parts.tell(Happened.ALL_ENDED, None, subject, count=ended)
         return ended
@@ -228,12 +230,11 @@ class Sessions:
         await self._parts.clock.measure(self._store)
         now = self._parts.clock.now()
         tombstone = Tombstone(record.id, why, now, None, now + TOMBSTONE_KEPT)
-        found = await writes.end(self._store, tombstone)
+        was_live = await writes.end(self._store, tombstone)
         await writes.delist(self._store, record.subject, record.id)
-        ended = isinstance(found, Record) or found == tombstone
-        if ended:
+        if was_live:
             self._parts.tell(Happened.ENDED, record.id, record.subject, why=why)
-        return ended
+        return was_live
 
     def _report_unreadable(self, id: str, error: Undecodable) -> None:
         """Report a damaged record once, not with each request that presents it."""

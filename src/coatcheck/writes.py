@@ -32,26 +32,35 @@ def _proves_not_applied(base: Record, stored: Stored) -> bool:
     return not (isinstance(stored, Tombstone) and stored.why == Ended.MOVED)
 
 
-async def end(store: Store, tombstone: Tombstone, base: Record | None = None) -> Stored:
+async def end(store: Store, tombstone: Tombstone, base: Record | None = None) -> bool:
     """End; when no answer comes, once more. Finding one's own tombstone then is success.
 
     Returns:
-        What was there; after a repeated end that had been applied, `tombstone` itself.
+        Whether this call ended a live record.
 
     Raises:
         Conflict: not `base` is stored.
         StoreUnavailable: the second try had no answer either.
     """
     try:
-        return await store.end(tombstone, base)
+        return isinstance(await store.end(tombstone, base), Record)
     except StoreUnavailable:
         pass
     try:
-        return await store.end(tombstone, base)
+        found = await store.end(tombstone, base)
     except Conflict as conflict:
-        if conflict.stored == tombstone:
-            return tombstone
-        raise
+        if conflict.stored != tombstone:
+            raise
+        return True
+    return isinstance(found, Record) or found == tombstone
+
+
+async def enlist(store: Store, record: Record, opened_at: int, own_bar: int) -> bool:
+    """Add an index entry; when no answer comes, once more, as repeating it changes nothing."""
+    try:
+        return await store.enlist(record, opened_at, own_bar)
+    except StoreUnavailable:
+        return await store.enlist(record, opened_at, own_bar)
 
 
 async def delist(store: Store, subject: str | None, id: str) -> None:

@@ -69,6 +69,8 @@ class Intents:
 
     Attributes:
         base: the record that was loaded; `None` while nothing is stored.
+        seen_at: the activity that the record will show if the request writes nothing else.
+        is_committed: whether this is not the request's first commit.
         content: its data, encoded.
         mark: the data, encoded, up to which `steps` tell what was done.
         carries: whether a sign-in takes the data along.
@@ -86,6 +88,8 @@ class Intents:
     client: Client = NOBODY
     standing: Standing = Standing.NONE
     base: Record | None = None
+    seen_at: int = 0
+    is_committed: bool = False
     content: bytes = b""
     mark: bytes = b""
     steps: list[Step] = field(default_factory=list[Step])

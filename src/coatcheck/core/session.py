@@ -63,11 +63,11 @@ class Session(dict[str, Any]):
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the session is over if this request is its last activity."""
+        """When the session is over, at the earliest, if this request is its last activity."""
         base = self.intents.base
         if base is None:
             return None
-        return _time(min(max(base.seen_at, self.intents.opened_at) + base.idle, base.ends_at))
+        return _time(min(max(base.seen_at, self.intents.seen_at) + base.idle, base.ends_at))
 
     @property
     def assurance(self) -> int:
