@@ -30,7 +30,7 @@ def create_app(name: str, sessions: Sessions, *, clock: Clock | None = None) -> 
         yield
         await sessions.close()
 
-    app = FastAPI(title="Hook & Hanger", lifespan=lifespan)
+    app = FastAPI(title="Hook & Hanger", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.name = name
     app.state.sessions = sessions
     app.state.clock = clock or _system_clock
@@ -39,7 +39,7 @@ def create_app(name: str, sessions: Sessions, *, clock: Clock | None = None) -> 
         app.include_router(routes.router)
     answers.install(app)
     app.add_api_route("/health", _health)
-    app.add_api_route("/", _page, include_in_schema=False)
+    app.add_api_route("/", _page, methods=["GET", "HEAD"], include_in_schema=False)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     _add_middleware(app, name, sessions)
     return app

@@ -4,6 +4,7 @@ from coatcheck.blocking import BlockingSessions
 from coatcheck.config import store_from_url
 from coatcheck.core.events import Event, Happened
 from coatcheck.core.info import SessionInfo
+from coatcheck.core.intents import Standing
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Done, Outcome
 from coatcheck.core.policy import Policy
@@ -29,6 +30,7 @@ __all__ = [
     "Session",
     "SessionInfo",
     "Sessions",
+    "Standing",
     "Store",
     "Token",
     "store_from_url",

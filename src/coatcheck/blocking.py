@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from coatcheck.core.events import Listener
+from coatcheck.core.intents import Standing
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Outcome
 from coatcheck.core.policy import Policy
@@ -77,9 +78,9 @@ class BlockingSessions:
         """See `Sessions.count`."""
         return finish(self._sessions.count(subject))
 
-    def refuse(self, reason: str, *, client: Client = NOBODY) -> Session:
+    def refuse(self, standing: Standing, *, client: Client = NOBODY) -> Session:
         """See `Sessions.refuse`."""
-        return self._sessions.refuse(reason, client=client)
+        return self._sessions.refuse(standing, client=client)
 
     def close(self) -> None:
         """See `Sessions.close`."""

@@ -79,7 +79,7 @@ class Sessions:
     async def open(self, token: Token | None, *, client: Client = NOBODY) -> Session:
         """Return the session of `token`, or an empty one where there is none to return.
 
-        `session.intents.standing` tells what the token was. Without a token there is no I/O.
+        `session.standing` tells what the token was. Without a token there is no I/O.
 
         Raises:
             StoreUnavailable: nobody can tell; nothing may be assumed about the user.
@@ -205,10 +205,12 @@ class Sessions:
         """Let go of the store's connections."""
         await self._store.close()
 
-    def refuse(self, reason: str, *, client: Client = NOBODY) -> Session:
+    def refuse(self, standing: Standing, *, client: Client = NOBODY) -> Session:
         """Return an empty session for a token that is not even well-formed, and report it."""
-        self._parts.tell(Happened.REFUSED, None, reason=reason)
-        return self._blank(client)
+        self._parts.tell(Happened.REFUSED, None, reason=standing.value)
+        session = self._blank(client)
+        session.intents.standing = standing
+        return session
 
     def fail(self, failure: StoreUnavailable, *, client: Client = NOBODY) -> Session:
         """Return an empty session in the place of one that could not be loaded, and report it."""

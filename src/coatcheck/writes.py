@@ -36,14 +36,14 @@ async def end(store: Store, tombstone: Tombstone, base: Record | None = None) ->
     """End; when no answer comes, once more. Finding one's own tombstone then is success.
 
     Returns:
-        Whether this call ended a live record.
+        Whether this call ended a session that was not over anyway.
 
     Raises:
         Conflict: not `base` is stored.
         StoreUnavailable: the second try had no answer either.
     """
     try:
-        return isinstance(await store.end(tombstone, base), Record)
+        return _was_live(await store.end(tombstone, base), tombstone.at)
     except StoreUnavailable:
         pass
     try:
@@ -52,7 +52,11 @@ async def end(store: Store, tombstone: Tombstone, base: Record | None = None) ->
         if conflict.stored != tombstone:
             raise
         return True
-    return isinstance(found, Record) or found == tombstone
+    return found == tombstone or _was_live(found, tombstone.at)
+
+
+def _was_live(stored: Stored, now: int) -> bool:
+    return isinstance(stored, Record) and now < stored.expires_at
 
 
 async def enlist(store: Store, record: Record, opened_at: int, own_bar: int) -> bool:

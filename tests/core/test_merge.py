@@ -1,5 +1,8 @@
 """Three-way merge: what I changed over what others changed, key by key."""
 
+# Values of any type are what this is about.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from typing import Any
 
 import pytest

@@ -1,9 +1,16 @@
 """The table of outcomes, cell by cell, on every store: my intent meets what happened meanwhile."""
 
+from typing import Any
+
 import pytest
 
 from coatcheck import Session, Sessions
+from coatcheck.errors import Unauthenticated
 from tests.sessions.browser import Answer, Browser, twin
+
+
+def count(data: dict[str, Any]) -> None:
+    data["cart"]["mine"] = data["cart"].get("mine", 0) + 1
 
 
 def intend(session: Session, intent: str) -> None:
@@ -14,9 +21,7 @@ def intend(session: Session, intent: str) -> None:
         case "edit":
             session["cart"]["mine"] = 1
         case "edit(fn)":
-            session.edit(
-                lambda data: data["cart"].__setitem__("mine", data["cart"].get("mine", 0) + 1)
-            )
+            session.edit(count)
         case "step_up":
             session.step_up(2)
         case "rotate":
@@ -55,10 +60,9 @@ async def happen(browser: Browser, what: str) -> None:
 
 BOTH = {"old": 0, "theirs": 1, "mine": 1}
 THEIRS = {"old": 0, "theirs": 1}
-OLD = {"old": 0}
 # intent, meanwhile: status, cookie, what the session the table speaks of holds afterwards: the
 # stored one ("stays"), a new one ("fork"), or none ("over")
-TABLE = [
+TABLE: list[tuple[str, str, int, str, str, dict[str, Any]]] = [
     ("read", "edit", 200, "-", "stays", THEIRS),
     ("read", "lineage", 200, "-", "stays", THEIRS),
     ("read", "moved", 200, "-", "over", {}),
@@ -145,7 +149,7 @@ async def sees(
 
 
 # The same for a visitor's session, whose data moves to the one who signs in first.
-ANONYMOUS = [
+ANONYMOUS: list[tuple[str, str, int, str, dict[str, Any] | None]] = [
     ("sign_in other", "edit", 200, "set", {"cart": THEIRS}),
     ("sign_in other", "lineage", 200, "set", {}),
     ("sign_in other", "moved", 200, "set", {}),
@@ -207,8 +211,6 @@ async def test_two_users_from_one_visitor_share_nothing(sessions: Sessions) -> N
 
 
 async def test_an_anonymous_session_has_nothing_to_step_up(sessions: Sessions) -> None:
-    from coatcheck.errors import Unauthenticated
-
     mine = Browser(sessions)
     await mine.put(cart={})
     session = await mine.send()

@@ -13,6 +13,8 @@ const REMEMBERED = "shop.was-logged-in"; // only so that a session that ended me
 const otherTabs = new BroadcastChannel("shop");
 const products = new Map();
 let subject = null;
+let cart = { subject: null, items: [], total: 0 }; // as it was last answered
+let queue = Promise.resolve();
 
 // What a person can do.
 
@@ -21,10 +23,15 @@ const addOne = (product) =>
 
 const inCart = {
   more: (line) => addOne(products.get(line.product_id)),
-  fewer: (line) => line.quantity === 1 ? inCart.remove(line) : change(
-    () => ask("PUT", `/cart/items/${line.product_id}`, { quantity: line.quantity - 1 }), `One ${line.name} fewer`),
-  remove: (line) => change(() => ask("DELETE", `/cart/items/${line.product_id}`), `${line.name} removed`),
+  fewer: (line) => change(() => {
+    const quantity = held(line.product_id) - 1;
+    return quantity > 0 ? ask("PUT", path(line), { quantity }) : ask("DELETE", path(line));
+  }, `One ${line.name} fewer`),
+  remove: (line) => change(() => ask("DELETE", path(line)), `${line.name} removed`),
 };
+
+const path = (line) => `/cart/items/${line.product_id}`;
+const held = (id) => cart.items.find((line) => line.product_id === id)?.quantity ?? 0;
 
 const onDevices = {
   end: (device) => attempt(async () => {
@@ -39,18 +46,20 @@ const onDevices = {
   }),
 };
 
+// One change after the other, however fast somebody clicks: each sees what the one before left.
 function change(request, done) {
-  return attempt(async () => {
+  queue = queue.then(() => attempt(async () => {
     const focused = document.activeElement?.dataset.key;
-    const cart = await request();
+    const answer = await request();
     banner.hide();
-    show(cart);
+    show(answer);
     document.querySelector(`[data-key="${focused}"]`)?.focus();
     say(done);
-    if (cart.subject !== subject) return load(); // logged in or out elsewhere, meanwhile
+    if (answer.subject !== subject) return load(); // logged in or out elsewhere, meanwhile
     otherTabs.postMessage("changed");
     if (subject) await refresh();
-  });
+  })).catch(console.error);
+  return queue;
 }
 
 // What the page shows.
@@ -66,7 +75,18 @@ async function load() {
   become(shop.cart.subject);
   show(shop.cart);
   if (subject) return refresh();
-  if (localStorage.getItem(REMEMBERED)) await ask("GET", "/me"); // refused, and the server says why
+  if (localStorage.getItem(REMEMBERED)) await askWhy();
+}
+
+// Logged in when last seen, and not any more: let the server say why. What a visitor's cart holds stays.
+async function askWhy() {
+  localStorage.removeItem(REMEMBERED);
+  try {
+    await ask("GET", "/me");
+  } catch (refusal) {
+    if (refusal.status !== 401) throw refusal;
+    login.open(refusal.message);
+  }
 }
 
 async function refresh() {
@@ -75,7 +95,8 @@ async function refresh() {
   showDevices(await ask("GET", "/devices"), Date.parse(me.now), onDevices);
 }
 
-function show(cart) {
+function show(answered) {
+  cart = answered;
   showCart(cart, products, inCart);
   find("visitor").hidden = cart.subject !== null || cart.items.length > 0;
   if (!cart.subject) showVisitor(cart.items.length > 0);
@@ -113,6 +134,7 @@ async function attempt(action) {
     if (!("status" in refusal)) throw refusal;
     if (refusal.status === 401) {
       loggedOut();
+      banner.hide();
       login.open(refusal.message);
     } else if (refusal.status === 503) {
       waitForStore(refusal.seconds);

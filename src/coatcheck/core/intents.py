@@ -48,7 +48,12 @@ Step = Difference | Edit
 
 
 class Standing(Enum):
-    """What the token a request presented turned out to be."""
+    """What the token a request presented turned out to be.
+
+    Anything but `CURRENT` is a request by nobody. `NONE`: no token. `RETIRED`: ended, moved or
+    rotated away not long ago. `ABSENT`: nothing is known of it. `UNREADABLE`: another version of
+    the application may know it.
+    """
 
     NONE = "none"
     CURRENT = "current"
@@ -56,11 +61,16 @@ class Standing(Enum):
     EXPIRED = "expired"
     ABSENT = "absent"
     UNREADABLE = "unreadable"
+    MALFORMED = "malformed"
+    AMBIGUOUS = "ambiguous"
 
     @property
     def is_deletable(self) -> bool:
         """Whether the client's copy may be deleted: no newer one can be under way (C1)."""
-        return self in (Standing.EXPIRED, Standing.ABSENT)
+        return self in _DELETABLE
+
+
+_DELETABLE = (Standing.EXPIRED, Standing.ABSENT, Standing.MALFORMED, Standing.AMBIGUOUS)
 
 
 @dataclass(slots=True)

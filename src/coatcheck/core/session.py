@@ -7,7 +7,8 @@ when the adapter commits, before the response starts.
 from datetime import UTC, datetime
 from typing import Any
 
-from coatcheck.core.intents import LIBRARY_KEYS, Edit, Intents, Rotate, SignIn, StepUp
+from coatcheck.core.info import SessionInfo
+from coatcheck.core.intents import LIBRARY_KEYS, Edit, Intents, Rotate, SignIn, Standing, StepUp
 from coatcheck.core.record import Client
 from coatcheck.errors import Unauthenticated
 
@@ -35,6 +36,16 @@ class Session(dict[str, Any]):
     def subject(self) -> str | None:
         """The user id given to `sign_in`, or `None` for a visitor."""
         return self.intents.subject
+
+    @property
+    def standing(self) -> Standing:
+        """What the token was that the request presented: tells "expired" from "never signed in"."""
+        return self.intents.standing
+
+    @property
+    def info(self) -> SessionInfo | None:
+        """All that may be shown about the session, as in `Sessions.list`; `None` until stored."""
+        return SessionInfo.of(self.intents.base) if self.intents.base else None
 
     def require_subject(self) -> str:
         """Return the user id.
@@ -67,7 +78,8 @@ class Session(dict[str, Any]):
         base = self.intents.base
         if base is None:
             return None
-        return _time(min(max(base.seen_at, self.intents.seen_at) + base.idle, base.ends_at))
+        seen_at = self.intents.seen_at if self.intents.is_activity else 0
+        return _time(min(max(base.seen_at, seen_at) + base.idle, base.ends_at))
 
     @property
     def assurance(self) -> int:

@@ -161,6 +161,7 @@ class RedisStore:
             pool = module.BlockingConnectionPool.from_url(
                 plain, retry=module.retry.Retry(NoBackoff(), 0), timeout=2, **options
             )
+            pool.connection_class(**pool.connection_kwargs)  # names what it does not know
         except (ValueError, TypeError) as error:
             raise ConfigurationError("url", f"not a usable Redis URL: {error}") from None
         return cls(module.Redis.from_pool(pool), prefix=prefix)

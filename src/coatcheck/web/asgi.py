@@ -109,12 +109,11 @@ class SessionMiddleware:
         presented = transport.read(scope["headers"]) if transport else None
         if presented is None:
             return await sessions.open(None, client=client)
-        if presented.token is None:
-            session = sessions.refuse(presented.problem or "malformed", client=client)
-            session.intents.cookies[presented.signed_in] = None
-            return session
         try:
-            session = await sessions.open(presented.token, client=client)
+            if presented.token is None:
+                session = sessions.refuse(presented.standing, client=client)
+            else:
+                session = await sessions.open(presented.token, client=client)
         except StoreUnavailable as failure:
             return sessions.fail(failure, client=client)
         if session.intents.standing.is_deletable:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from coatcheck.core.intents import Standing
 from coatcheck.core.policy import Policy
 from coatcheck.core.token import Token
 from coatcheck.errors import ConfigurationError
@@ -47,9 +48,8 @@ class BearerTransport:
         if not bearers:
             return None
         if len(values) > 1:
-            return Presented(None, problem="ambiguous")
-        token = Token.parse(bearers[0][7:].strip(b" ").decode("latin-1"))
-        return Presented(token, problem=None if token else "malformed")
+            return Presented(None, standing=Standing.AMBIGUOUS)
+        return Presented(Token.parse(bearers[0][7:].strip(b" ").decode("latin-1")))
 
     def write(self, tokens: Mapping[bool, Token | None], mount: str, /) -> Headers:
         """Return one header: a client without a cookie jar has one token, so the new one wins."""

@@ -10,6 +10,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 from typing import Literal
 
+from coatcheck.core.intents import Standing
 from coatcheck.core.policy import Policy
 from coatcheck.core.token import LENGTH, Token
 from coatcheck.errors import ConfigurationError
@@ -103,14 +104,13 @@ class CookieTransport:
         if not raw:
             return None
         if len(raw) > MAX_HEADER or raw.count(b";") >= MAX_PAIRS:
-            return Presented(None, problem="malformed")
+            return Presented(None)
         text = raw.decode("latin-1")
         for signed_in, wanted in ((True, self.name), (False, self.anonymous_name)):
             if wanted in text and (values := _values(text, wanted)):
                 if len(values) > 1:
-                    return Presented(None, signed_in, "ambiguous")
-                token = Token.parse(values.pop())
-                return Presented(token, signed_in, None if token else "malformed")
+                    return Presented(None, signed_in, Standing.AMBIGUOUS)
+                return Presented(Token.parse(values.pop()), signed_in)
         return None
 
     def write(self, tokens: Mapping[bool, Token | None], mount: str, /) -> Headers:

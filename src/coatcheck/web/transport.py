@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
+from coatcheck.core.intents import Standing
 from coatcheck.core.policy import Policy
 from coatcheck.core.token import Token
 
@@ -16,12 +17,12 @@ class Presented(NamedTuple):
     Attributes:
         token: the token, if it was well-formed.
         signed_in: whether it came in the place of a signed-in session.
-        problem: why there is no token: `malformed` or `ambiguous`.
+        standing: `MALFORMED` or `AMBIGUOUS` where there is no token.
     """
 
     token: Token | None
     signed_in: bool = True
-    problem: str | None = None
+    standing: Standing = Standing.MALFORMED
 
 
 class Transport(Protocol):

@@ -1,0 +1,166 @@
+"""No acknowledged update is lost: in one event loop, in two processes, in many threads (R-018)."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from coatcheck import BlockingSessions, Sessions, Store, Token, store_from_url
+from coatcheck.commit import ATTEMPTS
+from tests.chaos.shop import Shop, increment
+from tests.chaos.spy import spied
+
+ROOT = Path(__file__).parents[2]
+SHARED = pytest.mark.parametrize("store_url", ["sqlite", "redis"], indirect=True)
+
+
+@pytest.fixture
+def saves(store: Store, shop: Shop) -> Counter[str]:
+    """How often each method of the store was used by the shop."""
+    used: Counter[str] = Counter()
+    shop.sessions = Sessions(spied(store, lambda name: used.update([name])))
+    return used
+
+
+@pytest.mark.parametrize("write", ["/put", "/add"])
+async def test_fifty_requests_at_once_lose_no_key(shop: Shop, write: str) -> None:
+    """All have the same data before any of them is saved.
+
+    Fails when a refused save is repeated with the request's own data instead of a rebase.
+    """
+    cookie = (await shop.send("/login/alice")).cookie
+    held = [await shop.hold(f"{write}/{n}", cookie) for n in range(50)]
+    answers = await asyncio.gather(*(request.finish() for request in held))
+    assert Counter(answer.status for answer in answers) == {200: 50}
+    data = (await shop.send("/read", cookie)).body["data"]
+    assert (data if write == "/put" else data["cart"]) == {str(n): 1 for n in range(50)}
+
+
+async def test_fifty_requests_at_once_are_counted_exactly(shop: Shop) -> None:
+    """Fails when an `edit` is merged as a plain change instead of being run again."""
+    cookie = (await shop.send("/login/alice")).cookie
+    held = [await shop.hold("/count", cookie) for _ in range(50)]
+    answers = await asyncio.gather(*(request.finish() for request in held))
+    assert Counter(answer.status for answer in answers) == {200: 50}
+    assert (await shop.send("/read", cookie)).body["data"] == {"count": 50}
+
+
+@SHARED
+def test_two_processes_lose_nothing(store_url: str) -> None:
+    """Fails when a save does not compare what is stored with its base (S1)."""
+    token = signed_in(store_url)
+    with ExitStack() as stack:
+        workers = [stack.enter_context(worker(store_url, token, name, 100)) for name in "ab"]
+        for process in workers:
+            go(process)
+        results = [result(process) for process in workers]
+    assert results == [[100, []], [100, []]]
+    data = read(store_url, token)
+    keys = {f"{name}-{n}": n for name in "ab" for n in range(100)}
+    assert data == {**keys, "cart": keys, "count": 200}
+
+
+@SHARED
+def test_an_end_in_one_process_is_final_in_another(store_url: str) -> None:
+    """What was acknowledged before the end went with it; nothing brings it back (R-029).
+
+    Fails when a store saves whatever is stored (S1).
+    """
+    token = signed_in(store_url)
+    with worker(store_url, token, "a", 2_000) as process, blocking(store_url) as sessions:
+        go(process)
+        while "count" not in sessions.open(token):
+            pass
+        assert sessions.end_all("alice") == 1
+        acknowledged, problems = result(process)
+        assert 0 < acknowledged < 2_000
+        assert problems == []
+        assert sessions.open(token).subject is None
+        assert sessions.count() == 0
+
+
+@SHARED
+def test_sixteen_threads_lose_nothing(store_url: str) -> None:
+    """Fails when a save does not compare what is stored with its base (S1)."""
+    token = signed_in(store_url)
+    start = Barrier(16)
+
+    def change(name: int) -> None:
+        start.wait()
+        for number in range(10):
+            session = sessions.open(token)
+            session.edit(increment)
+            session[f"{name}-{number}"] = number
+            sessions.commit(session)
+
+    with blocking(store_url) as sessions, ThreadPoolExecutor(16) as pool:
+        list(pool.map(change, range(16)))
+    data = read(store_url, token)
+    assert data == {f"{a}-{b}": b for a in range(16) for b in range(10)} | {"count": 160}
+
+
+async def test_the_bound_on_attempts_is_far(saves: Counter[str], shop: Shop) -> None:
+    """Sixteen at once, as a browser with a few tabs makes: none comes near to being refused."""
+    cookie = (await shop.send("/login/alice")).cookie
+    held = [await shop.hold("/count", cookie) for _ in range(16)]
+    await asyncio.gather(*(request.finish() for request in held))
+    assert saves["save"] < 16 * ATTEMPTS / 4
+
+
+@contextmanager
+def blocking(url: str) -> Generator[BlockingSessions]:
+    sessions = BlockingSessions(store_from_url(url, blocking=True))
+    yield sessions
+    sessions.close()
+
+
+def signed_in(url: str) -> Token:
+    with blocking(url) as sessions:
+        session = sessions.open(None)
+        session.sign_in("alice")
+        token = sessions.commit(session).token
+    assert token is not None
+    return token
+
+
+def read(url: str, token: Token) -> dict[str, Any]:
+    with blocking(url) as sessions:
+        return dict(sessions.open(token))
+
+
+@contextmanager
+def worker(url: str, token: Token, name: str, times: int) -> Generator["subprocess.Popen[str]"]:
+    """Start a process that waits for `go`."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-m", "tests.chaos.worker"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            assert process.stdin
+            assert process.stdout
+            task = json.dumps([url, token.reveal(), name, times])
+            process.stdin.write(f"{task}\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def go(process: "subprocess.Popen[str]") -> None:
+    assert process.stdin
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def result(process: "subprocess.Popen[str]") -> Any:
+    output, _ = process.communicate(timeout=60)
+    return json.loads(output)
