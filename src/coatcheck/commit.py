@@ -37,7 +37,6 @@ class Commit:
     def __init__(self, parts: Parts, session: Session) -> None:
         self._parts, self._store, self._policy = parts, parts.store, parts.policy
         self._session, self._intents = session, session.intents
-        self._empty = parts.codec.encode({})
 
     async def run(self, *, discard: bool = False) -> Outcome:
         """Do it; with `discard` only an `end()` is done. See `Sessions.commit`."""
@@ -51,7 +50,7 @@ class Commit:
         intents.note(session)
         sign_in = intents.privilege if isinstance(intents.privilege, SignIn) else None
         base = intents.base
-        is_empty = intents.mark == self._empty
+        is_empty = intents.mark == self._parts.empty
         if base is None:
             if is_empty and sign_in is None:
                 return ended or Outcome(Done.KEPT)
@@ -228,7 +227,7 @@ class Commit:
 
     def _finish(self, record: Record, outcome: Outcome, token: Token | None) -> Outcome:
         intents = self._intents
-        intents.start(record, self._session)
+        intents.start(record, intents.mark)
         if token is not None:
             intents.cookies[record.subject is not None] = token
             kind = Happened.ROTATED if outcome.done is Done.ROTATED else Happened.CREATED
@@ -239,7 +238,7 @@ class Commit:
         """Return what is stored with this request's steps laid over it."""
         parts, lost = self._parts, list[str]()
         try:
-            theirs = parts.read(stored)
+            theirs = parts.codec.decode(parts.content(stored))
         except Undecodable as error:
             raise Superseded("another version of the application wrote the session") from error
         data = rebase(self._intents.steps, theirs, parts.codec, parts.rules, lost)

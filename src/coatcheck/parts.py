@@ -10,7 +10,7 @@ from coatcheck.codec import MsgspecCodec
 from coatcheck.core.codec import Codec
 from coatcheck.core.envelope import Checked, Envelope
 from coatcheck.core.events import Event, Happened, Listener
-from coatcheck.core.merge import Data, Merge
+from coatcheck.core.merge import Merge
 from coatcheck.core.policy import Policy
 from coatcheck.core.record import Record
 from coatcheck.stores.protocol import Store
@@ -38,14 +38,18 @@ class Parts:
     clock: Clock = field(default_factory=StoreClock)
     listener: Listener = log
     random: Callable[[int], bytes] = os.urandom
+    empty: bytes = field(init=False)
 
-    def read(self, record: Record) -> Data:
-        """Return the data of a record.
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "empty", self.codec.encode({}))
+
+    def content(self, record: Record) -> bytes:
+        """Return the encoded data of a record.
 
         Raises:
             Undecodable: it is damaged, or of a format this version does not know.
         """
-        return self.codec.decode(self.envelope.unwrap(record.payload, record.about()))
+        return self.envelope.unwrap(record.payload, record.about())
 
     def tell(
         self, kind: Happened, id: str | None, subject: str | None = None, **facts: str | int

@@ -4,7 +4,7 @@ Written once, as `async`; `BlockingSessions` runs the same code on the spot.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from coatcheck import writes
 from coatcheck.clock import GivenClock, StoreClock
@@ -12,7 +12,7 @@ from coatcheck.commit import Commit
 from coatcheck.core.events import Happened, Listener
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.intents import Intents, Standing
-from coatcheck.core.merge import Data, Merge
+from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Done, Outcome
 from coatcheck.core.policy import GRACE, TOMBSTONE_KEPT, Policy
 from coatcheck.core.record import NOBODY, Client, Ended, Record, Tombstone
@@ -88,21 +88,28 @@ class Sessions:
         if token is None:
             return self._blank(client)
         await parts.clock.measure(self._store)
-        now, data = parts.clock.now(), Data()
-        intents = Intents(parts.codec, now, client)
-        record: Record | None = None
+        session = self._blank(client)
+        intents = session.intents
         try:
             stored = await self._store.load(token.id)
-            intents.standing = judge(token, stored, now)
+            intents.standing = judge(token, stored, intents.opened_at)
             if intents.standing is Standing.CURRENT and isinstance(stored, Record):
-                record, data = stored, parts.read(stored)
-                intents.seen_at = now if self.policy.touch_due(stored, now) else stored.seen_at
+                self._fill(session, stored)
+            else:
+                parts.tell(Happened.REFUSED, token.id, reason=intents.standing.value)
         except Undecodable as error:
-            record, intents.standing = None, Standing.UNREADABLE
+            intents.standing = Standing.UNREADABLE
             self._report_unreadable(token.id, error)
-        if record is None and intents.standing is not Standing.UNREADABLE:
-            parts.tell(Happened.REFUSED, token.id, reason=intents.standing.value)
-        return self._start(intents, record, data)
+        return session
+
+    def _fill(self, session: Session, record: Record) -> None:
+        """Let a blank session show what is stored."""
+        parts, intents = self._parts, session.intents
+        content = parts.content(record)
+        session.update(parts.codec.decode(content))
+        intents.start(record, content)
+        is_due = self.policy.touch_due(record, intents.opened_at)
+        intents.seen_at = intents.opened_at if is_due else record.seen_at
 
     async def commit(self, session: Session, *, discard: bool = False) -> Outcome:
         """Carry out what was done to the session: save, rotate, move, end, touch, or nothing.
@@ -221,12 +228,9 @@ class Sessions:
 
     def _blank(self, client: Client) -> Session:
         parts = self._parts
-        return self._start(Intents(parts.codec, parts.clock.now(), client), None, {})
-
-    @staticmethod
-    def _start(intents: Intents, record: Record | None, data: dict[str, Any]) -> Session:
-        intents.start(record, data)
-        return Session(intents, data)
+        intents = Intents(parts.codec, parts.clock.now(), client)
+        intents.start(None, parts.empty)
+        return Session(intents)
 
     async def _end(self, record: Record, why: Ended) -> bool:
         await self._parts.clock.measure(self._store)

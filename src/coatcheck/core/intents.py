@@ -119,10 +119,10 @@ class Intents:
             return self.privilege.subject
         return self.base.subject if self.base else None
 
-    def start(self, base: Record | None, data: dict[str, Any]) -> None:
-        """Take `base` with `data` as what is stored: nothing has been done to it yet."""
+    def start(self, base: Record | None, content: bytes) -> None:
+        """Take `base` with the encoded `content` as what is stored: nothing was done to it yet."""
         self.base = base
-        self.content = self.mark = self.codec.encode(data)
+        self.content = self.mark = content
         self.steps = []
         self.privilege = None
         self.carries = True

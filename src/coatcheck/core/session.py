@@ -143,7 +143,7 @@ class Session(dict[str, Any]):
         intents = self.intents
         intents.ending = intents.base or intents.ending
         self.clear()
-        intents.start(None, {})
+        intents.start(None, intents.codec.encode({}))
 
     def ignore_activity(self) -> None:
         """Let this request not restart the idle timer: for polls and pings (ASVS 5.0 V7.3.1)."""

@@ -1,0 +1,159 @@
+"""Redis is killed while requests are under way, and comes back (R-020).
+
+It writes its append-only file before it answers, so what was acknowledged must be there afterwards.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Generator
+
+import pytest
+
+from coatcheck import Happened, store_from_url
+from tests.chaos.shop import Answer, Shop
+from tests.servers import Server, redis_server
+
+CLIENTS = 8
+
+
+@pytest.fixture
+def mortal() -> Generator[Server]:
+    """A Redis of one's own, to kill."""
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def shop(mortal: Server) -> AsyncGenerator[Shop]:
+    shop = Shop(store_from_url(f"redis://127.0.0.1:{mortal.port}/0"))
+    yield shop
+    await shop.close()
+
+
+def is_unavailable(answer: Answer) -> bool:
+    return answer.status == 503 and "retry-after" in answer.headers and not answer.cookies
+
+
+class Customer:
+    """Signs in, and then changes its session again and again until told to stop."""
+
+    def __init__(self, shop: Shop, name: str) -> None:
+        self._shop, self._name = shop, name
+        self.cookie = ""
+        self.answers: list[Answer] = []
+        self.acknowledged = 0
+        self.unsure = 0
+
+    async def sign_in(self) -> None:
+        self.cookie = (await self._shop.send(f"/login/{self._name}")).cookie
+
+    async def shop_until(self, over: asyncio.Event) -> None:
+        while not over.is_set():
+            for path in ("/count", "/read", "/ping"):
+                answer = await self._shop.send(path, self.cookie)
+                self.answers.append(answer)
+                if path == "/ping":
+                    assert answer.status == 200
+                elif path == "/count":
+                    self.acknowledged += answer.status == 200
+                    self.unsure += answer.status != 200
+                elif answer.status == 200:
+                    assert answer.body["subject"] == self._name
+
+    async def check(self) -> None:
+        """Nothing acknowledged is missing; what was not acknowledged may be there."""
+        answer = await self._shop.send("/read", self.cookie)
+        assert answer.body["subject"] == self._name
+        count = answer.body["data"].get("count", 0)
+        assert self.acknowledged <= count <= self.acknowledged + self.unsure
+
+
+async def test_an_outage_signs_nobody_out_and_loses_nothing(shop: Shop, mortal: Server) -> None:
+    """Fails when an unavailable store is taken for an absent session, or acknowledges too early."""
+    customers = [Customer(shop, f"user{n}") for n in range(CLIENTS)]
+    for customer in customers:
+        await customer.sign_in()
+    over = asyncio.Event()
+    traffic = [asyncio.create_task(customer.shop_until(over)) for customer in customers]
+    await until(lambda: all(customer.acknowledged > 5 for customer in customers))
+    await asyncio.to_thread(mortal.kill)
+    await until(lambda: all(customer.unsure > 5 for customer in customers))
+    before = [customer.acknowledged for customer in customers]
+    await asyncio.to_thread(mortal.start)
+    await until(lambda: all(c.acknowledged > b for c, b in zip(customers, before, strict=True)))
+    over.set()
+    await asyncio.gather(*traffic)
+
+    answers = [answer for customer in customers for answer in customer.answers]
+    statuses = Counter(answer.status for answer in answers)
+    assert set(statuses) == {200, 503}
+    assert all(answer.cookies == [] for answer in answers)
+    assert all(is_unavailable(answer) for answer in answers if answer.status == 503)
+    for customer in customers:
+        await customer.check()
+
+
+async def test_a_login_during_the_outage_is_503_without_a_cookie(
+    shop: Shop, mortal: Server
+) -> None:
+    """Fails when a session is handed out that no store has (R-020: no new id is issued)."""
+    await asyncio.to_thread(mortal.kill)
+    for path in ("/login/alice", "/add/apple"):
+        assert is_unavailable(await shop.send(path))
+    await asyncio.to_thread(mortal.start)
+    assert await shop.sessions.count() == 0
+    assert (await shop.send("/login/alice")).status == 200
+
+
+async def test_a_logout_during_the_outage_is_503_and_ends_nothing(
+    shop: Shop, mortal: Server
+) -> None:
+    """Fails when an `end` that did not happen is answered as one that did."""
+    cookie = (await shop.send("/login/alice")).cookie
+    slow = await shop.hold("/logout", cookie)
+    await asyncio.to_thread(mortal.kill)
+    assert is_unavailable(await slow.finish())
+    assert is_unavailable(await shop.send("/logout", cookie))
+    assert shop.happened(Happened.ENDED) == 0
+    await asyncio.to_thread(mortal.start)
+    assert (await shop.send("/read", cookie)).body["subject"] == "alice"
+
+
+async def test_logouts_that_were_acknowledged_hold(shop: Shop, mortal: Server) -> None:
+    """Redis dies in the midst of forty logouts: the answers tell which are to be done again."""
+    cookies = [(await shop.send(f"/login/user{n}")).cookie for n in range(40)]
+    answers: dict[str, Answer] = {}
+
+    async def log_out(cookie: str) -> None:
+        answers[cookie] = await shop.send("/logout", cookie)
+
+    logouts = asyncio.gather(*map(log_out, cookies))
+    await until(lambda: len(answers) >= 5)
+    await asyncio.to_thread(mortal.kill)
+    await logouts
+    await asyncio.to_thread(mortal.start)
+    for cookie, answer in answers.items():
+        if answer.status == 200:
+            assert len(answer.cookies) == 1
+            assert (await shop.send("/read", cookie)).body["subject"] is None
+        else:
+            assert is_unavailable(answer)
+
+
+async def test_the_first_request_after_the_restart_is_served(shop: Shop, mortal: Server) -> None:
+    """Fails when a pool keeps handing out connections that the restart has closed."""
+    cookie = (await shop.send("/login/alice")).cookie
+    held = [await shop.hold("/read", cookie) for _ in range(CLIENTS)]  # as many connections
+    for request in held:
+        await request.finish()
+    await asyncio.to_thread(mortal.kill)
+    await asyncio.to_thread(mortal.start)
+    answers = [await shop.send("/add/apple", cookie) for _ in range(CLIENTS)]
+    assert [answer.status for answer in answers] == [200] * CLIENTS
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what other tasks do."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
