@@ -140,16 +140,24 @@ async def test_logouts_that_were_acknowledged_hold(shop: Shop, mortal: Server) -
             assert is_unavailable(answer)
 
 
-async def test_the_first_request_after_the_restart_is_served(shop: Shop, mortal: Server) -> None:
-    """Fails when a pool keeps handing out connections that the restart has closed."""
+@pytest.mark.xfail(
+    strict=True,
+    reason="redis-py's maintenance notifications, on by default, keep its asyncio pool from "
+    "noticing closed connections: each gives one 503",
+)
+async def test_the_first_requests_after_a_restart_are_served(shop: Shop, mortal: Server) -> None:
+    """Fails when a pool hands out connections that the restart has closed."""
     cookie = (await shop.send("/login/alice")).cookie
-    held = [await shop.hold("/read", cookie) for _ in range(CLIENTS)]  # as many connections
-    for request in held:
-        await request.finish()
+    await at_once(shop, cookie)
     await asyncio.to_thread(mortal.kill)
     await asyncio.to_thread(mortal.start)
-    answers = [await shop.send("/add/apple", cookie) for _ in range(CLIENTS)]
-    assert [answer.status for answer in answers] == [200] * CLIENTS
+    assert await at_once(shop, cookie) == [200] * CLIENTS
+
+
+async def at_once(shop: Shop, cookie: str) -> list[int]:
+    """Send requests that need a connection each, and return their statuses."""
+    answers = await asyncio.gather(*(shop.send("/read", cookie) for _ in range(CLIENTS)))
+    return [answer.status for answer in answers]
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -6,7 +6,7 @@ before the first byte of the response, `transport.write`.
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from coatcheck.core.record import Client
 from coatcheck.core.session import Session
@@ -29,6 +29,27 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 # The messages that carry response headers; each is sent once.
 _STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 _log = logging.getLogger("coatcheck")
+
+
+class Connection(Protocol):
+    """A request or a WebSocket of Starlette or FastAPI, or anything else that has its scope."""
+
+    @property
+    def scope(self) -> Scope:
+        """The ASGI scope."""
+        ...
+
+
+def session_of(connection: Connection) -> Session:
+    """Return what `request.session` is, typed: Starlette knows it as a plain dict.
+
+    Raises:
+        RuntimeError: no `SessionMiddleware` is around the application.
+    """
+    session = connection.scope.get("session")
+    if not isinstance(session, Session):
+        raise RuntimeError("no session here: add coatcheck's SessionMiddleware to the application")
+    return session
 
 
 class SessionMiddleware:
