@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, Depends, HTTPException
 from pydantic import BaseModel, Field
 
 from coatcheck.errors import Unauthenticated
 from examples.shop.catalogue import CATALOGUE
-from examples.shop.context import CurrentSession
+from examples.shop.context import CurrentSession, Everyone, not_over
 
 MOST: Final = 99  # of one product
 
-router = APIRouter(prefix="/cart")
+router = APIRouter(prefix="/cart", dependencies=[Depends(not_over)])
 
 Quantity = Annotated[int, Field(ge=1, le=MOST)]
 
@@ -57,10 +57,13 @@ async def view(session: CurrentSession) -> Cart:
 
 
 @router.post("/items")
-async def add(addition: Addition, session: CurrentSession) -> Cart:
+async def add(addition: Addition, session: CurrentSession, everyone: Everyone) -> Cart:
     """Put things in. Two clicks at once add up: `edit` runs again on what the other has saved."""
     _must_sell(addition.product_id)
     session.edit(_adding(str(addition.product_id), addition.quantity))
+    # The middleware would save it just the same. Saved here, the answer shows what others, such as
+    # a second tab, have put in meanwhile.
+    await everyone.commit(session)
     return show(session)
 
 

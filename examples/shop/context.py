@@ -1,11 +1,15 @@
 """What a route may ask for: the request's session, its subject, everyone's sessions, the time."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
-from coatcheck import Session, Sessions
+from coatcheck import Session, Sessions, Standing
+from coatcheck.errors import Unauthenticated
+
+# The cookie of somebody signed in: over plain http on loopback, and over https.
+_SIGNED_IN: Final = frozenset(("sid", "__Host-sid"))
 
 
 def _session(request: Request) -> Session:
@@ -21,9 +25,13 @@ def _sessions(request: Request) -> Sessions:
     return sessions
 
 
+# part: subject
 def _subject(session: Annotated[Session, Depends(_session)]) -> str:
     """Return who is signed in; otherwise the request ends with 401 here."""
     return session.require_subject()
+
+
+# end part
 
 
 def _server(request: Request) -> str:
@@ -35,8 +43,20 @@ def _now(request: Request) -> datetime:
     return datetime.fromtimestamp(request.app.state.clock() / 1000, UTC)
 
 
+def _is_over(request: Request, session: Annotated[Session, Depends(_session)]) -> bool:
+    """Say whether the browser presents a login that has expired or was ended."""
+    return bool(_SIGNED_IN & request.cookies.keys()) and session.standing is not Standing.CURRENT
+
+
 CurrentSession = Annotated[Session, Depends(_session)]
+LoginIsOver = Annotated[bool, Depends(_is_over)]
 Everyone = Annotated[Sessions, Depends(_sessions)]
 Subject = Annotated[str, Depends(_subject)]
 ServerName = Annotated[str, Depends(_server)]
 Now = Annotated[datetime, Depends(_now)]
+
+
+def not_over(is_over: LoginIsOver) -> None:
+    """End the request with 401 if its login is over: it must not go on as a visitor's."""
+    if is_over:
+        raise Unauthenticated("the login that this request came with is over")

@@ -12,6 +12,7 @@ from typing import Final
 
 from examples.shop.fleet import Fleet, FleetError
 from examples.shop.ports import is_free
+from examples.shop.state import chosen_store, state_folder
 from examples.shop.users import DEMO_PASSWORDS
 
 DEFAULT_PORT: Final = "8000"
@@ -19,7 +20,8 @@ DEFAULT_PORT: Final = "8000"
 
 def main() -> int:
     """Run the fleet until SIGINT or SIGTERM; returns the exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for each in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores Ctrl-C's
+        signal.signal(each, signal.default_int_handler)
     port = os.environ.get("PORT", DEFAULT_PORT)
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         return _fail(f"PORT is {port!r}; it must be a number from 1 to 65535.")
@@ -36,7 +38,7 @@ def main() -> int:
 
 def _run(port: int) -> int:
     state = state_folder()
-    store = os.environ.get("STORE", f"sqlite:///{state / 'shop.db'}")
+    store = chosen_store()
     with Fleet(store, clock=state / "clock", port=port) as fleet:
         print(_opening(fleet, store, state), flush=True)
         return _watch(fleet)
@@ -54,14 +56,6 @@ def _watch(fleet: Fleet) -> int:
             break
         time.sleep(0.5)
     return 1
-
-
-def state_folder() -> Path:
-    """Return the folder, yours alone, that keeps the demo's sessions and clock between two runs."""
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    folder = Path(home) / "coatcheck-shop"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
 
 
 def _opening(fleet: Fleet, store: str, state: Path) -> str:

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 from typing import IO, Final, Self
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -15,7 +16,7 @@ START: Final = 30  # seconds a process may take until it answers
 
 
 class FleetError(Exception):
-    """A process of the fleet did not come up; the sentence says which."""
+    """The fleet cannot run, or a process of it did not come up; the sentence says why or which."""
 
 
 class Fleet:
@@ -23,6 +24,8 @@ class Fleet:
 
     `store` is the store's URL, `clock` the file that moves the shop's time, `port` the balancer's
     (a free one by default), `log` where the processes write their warnings (by default: stderr).
+
+    Raises FleetError, as entering it does: `store` is the memory of one process.
     """
 
     def __init__(
@@ -33,6 +36,10 @@ class Fleet:
         port: int | None = None,
         log: IO[bytes] | None = None,
     ) -> None:
+        if urlsplit(store).scheme == "memory":
+            raise FleetError(
+                f"{len(NAMES)} servers cannot share {store}, the memory of one process"
+            )
         balancer, *servers = free_ports(1 + len(NAMES))
         self.url = _url(port or balancer)
         self.servers = {name: _url(each) for name, each in zip(NAMES, servers, strict=True)}

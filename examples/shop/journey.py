@@ -73,8 +73,9 @@ class Journey:
         self._report.chapter(f"Log in again; {AT_ONCE} requests at once add one mug each")
         self._sign_in(self._laptop)
         body = {"product_id": MUG, "quantity": 1}
-        for answer in self._laptop.ask_at_once(AT_ONCE, "POST", "/cart/items", body):
-            self._expect(answer, 200, {})
+        answers = self._laptop.ask_at_once(AT_ONCE, "POST", "/cart/items", body)
+        for number, answer in enumerate(sorted(answers, key=mugs), 1):
+            self._expect(answer, 200, {f"the cart holds {number} so far": mugs(answer) == number})
         viewed = self._laptop.ask("GET", "/cart")
         facts = {f"the cart holds {AT_ONCE} mugs": quantities(viewed) == {MUG: AT_ONCE}}
         self._expect(viewed, 200, facts)
@@ -125,6 +126,11 @@ class Journey:
 
     def _expect(self, answer: Answer, status: int, facts: dict[str, bool]) -> None:
         self._report.step(answer, {f"status {status}": answer.status == status} | facts)
+
+
+def mugs(answer: Answer) -> int:
+    """Return how many mugs an answered cart holds."""
+    return quantities(answer).get(MUG, 0)
 
 
 def quantities(answer: Answer) -> dict[int, int]:

@@ -1,12 +1,11 @@
 """Runs one of the shop's identical servers: `python -m examples.shop.server --name A --port 8001`.
 
-STORE names the session store they share (a URL), SHOP_CLOCK the file that moves their time.
+STORE names the session store they share (a URL; by default the demo's SQLite file), SHOP_CLOCK the
+file that moves their time.
 """
 
 import logging
-import os
 import sys
-from typing import Final
 
 from fastapi import FastAPI
 
@@ -15,15 +14,14 @@ from coatcheck.errors import ConfigurationError
 from examples.shop.app import create_app
 from examples.shop.clock import ShopClock
 from examples.shop.process import arguments, serve
+from examples.shop.state import chosen_store
 from examples.shop.time_machine import time_machine
-
-DEFAULT_STORE: Final = "sqlite:///shop.db"
 
 
 def server_app(name: str) -> FastAPI:
     """Build server `name` from the environment."""
     clock = ShopClock.from_environment()
-    store = store_from_url(os.environ.get("STORE", DEFAULT_STORE))
+    store = store_from_url(chosen_store())
     app = create_app(name, Sessions(store, policy=Policy(), clock=clock), clock=clock)
     if clock is not None:
         app.include_router(time_machine(clock))

@@ -52,16 +52,15 @@ def own_store(url: str) -> str:
 
 def _walk(store: str, folder: Path) -> bool:
     clock = ShopClock(folder / "clock")
-    asyncio.run(_end_all(store, clock))
-    report = Report()
-    with (
-        (folder / "log").open("wb") as log,
-        Fleet(store, clock=folder / "clock", log=log) as fleet,
-    ):
-        try:
-            Journey(fleet, clock, report).walk()
-        finally:
-            left = asyncio.run(_end_all(store, clock))
+    with (folder / "log").open("wb") as log:
+        fleet = Fleet(store, clock=folder / "clock", log=log)
+        asyncio.run(_end_all(store, clock))
+        report = Report()
+        with fleet:
+            try:
+                Journey(fleet, clock, report).walk()
+            finally:
+                left = asyncio.run(_end_all(store, clock))
     report.note(f"Sessions left in the store: {left}")
     return report.close(nothing_left=left == 0)
 

@@ -33,30 +33,53 @@ class Proxy:
     port: int = 0
     losses: list[Loss] = field(default_factory=list[Loss])
     echoed: int = 0
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         redis, commands = await asyncio.open_connection("127.0.0.1", self.redis_port)
         try:
-            while True:
-                raw, words = await _command(reader)
-                loss = self._loss(words)
-                if loss is None or loss.applied:
-                    commands.write(raw)
-                    answer = await _answer(redis)
-                    if loss is None:
-                        writer.write(answer)
-                        if self.echoed and words[0] == b"GET":
-                            self.echoed -= 1
-                            writer.write(answer)
-                        continue
-                if loss.meanwhile:
-                    await loss.meanwhile()
-                return
+            while await self._pass_on(reader, writer, redis, commands):
+                pass
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         finally:
             for end in (writer, commands):
                 end.close()
+                with contextlib.suppress(ConnectionError):
+                    await end.wait_closed()
+
+    async def _pass_on(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        redis: asyncio.StreamReader,
+        commands: asyncio.StreamWriter,
+    ) -> bool:
+        """Pass one command and its answer on; tell whether the connection goes on."""
+        raw, words = await _command(reader)
+        loss = self._loss(words)
+        if loss is None or loss.applied:
+            commands.write(raw)
+            answer = await _answer(redis)
+            if loss is None:
+                writer.write(answer)
+                if self.echoed and words[0] == b"GET":
+                    self.echoed -= 1
+                    writer.write(answer)
+                return True
+        if loss.meanwhile:
+            await loss.meanwhile()
+        return False
 
     def _loss(self, words: list[bytes]) -> Loss | None:
         if self.losses and self.losses[0].what == _kind(words):
@@ -67,10 +90,13 @@ class Proxy:
 @contextlib.asynccontextmanager
 async def proxy(redis_port: int) -> AsyncGenerator[Proxy]:
     between = Proxy(redis_port)
-    server = await asyncio.start_server(between.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(between.accept, "127.0.0.1", 0)
     between.port = server.sockets[0].getsockname()[1]
     async with server:
-        yield between
+        try:
+            yield between
+        finally:
+            await between.stop()
     assert between.losses == [], "not everything was lost that should have been"
 
 

@@ -60,19 +60,19 @@ async def test_a_thousand_cancelled_loads_mix_nothing_up(
 ) -> None:
     """Fails when a cancelled command leaves its answer on a connection that is used again."""
     cancelled = 0
-    for _ in range(250):
-        asked = random.sample(records, CONNECTIONS)
-        loads = [asyncio.create_task(store.load(record.id)) for record in asked]
-        await turns(12)
-        for load in loads[:4]:
-            load.cancel()
-        found = await asyncio.gather(*loads, return_exceptions=True)
-        for record, result in zip(asked, found, strict=True):
-            if isinstance(result, asyncio.CancelledError):
-                cancelled += 1
-            else:
-                assert result == record
-    assert cancelled > 500, "too few were still under way"
+    async with asyncio.timeout(20):
+        while cancelled < 1_000:
+            asked = random.sample(records, CONNECTIONS)
+            loads = [asyncio.create_task(store.load(record.id)) for record in asked]
+            await turns(9)
+            for load in loads[:4]:
+                load.cancel()
+            found = await asyncio.gather(*loads, return_exceptions=True)
+            for record, result in zip(asked, found, strict=True):
+                if isinstance(result, asyncio.CancelledError):
+                    cancelled += 1
+                else:
+                    assert result == record
 
 
 async def test_cancelled_loads_keep_no_connection(
@@ -83,7 +83,7 @@ async def test_cancelled_loads_keep_no_connection(
         before = len(await server.client_list())
         for _ in range(100):
             loads = [asyncio.create_task(store.load(record.id)) for record in records]
-            await turns(12)
+            await turns(9)
             for load in loads:
                 load.cancel()
             await asyncio.gather(*loads, return_exceptions=True)
@@ -113,15 +113,17 @@ async def test_a_visitor_who_leaves_disturbs_nobody(store: Store) -> None:
 
     for _ in range(30):
         visits = [asyncio.create_task(visit(who)) for who in people]
-        await turns(12)
+        await turns(300)
         for task in visits[::2]:
             task.cancel()
         for result in await asyncio.gather(*visits, return_exceptions=True):
             assert result is None or isinstance(result, asyncio.CancelledError)
+    assert sum(acknowledged.values()) > PEOPLE
+    assert sum(cancelled.values()) > PEOPLE
     for who in people:
         seen = await shop.send("/read", cookies[who])
         assert seen.body["subject"] == who
-        counted = seen.body["data"]["count"]
+        counted = seen.body["data"].get("count", 0)
         assert acknowledged[who] <= counted <= acknowledged[who] + cancelled[who]
 
 

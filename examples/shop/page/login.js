@@ -8,7 +8,7 @@ const form = find("login-form");
 const message = find("login-message");
 
 find("open-login").addEventListener("click", () => open());
-find("login-close").addEventListener("click", () => dialog.close());
+find("login-close").addEventListener("click", close);
 
 /** Open the form; `why` is the server's sentence, where it sent the person here. */
 export function open(why = "") {
@@ -16,6 +16,10 @@ export function open(why = "") {
   form.reset();
   if (!dialog.open) dialog.showModal();
   form.username.focus();
+}
+
+export function close() {
+  dialog.close();
 }
 
 /** Offer the demonstration's `accounts`, and call `done` once somebody is logged in. */
@@ -45,7 +49,7 @@ async function submit(done) {
   try {
     const body = { username: form.username.value, password: form.password.value };
     const greeting = await ask("POST", "/login", body);
-    dialog.close();
+    close();
     form.reset();
     await done(greeting.message);
   } catch (refusal) {

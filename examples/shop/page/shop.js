@@ -9,7 +9,6 @@ import * as login from "./login.js";
 import { ask } from "./server.js";
 import { showSession, showVisitor } from "./status.js";
 
-const REMEMBERED = "shop.was-logged-in"; // only so that a session that ended meanwhile is not passed over in silence
 const otherTabs = new BroadcastChannel("shop");
 const products = new Map();
 let subject = null;
@@ -72,21 +71,15 @@ async function load() {
     login.prepare(shop.accounts, loggedIn);
     find("machine").hidden = !shop.time_moves;
   }
+  const before = subject;
   become(shop.cart.subject);
   show(shop.cart);
-  if (subject) return refresh();
-  if (localStorage.getItem(REMEMBERED)) await askWhy();
-}
-
-// Logged in when last seen, and not any more: let the server say why. What a visitor's cart holds stays.
-async function askWhy() {
-  localStorage.removeItem(REMEMBERED);
-  try {
-    await ask("GET", "/me");
-  } catch (refusal) {
-    if (refusal.status !== 401) throw refusal;
-    login.open(refusal.message);
+  if (subject) {
+    login.close(); // where it is open, somebody logged in in another tab
+    return refresh();
   }
+  if (shop.login_is_over) login.open("session expired, please log in again");
+  else if (before) login.open("you were logged out in another tab");
 }
 
 async function refresh() {
@@ -107,8 +100,7 @@ function become(someone) {
   find("who").hidden = find("logout").hidden = !someone;
   find("open-login").hidden = Boolean(someone);
   find("who").replaceChildren("Hello, ", Object.assign(document.createElement("b"), { textContent: someone }));
-  if (someone) localStorage.setItem(REMEMBERED, "yes");
-  else hideDevices();
+  if (!someone) hideDevices();
 }
 
 async function loggedIn(message) {
@@ -119,7 +111,6 @@ async function loggedIn(message) {
 }
 
 function loggedOut() {
-  localStorage.removeItem(REMEMBERED);
   become(null);
   show({ subject: null, items: [], total: 0 });
 }

@@ -1,0 +1,17 @@
+"""Where the shop keeps what outlives it: a folder of yours, outside the sources."""
+
+import os
+from pathlib import Path
+
+
+def state_folder() -> Path:
+    """Return the folder, yours alone, that keeps sessions and clock between two runs."""
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    folder = Path(home) / "coatcheck-shop"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def chosen_store() -> str:
+    """Return the URL of the session store that STORE names, else of an SQLite file."""
+    return os.environ.get("STORE") or f"sqlite:///{state_folder() / 'shop.db'}"
