@@ -19,6 +19,7 @@ import redis
 import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from coatcheck.core.policy import GRACE
 from coatcheck.core.record import Client, Record, Stored, Tombstone
@@ -27,6 +28,7 @@ from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
 from coatcheck.waiting import Kind
 
 BAR_KEPT = 86_400_000
+_DEFAULTS = {"socket_timeout": 2, "socket_connect_timeout": 2, "max_connections": 32}
 _HEADER = struct.Struct(">cQ8sQ")  # tag, version, stamp, seen_at
 _RECORD, _TOMBSTONE = b"R", b"T"
 
@@ -153,13 +155,23 @@ class RedisStore:
         parts = urlsplit(url)
         query = dict(parse_qsl(parts.query))
         prefix = query.pop("prefix", "coatcheck")
-        options = {"socket_timeout": 2, "socket_connect_timeout": 2, "max_connections": 32}
+        options: dict[str, Any] = {
+            "socket_timeout": 2,
+            "socket_connect_timeout": 2,
+            "max_connections": 32,
+        }
         options = {name: value for name, value in options.items() if name not in query}
-        plain = urlunsplit(parts._replace(query=urlencode(query)))
         module: Any = redis.asyncio if kind is Kind.ASYNCIO else redis
+        if hasattr(module.ConnectionPool, "maint_notifications_enabled"):
+            # With them a pool hands out connections that a restart of Redis has closed.
+            options["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
+        plain = urlunsplit(parts._replace(query=urlencode(query)))
         try:
             pool = module.BlockingConnectionPool.from_url(
-                plain, retry=module.retry.Retry(NoBackoff(), 0), timeout=2, **options
+                plain,
+                retry=module.retry.Retry(NoBackoff(), 0),
+                timeout=2,
+                **options,
             )
             pool.connection_class(**pool.connection_kwargs)  # names what it does not know
         except (ValueError, TypeError) as error:

@@ -8,9 +8,7 @@ listed, so that `enlist` has only the bar to look at.
 
 import os
 import sqlite3
-import threading
 import time
-import weakref
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from random import random
@@ -19,6 +17,7 @@ from typing import Any, TypeVar
 from coatcheck.core.record import Client, Record, Stored, Tombstone
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
+from coatcheck.stores.sqlite_file import SQLiteFile
 from coatcheck.waiting import Kind, pause
 
 T = TypeVar("T")
@@ -79,21 +78,13 @@ class SQLiteStore:
     kind = Kind.EITHER
 
     def __init__(self, path: str | os.PathLike[str], *, synchronous: str = "NORMAL") -> None:
-        self._path = os.fspath(path)
-        if self._path in ("", ":memory:") or self._path.startswith("file:"):
-            raise ConfigurationError("path", f"{self._path!r} is no file; for memory use memory:")
+        path = os.fspath(path)
+        if path in ("", ":memory:") or path.startswith("file:"):
+            raise ConfigurationError("path", f"{path!r} is no file; for memory use memory:")
         if synchronous.upper() not in ("NORMAL", "FULL", "EXTRA"):
             raise ConfigurationError("synchronous", f"{synchronous!r} is not NORMAL, FULL or EXTRA")
-        self._synchronous = synchronous.upper()
-        self._local = threading.local()
-        self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
-        self._pid = os.getpid()
-        self._inherited: list[threading.local] = []
-        try:
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._connection()
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigurationError("path", f"cannot open {self._path!r}: {error}") from error
+        self._file = SQLiteFile(path, synchronous.upper(), _SCHEMA)
+        self._contended_until = 0.0
 
     async def load(self, id: str, /) -> Stored:
         """See `Store.load`."""
@@ -193,54 +184,29 @@ class SQLiteStore:
 
     async def close(self) -> None:
         """See `Store.close`."""
-        for connection in list(self._open):
-            connection.close()
-        self._local = threading.local()
+        self._file.close()
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do `work`, again and again while another process holds the lock, up to a limit."""
+        """Do `work`, again and again while another process holds the lock, up to a limit.
+
+        Once somebody waited in vain, nobody lets SQLite wait for a while, so that many requests
+        that meet a lock hold the event loop up only once.
+        """
         waited = 0.0
         while True:
+            wait = 0.0 if time.monotonic() < self._contended_until else BUSY_INLINE
             try:
-                return work(self._connection())
+                return work(self._file.connect(wait))
             except sqlite3.OperationalError as error:
                 code = getattr(error, "sqlite_errorcode", 0) & 0xFF
                 if code not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or waited > BUSY_TOTAL:
                     raise StoreUnavailable(f"SQLite: {error}") from error
             except sqlite3.Error as error:
                 raise StoreUnavailable(f"SQLite: {error}") from error
+            self._contended_until = time.monotonic() + 1
             delay = 0.005 + 0.02 * random()  # noqa: S311 - jitter, not a secret
             await pause(delay)
-            waited += delay + BUSY_INLINE
-
-    def _connection(self) -> sqlite3.Connection:
-        if self._pid != os.getpid():  # after a fork: neither use nor close the parent's connections
-            self._inherited.append(self._local)
-            self._local, self._open, self._pid = threading.local(), weakref.WeakSet(), os.getpid()
-        connection: _Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = _connect(self._path, self._synchronous)
-            self._open.add(connection)
-        return connection
-
-
-class _Connection(sqlite3.Connection):
-    """A connection that closes with the thread it belongs to."""
-
-    def __del__(self) -> None:
-        self.close()
-
-
-def _connect(path: str, synchronous: str) -> _Connection:
-    # Several servers may start at once on a new file, so the first statements wait longer.
-    connection = sqlite3.connect(
-        path, BUSY_TOTAL, isolation_level=None, check_same_thread=False, factory=_Connection
-    )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA synchronous = {synchronous}")
-    connection.executescript(_SCHEMA)
-    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_INLINE * 1000)}")
-    return connection
+            waited += delay + wait
 
 
 @contextmanager
