@@ -4,12 +4,12 @@ from coatcheck.blocking import BlockingSessions
 from coatcheck.config import store_from_url
 from coatcheck.core.events import Event, Happened
 from coatcheck.core.info import SessionInfo
-from coatcheck.core.intents import Standing
 from coatcheck.core.merge import Merge
-from coatcheck.core.outcome import Done, Outcome
+from coatcheck.core.outcome import Done, Holder, Outcome
 from coatcheck.core.policy import Policy
 from coatcheck.core.record import Client
 from coatcheck.core.session import Session
+from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token
 from coatcheck.sessions import Sessions
 from coatcheck.stores.memory import MemoryStore
@@ -22,6 +22,7 @@ __all__ = [
     "Done",
     "Event",
     "Happened",
+    "Holder",
     "MemoryStore",
     "Merge",
     "Outcome",

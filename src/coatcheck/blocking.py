@@ -1,25 +1,24 @@
 """Sessions for threads without an event loop: the same code, run to its end on the spot."""
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
 
 from coatcheck.core.events import Listener
-from coatcheck.core.intents import Standing
 from coatcheck.core.merge import Merge
-from coatcheck.core.outcome import Outcome
+from coatcheck.core.outcome import Holder, Outcome
 from coatcheck.core.policy import Policy
 from coatcheck.core.record import NOBODY, Client
 from coatcheck.core.session import Session
+from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token
 from coatcheck.parts import log
-from coatcheck.sessions import Infos, Sessions
+from coatcheck.sessions import Infos, Sessions, require
 from coatcheck.stores.protocol import Store
 from coatcheck.waiting import Kind, finish
 
 
 class _Finished(Sessions):
-    _unsuitable: ClassVar[Kind] = Kind.ASYNCIO
-    _suitable: ClassVar[str] = "a blocking store (or Sessions, in asyncio)"
+    def _check(self, store: Store) -> None:
+        require(store, not_=Kind.ASYNCIO, user="BlockingSessions", needs="a blocking store")
 
 
 class BlockingSessions:
@@ -43,6 +42,17 @@ class BlockingSessions:
     def open(self, token: Token | None, *, client: Client = NOBODY) -> Session:
         """See `Sessions.open`."""
         return finish(self._sessions.open(token, client=client))
+
+    def admit(
+        self,
+        token: Token | None,
+        standing: Standing,
+        *,
+        holder: Holder = Holder.SIGNED_IN,
+        client: Client = NOBODY,
+    ) -> Session:
+        """See `Sessions.admit`."""
+        return finish(self._sessions.admit(token, standing, holder=holder, client=client))
 
     def commit(self, session: Session, *, discard: bool = False) -> Outcome:
         """See `Sessions.commit`."""
@@ -77,10 +87,6 @@ class BlockingSessions:
     def count(self, subject: str | None = None) -> int:
         """See `Sessions.count`."""
         return finish(self._sessions.count(subject))
-
-    def refuse(self, standing: Standing, *, client: Client = NOBODY) -> Session:
-        """See `Sessions.refuse`."""
-        return self._sessions.refuse(standing, client=client)
 
     def close(self) -> None:
         """See `Sessions.close`."""

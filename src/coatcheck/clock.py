@@ -53,6 +53,8 @@ class StoreClock:
         before = self._local()
         if self._due - MEASURED_EVERY <= before < self._due:
             return 0
+        if self._due:  # known well enough that nobody else need ask or wait
+            self._due = before + MEASURED_EVERY
         theirs = await store.time()
         after = self._local()
         old, self._offset = self._offset, theirs - (before + after) // 2

@@ -1,18 +1,13 @@
-"""What a `Sessions` works with: the parts it was given, checked once."""
+"""What a `Sessions` works with: settings, store, clock, chance, and whoever listens."""
 
 import logging
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from coatcheck.clock import Clock, StoreClock
-from coatcheck.codec import MsgspecCodec
-from coatcheck.core.codec import Codec
-from coatcheck.core.envelope import Checked, Envelope
+from coatcheck.clock import Clock
 from coatcheck.core.events import Event, Happened, Listener
-from coatcheck.core.merge import Merge
-from coatcheck.core.policy import Policy
-from coatcheck.core.record import Record
+from coatcheck.core.settings import Settings
 from coatcheck.stores.protocol import Store
 
 _log = logging.getLogger("coatcheck")
@@ -28,28 +23,13 @@ def log(event: Event) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts, and the few things done with all of them."""
+    """The parts of one application's sessions, checked once."""
 
     store: Store
-    policy: Policy = field(default_factory=Policy)
-    codec: Codec = field(default_factory=MsgspecCodec)
-    envelope: Envelope = field(default_factory=Checked)
-    rules: Mapping[str, Merge] = field(default_factory=dict[str, Merge])
-    clock: Clock = field(default_factory=StoreClock)
+    settings: Settings
+    clock: Clock
     listener: Listener = log
     random: Callable[[int], bytes] = os.urandom
-    empty: bytes = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "empty", self.codec.encode({}))
-
-    def content(self, record: Record) -> bytes:
-        """Return the encoded data of a record.
-
-        Raises:
-            Undecodable: it is damaged, or of a format this version does not know.
-        """
-        return self.envelope.unwrap(record.payload, record.about())
 
     def tell(
         self, kind: Happened, id: str | None, subject: str | None = None, **facts: str | int

@@ -4,20 +4,21 @@ Written once, as `async`; `BlockingSessions` runs the same code on the spot.
 """
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
 
 from coatcheck import writes
 from coatcheck.clock import GivenClock, StoreClock
+from coatcheck.codec import MsgspecCodec
 from coatcheck.commit import Commit
 from coatcheck.core.events import Happened, Listener
 from coatcheck.core.info import SessionInfo
-from coatcheck.core.intents import Intents, Standing
 from coatcheck.core.merge import Merge
-from coatcheck.core.outcome import Done, Outcome
-from coatcheck.core.policy import GRACE, TOMBSTONE_KEPT, Policy
+from coatcheck.core.outcome import Done, Holder, Outcome
+from coatcheck.core.policy import GRACE, Policy
 from coatcheck.core.record import NOBODY, Client, Ended, Record, Tombstone
 from coatcheck.core.session import Session
-from coatcheck.core.standing import judge
+from coatcheck.core.settings import Settings
+from coatcheck.core.standing import Standing, judge
+from coatcheck.core.state import State
 from coatcheck.core.token import Token
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.parts import Parts, log
@@ -45,9 +46,6 @@ class Sessions:
         ConfigurationError: the parts do not fit together; it names the setting.
     """
 
-    _unsuitable: ClassVar[Kind] = Kind.BLOCKING
-    _suitable: ClassVar[str] = "an asyncio store (or BlockingSessions, outside asyncio)"
-
     def __init__(
         self,
         store: Store,
@@ -57,24 +55,17 @@ class Sessions:
         on_event: Listener = log,
         clock: Callable[[], int] | None = None,
     ) -> None:
-        kind = getattr(store, "kind", None)
-        if not isinstance(kind, Kind):
-            raise ConfigurationError("store", f"{type(store).__name__} is no store")
-        if kind is self._unsuitable:
-            raise ConfigurationError(
-                "store", f"is {kind}; {type(self).__name__} needs {self._suitable}"
-            )
+        self._check(store)
         self.policy = policy or Policy()
+        self._settings = Settings(MsgspecCodec(), self.policy, rules=merge or {})
         self._store = store
-        self._parts = Parts(
-            store=store,
-            policy=self.policy,
-            rules=merge or {},
-            listener=on_event,
-            clock=GivenClock(clock) if clock else StoreClock(),
-        )
+        self._clock = GivenClock(clock) if clock else StoreClock()
+        self._parts = Parts(store, self._settings, self._clock, on_event)
         self._sweep_due = 0
         self._unreadable: set[str] = set()
+
+    def _check(self, store: Store) -> None:
+        require(store, not_=Kind.BLOCKING, user="Sessions", needs="an asyncio store")
 
     async def open(self, token: Token | None, *, client: Client = NOBODY) -> Session:
         """Return the session of `token`, or an empty one where there is none to return.
@@ -84,71 +75,129 @@ class Sessions:
         Raises:
             StoreUnavailable: nobody can tell; nothing may be assumed about the user.
         """
-        parts = self._parts
         if token is None:
             return self._blank(client)
-        await parts.clock.measure(self._store)
+        await self._clock.measure(self._store)
         session = self._blank(client)
-        intents = session.intents
+        state = session.state
         try:
             stored = await self._store.load(token.id)
-            intents.standing = judge(token, stored, intents.opened_at)
-            if intents.standing is Standing.CURRENT and isinstance(stored, Record):
+            state.standing = judge(token, stored, state.opened_at)
+            if state.standing is Standing.CURRENT and isinstance(stored, Record):
                 self._fill(session, stored)
             else:
-                parts.tell(Happened.REFUSED, token.id, reason=intents.standing.value)
+                self._parts.tell(Happened.REFUSED, token.id, reason=state.standing.value)
         except Undecodable as error:
-            intents.standing = Standing.UNREADABLE
+            state.standing = Standing.UNREADABLE
             self._report_unreadable(token.id, error)
         return session
 
+    async def admit(
+        self,
+        token: Token | None,
+        standing: Standing,
+        *,
+        holder: Holder = Holder.SIGNED_IN,
+        client: Client = NOBODY,
+    ) -> Session:
+        """Open for an adapter, which never fails: see `open`.
+
+        A store that does not answer is noted in `session.state.failure`, for the first look at the
+        session to raise. The deletion of a dead copy is noted in `session.state.cookies`.
+
+        Args:
+            standing: what the adapter knows of what was presented: `NONE`, or `MALFORMED` or
+                `AMBIGUOUS` where there is no token.
+            holder: in whose place the token was presented.
+        """
+        try:
+            session = await self.open(token, client=client)
+        except StoreUnavailable as failure:
+            id = token.id if token else None
+            self._parts.tell(Happened.UNAVAILABLE, id, during=f"load: {failure}")
+            session = self._blank(client)
+            session.state.failure = failure
+        state = session.state
+        if token is None and standing is not Standing.NONE:
+            state.standing = standing
+            self._parts.tell(Happened.REFUSED, None, reason=standing.value)
+        if state.standing.is_deletable:
+            state.cookies[holder] = None
+        return session
+
+    def _blank(self, client: Client) -> Session:
+        now = self._clock.now()
+        session = Session(State(self._settings, now, now, client))
+        session.state.start(None, self._settings.empty)
+        return session
+
     def _fill(self, session: Session, record: Record) -> None:
-        """Let a blank session show what is stored."""
-        parts, intents = self._parts, session.intents
-        content = parts.content(record)
-        session.update(parts.codec.decode(content))
-        intents.start(record, content)
-        is_due = self.policy.touch_due(record, intents.opened_at)
-        intents.seen_at = intents.opened_at if is_due else record.seen_at
+        content = self._settings.content(record)
+        session.update(self._settings.codec.decode(content))
+        session.state.start(record, content)
 
     async def commit(self, session: Session, *, discard: bool = False) -> Outcome:
         """Carry out what was done to the session: save, rotate, move, end, touch, or nothing.
 
-        What the client must be told is then in `session.intents.cookies`. It may be called again
-        later in the same request, as WebSockets and long streams do.
+        Afterwards the dict shows what is stored. It may be called again later in the same request,
+        as WebSockets and long streams do; that is activity of its own.
 
         Args:
-            discard: forget every change but an `end()`: the request failed.
+            discard: undo every change but an `end()`: the request failed.
 
         Raises:
             Superseded: the session changed its privileges meanwhile (409); nothing was saved.
+            MergeRefused: a key that must not merge was changed by another request (409).
             Unauthenticated: a sign-in or step-up came after the end of it (401).
             SessionTooLarge: over `Policy.max_size`; nothing was saved.
             TypeError: a value cannot be stored; it names the key. Nothing was saved.
             StoreUnavailable: the store did not answer; an `end()` then did not happen either.
+            Exception: whatever a function given to `Session.edit` raises.
         """
-        outcome = await Commit(self._parts, session).run(discard=discard)
-        session.intents.is_committed = True
+        commit = self._next_commit(session)
+        if discard:
+            outcome = await commit.end()
+            self._reset(session)
+        else:
+            outcome = await commit.run()
+        return await self._done(session, outcome)
+
+    async def touch(self, session: Session) -> Outcome:
+        """Record the activity of a request that did not look at its session. Never raises."""
+        return await self._done(session, await self._next_commit(session).touch())
+
+    def _next_commit(self, session: Session) -> Commit:
+        state = session.state
+        if state.is_committed:
+            state.acted_at = self._clock.now()
+        return Commit(self._parts, session)
+
+    async def _done(self, session: Session, outcome: Outcome) -> Outcome:
+        session.state.is_committed = True
+        session.state.cookies.update(outcome.cookies)
         if outcome.done is not Done.KEPT:
             await self._sweep()
         return outcome
 
-    async def touch(self, session: Session) -> Outcome:
-        """Record the activity of a request that did not look at its session. Never raises."""
-        outcome = await Commit(self._parts, session).touch()
-        if outcome.done is Done.TOUCHED:
-            await self._sweep()
-        return outcome
+    def _reset(self, session: Session) -> None:
+        """Let the session be as it was loaded."""
+        state = session.state
+        session.clear()
+        session.update(self._settings.codec.decode(state.content))
+        state.start(state.base, state.content)
 
     async def rotate(self, session: Session) -> Outcome:
-        """Rotate the token now rather than with the response. Raises what `commit` raises."""
+        """Rotate now rather than with the response, and save what else was done. See `commit`."""
         session.rotate()
         return await self.commit(session)
 
     async def end(self, id: str, *, subject: str | None = None) -> bool:
-        """End one session by its id, of `subject` only if given; tell whether there was one.
+        """End one session by its id; tell whether there was one that was not over anyway.
 
         The request's own session ends by `session.end()`, which deletes the cookie as well.
+
+        Args:
+            subject: end it only if it is this user's; leave out in an administrator's hands only.
         """
         try:
             record = await self._store.load(id)
@@ -156,7 +205,11 @@ class Sessions:
             return False
         if not isinstance(record, Record) or (subject is not None and record.subject != subject):
             return False
-        return await self._end(record, Ended.REVOKED)
+        await self._clock.measure(self._store)
+        was_live = await self._end(id, record.subject, Ended.REVOKED)
+        if was_live:
+            self._parts.tell(Happened.ENDED, id, record.subject, why=Ended.REVOKED)
+        return was_live
 
     async def end_all(self, subject: str, *, keep: Session | None = None) -> int:
         """End all sessions of a user, also one whose sign-in is under way; return how many ended.
@@ -164,21 +217,21 @@ class Sessions:
         Args:
             keep: the session of this request, if it shall live on; a sign-in this very request
                 makes afterwards is not refused.
+
+        Raises:
+            StoreUnavailable: some may have ended, none is known to be left alone; ask again.
         """
-        parts, store = self._parts, self._store
-        await parts.clock.measure(store)
-        now = parts.clock.now()
-        at = now + parts.clock.error
+        store, clock = self._store, self._clock
+        await clock.measure(store)
+        at = clock.now() + clock.error
         barred = await store.bar(subject, at)
-        if keep is not None and barred.previous < keep.intents.opened_at - parts.clock.error:
-            keep.intents.bar = (subject, at)
+        if keep is not None and barred.previous < keep.state.opened_at - clock.error:
+            keep.state.bar = (subject, at)
         ended = 0
         for id in barred.ids:
             if keep is None or id != keep.id:
-                tombstone = Tombstone(id, Ended.END_ALL, now, None, now + TOMBSTONE_KEPT)
-                ended += await writes.end(store, tombstone)
-                await writes.delist(store, subject, id)
-        parts.tell(Happened.ALL_ENDED, None, subject, count=ended)
+                ended += await self._end(id, subject, Ended.END_ALL)
+        self._parts.tell(Happened.ALL_ENDED, None, subject, count=ended)
         return ended
 
     async def list(self, subject: str) -> Infos:
@@ -199,8 +252,8 @@ class Sessions:
         A page may hold fewer than `limit`, even none; the listing is over when the second value is
         `None`. On Redis a listing of everybody may show a session twice.
         """
-        await self._parts.clock.measure(self._store)
-        now = self._parts.clock.now()
+        await self._clock.measure(self._store)
+        now = self._clock.now()
         page = await self._store.page(subject, after, limit)
         return [SessionInfo.of(r) for r in page.records if now < r.expires_at], page.next
 
@@ -212,34 +265,9 @@ class Sessions:
         """Let go of the store's connections."""
         await self._store.close()
 
-    def refuse(self, standing: Standing, *, client: Client = NOBODY) -> Session:
-        """Return an empty session for a token that is not even well-formed, and report it."""
-        self._parts.tell(Happened.REFUSED, None, reason=standing.value)
-        session = self._blank(client)
-        session.intents.standing = standing
-        return session
-
-    def fail(self, failure: StoreUnavailable, *, client: Client = NOBODY) -> Session:
-        """Return an empty session in the place of one that could not be loaded, and report it."""
-        self._parts.tell(Happened.UNAVAILABLE, None, during=f"load: {failure}")
-        session = self._blank(client)
-        session.intents.failure = failure
-        return session
-
-    def _blank(self, client: Client) -> Session:
-        parts = self._parts
-        intents = Intents(parts.codec, parts.clock.now(), client)
-        intents.start(None, parts.empty)
-        return Session(intents)
-
-    async def _end(self, record: Record, why: Ended) -> bool:
-        await self._parts.clock.measure(self._store)
-        now = self._parts.clock.now()
-        tombstone = Tombstone(record.id, why, now, None, now + TOMBSTONE_KEPT)
-        was_live = await writes.end(self._store, tombstone)
-        await writes.delist(self._store, record.subject, record.id)
-        if was_live:
-            self._parts.tell(Happened.ENDED, record.id, record.subject, why=why)
+    async def _end(self, id: str, subject: str | None, why: Ended) -> bool:
+        was_live = await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
+        await writes.delist(self._store, subject, id)
         return was_live
 
     def _report_unreadable(self, id: str, error: Undecodable) -> None:
@@ -252,7 +280,7 @@ class Sessions:
 
     async def _sweep(self) -> None:
         """Forget expired records, at most once a minute (at once again while there are many)."""
-        now = self._parts.clock.now()
+        now = self._clock.now()
         if self._sweep_due - SWEPT_EVERY <= now < self._sweep_due:
             return
         self._sweep_due = now + SWEPT_EVERY
@@ -265,3 +293,16 @@ class Sessions:
             self._parts.tell(Happened.SWEPT, None, count=swept)
         if swept == SWEEP_BATCH:
             self._sweep_due = now + 1_000
+
+
+def require(store: Store, *, not_: Kind, user: str, needs: str) -> None:
+    """Refuse a store that waits in another way than its user does.
+
+    Raises:
+        ConfigurationError: it does, or it is no store.
+    """
+    kind = getattr(store, "kind", None)
+    if not isinstance(kind, Kind):
+        raise ConfigurationError("store", f"{type(store).__name__} is no store")
+    if kind is not_:
+        raise ConfigurationError("store", f"is {kind}; {user} needs {needs}")

@@ -9,13 +9,13 @@ Any runner of `unittest`-like classes runs it, pytest among them; it needs no pl
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeVar
 
-from coatcheck.core.policy import GRACE, TOMBSTONE_KEPT
+from coatcheck.clock import system
+from coatcheck.core.policy import GRACE
 from coatcheck.core.record import Client, Ended, Record, Stored, Tombstone
 from coatcheck.core.token import Token
 from coatcheck.stores.protocol import Conflict, Store
@@ -29,7 +29,7 @@ class Clock:
     """Milliseconds UTC that stand still until they are moved: `Sessions(store, clock=Clock())`."""
 
     def __init__(self, now: int | None = None) -> None:
-        self.ms = time.time_ns() // 1_000_000 if now is None else now
+        self.ms = system() if now is None else now
 
     def __call__(self) -> int:
         """Return the time."""
@@ -42,7 +42,7 @@ class Clock:
 
 def make_record(**fields: Any) -> Record:
     """Return a first record of a new session that is seen now, with `fields` as given."""
-    now = int(fields.get("seen_at", time.time_ns() // 1_000_000))
+    now = int(fields.get("seen_at", system()))
     token = Token.mint(os.urandom)
     record = Record(
         id=token.id,
@@ -74,8 +74,7 @@ def next_version(record: Record, **fields: Any) -> Record:
 
 def make_tombstone(id: str, why: Ended = Ended.END, **fields: Any) -> Tombstone:
     """Return a tombstone that stands from now for its usual time."""
-    now = time.time_ns() // 1_000_000
-    return Tombstone(id, why, now, None, now + TOMBSTONE_KEPT)._replace(**fields)
+    return Tombstone.of(id, why, system())._replace(**fields)
 
 
 def _runs(test: Callable[[T, Store], Coroutine[Any, Any, None]]) -> Callable[[T], None]:
@@ -386,7 +385,7 @@ class StoreContract:
 
     @_runs
     async def test_has_a_clock(self, store: Store) -> None:
-        assert abs(await store.time() - time.time_ns() // 1_000_000) < GRACE
+        assert abs(await store.time() - system()) < GRACE
 
     @_runs
     async def test_closing_twice_is_fine(self, store: Store) -> None:

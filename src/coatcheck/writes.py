@@ -10,6 +10,7 @@ async def save(store: Store, record: Record, base: Record | None) -> None:
 
     Raises:
         Conflict: something else was saved in between.
+        Undecodable: what is stored cannot be read; it stays.
         StoreUnavailable: nobody can tell whether it was applied.
     """
     try:
@@ -40,6 +41,7 @@ async def end(store: Store, tombstone: Tombstone, base: Record | None = None) ->
 
     Raises:
         Conflict: not `base` is stored.
+        Undecodable: what is stored instead of `base` cannot be read; it stays.
         StoreUnavailable: the second try had no answer either.
     """
     try:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from coatcheck import Outcome, Session, Sessions, Token
+from coatcheck import Holder, Outcome, Session, Sessions, Token
 from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated
 
 STATUS = {Superseded: 409, Unauthenticated: 401, StoreUnavailable: 503}
@@ -13,7 +13,7 @@ class Answer:
     """What a request was answered: a status, and what it did to the cookies."""
 
     status: int
-    cookies: dict[bool, Token | None]
+    cookies: dict[Holder, Token | None]
     outcome: Outcome | None = None
 
     @property
@@ -26,33 +26,35 @@ class Answer:
 
 @dataclass
 class Browser:
-    """Holds the cookies of one person. `jar[True]` is the signed-in one."""
+    """Holds the cookies of one person."""
 
     sessions: Sessions
-    jar: dict[bool, Token] = field(default_factory=dict[bool, Token])
+    jar: dict[Holder, Token] = field(default_factory=dict[Holder, Token])
 
     async def send(self) -> Session:
         """Let a request arrive with the cookies as they are."""
-        return await self.sessions.open(self.jar.get(True) or self.jar.get(False))
+        return await self.sessions.open(
+            self.jar.get(Holder.SIGNED_IN) or self.jar.get(Holder.VISITOR)
+        )
 
     async def finish(self, session: Session, *, lose: bool = False) -> Answer:
         """Let the request be committed, and its answer arrive unless it is to be lost."""
         try:
             outcome = await self.sessions.commit(session)
         except (Superseded, Unauthenticated, StoreUnavailable) as error:
-            answer = Answer(STATUS[type(error)], dict(session.intents.cookies))
+            answer = Answer(STATUS[type(error)], dict(session.state.cookies))
         else:
-            answer = Answer(200, dict(session.intents.cookies), outcome)
+            answer = Answer(200, dict(session.state.cookies), outcome)
         if not lose:
             self.receive(answer)
         return answer
 
     def receive(self, answer: Answer) -> None:
-        for signed_in, token in answer.cookies.items():
+        for holder, token in answer.cookies.items():
             if token is None:
-                self.jar.pop(signed_in, None)
+                self.jar.pop(holder, None)
             else:
-                self.jar[signed_in] = token
+                self.jar[holder] = token
 
     async def sign_in(self, subject: str, **data: object) -> Answer:
         session = await self.send()

@@ -5,8 +5,18 @@ from typing import Any
 
 import pytest
 
-from coatcheck import Client, Done, Event, Happened, Policy, Sessions, Store, Token
-from coatcheck.core.intents import Standing
+from coatcheck import (
+    Client,
+    Done,
+    Event,
+    Happened,
+    Holder,
+    Policy,
+    Sessions,
+    Standing,
+    Store,
+    Token,
+)
 from coatcheck.core.record import Record
 from coatcheck.errors import SessionTooLarge, Unauthenticated
 from coatcheck.testing import Clock
@@ -20,7 +30,7 @@ def at(clock: Clock) -> datetime:
 
 
 async def stored(store: Store, browser: Browser) -> Record:
-    token = browser.jar.get(True) or browser.jar[False]
+    token = browser.jar.get(Holder.SIGNED_IN) or browser.jar[Holder.VISITOR]
     record = await store.load(token.id)
     assert isinstance(record, Record)
     return record
@@ -185,7 +195,7 @@ async def test_a_planted_token_is_dead_after_the_login(sessions: Sessions) -> No
     await attacker.put(cart="planted")
     victim = twin(attacker)
     await victim.sign_in("alice")
-    assert victim.jar[True].id != attacker.jar[False].id
+    assert victim.jar[Holder.SIGNED_IN].id != attacker.jar[Holder.VISITOR].id
     assert await attacker.see() == (None, {})
     unknown = Token.mint(bytes)
     session = await sessions.open(unknown)
@@ -249,7 +259,7 @@ async def test_after_an_end_the_same_request_can_start_anew(sessions: Sessions) 
     assert (session.subject, dict(session), session.id) == (None, {}, None)
     session["flash"] = "see you"
     answer = await browser.finish(session)
-    assert set(answer.cookies) == {True, False}
+    assert set(answer.cookies) == set(Holder)
     assert await browser.see() == (None, {"flash": "see you"})
     await browser.sign_in("alice", cart=1)
     session = await browser.send()
@@ -450,7 +460,7 @@ async def test_each_thing_that_happens_is_told_once(store: Store, clock: Clock) 
     await browser.finish(session)
     late["cart"] = 2
     await browser.finish(late)
-    browser.jar[True] = Token.mint(bytes)
+    browser.jar[Holder.SIGNED_IN] = Token.mint(bytes)
     await browser.see()
     told = [(event.kind.value, event.subject, *event.facts.values()) for event in events]
     assert told == [

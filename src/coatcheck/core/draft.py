@@ -1,6 +1,5 @@
 """Write the next version of a record: pure, with time, randomness and token given."""
 
-from coatcheck.core.envelope import Envelope
 from coatcheck.core.intents import Privilege, SignIn, StepUp
 from coatcheck.core.policy import Policy
 from coatcheck.core.record import Client, Record
@@ -64,8 +63,3 @@ def promoted(
             seen_at=now, idle=policy.idle_ms, ends_at=policy.ends_at(now), client=client
         )
     return record
-
-
-def filled(record: Record, content: bytes, envelope: Envelope) -> Record:
-    """Return `record` with `content` as its payload: the last step, as it binds the two."""
-    return record._replace(payload=envelope.wrap(content, record.about()))

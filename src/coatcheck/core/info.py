@@ -16,14 +16,25 @@ class SessionInfo:
     created_at: datetime
     seen_at: datetime
     expires_at: datetime
+    authenticated_at: datetime | None
     assurance: int
     client: Client
 
     @classmethod
     def of(cls, record: Record) -> Self:
         """Return what may be shown of `record`."""
-        times = (record.created_at, record.seen_at, record.expires_at)
-        created, seen, expires = (datetime.fromtimestamp(ms / 1000, UTC) for ms in times)
         return cls(
-            record.id, record.subject, created, seen, expires, record.assurance, record.client
+            id=record.id,
+            subject=record.subject,
+            created_at=moment(record.created_at),
+            seen_at=moment(record.seen_at),
+            expires_at=moment(record.expires_at),
+            authenticated_at=moment(record.authenticated_at) if record.authenticated_at else None,
+            assurance=record.assurance,
+            client=record.client,
         )
+
+
+def moment(ms: int) -> datetime:
+    """Return milliseconds UTC as an aware time."""
+    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -1,69 +1,42 @@
-"""The table of outcomes: what a request wants meets what happened since it opened.
+"""What a commit did, and what the client must be told."""
 
-This is the table of the semantics (docs/explanation/semantics.md), as code: one row after the
-other, without I/O, so that it can be read beside it and explored exhaustively.
-"""
-
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
-from coatcheck.core.intents import Privilege, SignIn
-from coatcheck.core.record import Ended, Record, Stored, Tombstone
-from coatcheck.core.token import Token, same
+from coatcheck.core.token import Token
 
 
-class Verdict(Enum):
-    """What becomes of the request's changes."""
+class Holder(Enum):
+    """Whose token it is; a browser keeps the two apart (C4)."""
 
-    APPLY = "apply"
-    """Rebase on what is stored, and save."""
-    COPY = "fork with a copy"
-    """Start a new session with a copy of what is stored; that session stays."""
-    EMPTY = "fork, empty"
-    """Start a new session without the data; whatever is stored stays."""
-    KEEP = "fork, keep"
-    """Start a new session with the data: the old one moved to the same user."""
-    SUPERSEDED = "superseded"
-    """Refuse with 409: nothing is saved."""
-    UNAUTHENTICATED = "unauthenticated"
-    """Refuse with 401: there is nobody any more whose privileges could change."""
-    DROP = "drop"
-    """Answer 200: the changes came before the end, as it were."""
-    NOTHING = "nothing"
+    SIGNED_IN = "signed in"
+    VISITOR = "visitor"
+
+    @classmethod
+    def of(cls, subject: str | None) -> "Holder":
+        """Return who holds the token of a session of `subject`."""
+        return cls.VISITOR if subject is None else cls.SIGNED_IN
 
 
-def decide(base: Record, privilege: Privilege, edited: bool, stored: Stored) -> Verdict:
-    """Say what becomes of changes made on `base`, now that `stored` is what the store holds."""
-    signs_in = isinstance(privilege, SignIn)
-    wants = edited or privilege is not None
-    if isinstance(stored, Record):
-        if same(stored.lineage_digest, base.lineage_digest):
-            return Verdict.APPLY
-        if isinstance(privilege, SignIn):
-            return Verdict.COPY if privilege.subject == base.subject else Verdict.EMPTY
-        return Verdict.SUPERSEDED if wants else Verdict.NOTHING
-    if isinstance(stored, Tombstone) and stored.why == Ended.MOVED:
-        if isinstance(privilege, SignIn):
-            mine = base.subject is None and stored.moved_to_subject == privilege.subject
-            return Verdict.KEEP if mine else Verdict.EMPTY
-        return Verdict.SUPERSEDED if wants else Verdict.NOTHING
-    if signs_in:
-        return Verdict.EMPTY
-    if privilege is not None:
-        return Verdict.UNAUTHENTICATED
-    return Verdict.DROP if edited else Verdict.NOTHING
+class Cookies(dict[Holder, Token | None]):
+    """By holder, the token to keep from now on, or `None`: delete the copy."""
 
 
 class Done(Enum):
     """What a commit did."""
 
     KEPT = "kept"
+    """Nothing."""
     TOUCHED = "touched"
+    """Recorded the activity."""
     SAVED = "saved"
     CREATED = "created"
+    """A new session, of a visitor or by signing in."""
     ROTATED = "rotated"
+    """The same session under a new token."""
     ENDED = "ended"
     DROPPED = "dropped"
+    """Nothing: the session had ended meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +44,13 @@ class Outcome:
     """The result of a commit.
 
     Attributes:
-        token: the new token, when there is one; the client must get it or lose the session.
+        cookies: what the client must be told; whoever drops it loses the session.
     """
 
     done: Done
-    token: Token | None = None
+    cookies: Cookies = field(default_factory=Cookies)
+
+    @property
+    def token(self) -> Token | None:
+        """The new token, where there is one."""
+        return next((token for token in self.cookies.values() if token), None)

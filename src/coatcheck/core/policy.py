@@ -6,10 +6,10 @@ from datetime import timedelta
 from coatcheck.core.record import Record
 from coatcheck.errors import ConfigurationError
 
-TOMBSTONE_KEPT = 120_000
-"""Milliseconds a tombstone stands: twice the longest life of a message (semantics: D, C1)."""
 GRACE = 60_000
 """Milliseconds, longer than any message lives: stores keep expired records for it."""
+BAR_KEPT = 86_400_000
+"""Milliseconds a bar is kept: longer than any request that was opened before it runs."""
 
 
 @dataclass(frozen=True, slots=True)

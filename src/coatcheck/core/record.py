@@ -7,6 +7,9 @@ dataclasses: a record is made on every read, and a tuple is made five times fast
 from enum import StrEnum
 from typing import NamedTuple
 
+TOMBSTONE_KEPT = 120_000
+"""How long a tombstone stands: twice the longest life of a message (C1)."""
+
 
 class Client(NamedTuple):
     """Where a session was opened from: the peer's address and the family of its user agent."""
@@ -64,7 +67,7 @@ class Record(NamedTuple):
             and self.stamp == other.stamp
         )
 
-    def about(self) -> bytes:
+    def bound_to(self) -> bytes:
         """Return what the payload is bound to, so that it cannot stand in another record."""
         return (
             f"{self.id} {self.created_at} {self.authenticated_at} {self.assurance} {self.idle} "
@@ -100,6 +103,11 @@ class Tombstone(NamedTuple):
     at: int
     moved_to_subject: str | None
     keep_until: int
+
+    @classmethod
+    def of(cls, id: str, why: Ended, now: int, moved_to: str | None = None) -> "Tombstone":
+        """Return a tombstone that stands from `now` for its time."""
+        return cls(id, why, now, moved_to, now + TOMBSTONE_KEPT)
 
 
 Stored = Record | Tombstone | None

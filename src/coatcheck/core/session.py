@@ -4,12 +4,14 @@ Nothing in it does I/O, so it is the same object under every framework. What was
 when the adapter commits, before the response starts.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from coatcheck.core.info import SessionInfo
-from coatcheck.core.intents import LIBRARY_KEYS, Edit, Intents, Rotate, SignIn, Standing, StepUp
+from coatcheck.core.info import SessionInfo, moment
+from coatcheck.core.intents import LIBRARY_KEYS, Edit, Rotate, SignIn, StepUp
 from coatcheck.core.record import Client
+from coatcheck.core.standing import Standing
+from coatcheck.core.state import State
 from coatcheck.errors import Unauthenticated
 
 
@@ -20,32 +22,36 @@ class Session(dict[str, Any]):
     Emptying a stored session ends it, unless the same request signs somebody in.
     """
 
-    __slots__ = ("intents",)
-    intents: Intents
+    __slots__ = ("state",)
+    state: State
 
-    def __init__(self, intents: Intents, data: dict[str, Any] | None = None) -> None:
-        super().__init__(data or {})
-        self.intents = intents
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self.state = state
 
     @property
     def id(self) -> str | None:
-        """The public handle of the session: may be logged, opens nothing. `None` until stored."""
-        return self.intents.base.id if self.intents.base else None
+        """The public handle of the session: may be logged, opens nothing. `None` until stored.
+
+        It describes what is stored, as all but `subject` and `assurance` do: after a sign-in it
+        is the new session's once that is committed.
+        """
+        return self.state.base.id if self.state.base else None
 
     @property
     def subject(self) -> str | None:
         """The user id given to `sign_in`, or `None` for a visitor."""
-        return self.intents.subject
+        return self.state.subject
 
     @property
     def standing(self) -> Standing:
         """What the token was that the request presented: tells "expired" from "never signed in"."""
-        return self.intents.standing
+        return self.state.standing
 
     @property
     def info(self) -> SessionInfo | None:
         """All that may be shown about the session, as in `Sessions.list`; `None` until stored."""
-        return SessionInfo.of(self.intents.base) if self.intents.base else None
+        return SessionInfo.of(self.state.base) if self.state.base else None
 
     def require_subject(self) -> str:
         """Return the user id.
@@ -60,31 +66,31 @@ class Session(dict[str, Any]):
     @property
     def created_at(self) -> datetime | None:
         """When the session was first stored."""
-        return _time(self.intents.base and self.intents.base.created_at)
+        return _moment(self.state.base and self.state.base.created_at)
 
     @property
     def authenticated_at(self) -> datetime | None:
         """When the user last proved who they are."""
-        return _time(self.intents.base and self.intents.base.authenticated_at)
+        return _moment(self.state.base and self.state.base.authenticated_at)
 
     @property
     def seen_at(self) -> datetime | None:
         """The last activity, this request included once it is committed."""
-        return _time(self.intents.base and self.intents.base.seen_at)
+        return _moment(self.state.base and self.state.base.seen_at)
 
     @property
     def expires_at(self) -> datetime | None:
         """When the session is over, at the earliest, if this request is its last activity."""
-        base = self.intents.base
+        state, base = self.state, self.state.base
         if base is None:
             return None
-        seen_at = self.intents.seen_at if self.intents.is_activity else 0
-        return _time(min(max(base.seen_at, seen_at) + base.idle, base.ends_at))
+        seen_at = state.acted_at if state.is_touch_due else base.seen_at
+        return moment(min(max(base.seen_at, seen_at) + base.idle, base.ends_at))
 
     @property
     def assurance(self) -> int:
         """How well the user was authenticated (NIST SP 800-63B-4 AAL 1 to 3); 0 for a visitor."""
-        privilege, base = self.intents.privilege, self.intents.base
+        privilege, base = self.state.privilege, self.state.base
         if isinstance(privilege, SignIn | StepUp):
             return privilege.assurance
         return base.assurance if base else 0
@@ -92,7 +98,7 @@ class Session(dict[str, Any]):
     @property
     def client(self) -> Client:
         """The address and agent that opened the session; of this request while it is new."""
-        return self.intents.base.client if self.intents.base else self.intents.client
+        return self.state.base.client if self.state.base else self.state.client
 
     def sign_in(self, subject: str, *, assurance: int = 1) -> None:
         """Make this the session of `subject`, whose credentials this request has just checked.
@@ -105,15 +111,15 @@ class Session(dict[str, Any]):
         """
         if not subject or assurance < 1:
             raise ValueError("sign_in needs a subject that is not empty and an assurance from 1 on")
-        intents = self.intents
-        if intents.subject is None:
+        state = self.state
+        if state.subject is None:
             for key in [key for key in self if key.startswith(LIBRARY_KEYS)]:
                 del self[key]
-        elif intents.subject != subject:
+        elif state.subject != subject:
             self.clear()
-            intents.steps, intents.mark, intents.carries = [], intents.codec.encode({}), False
-        intents.privilege = SignIn(subject, assurance)
-        intents.is_gone = False
+            state.steps, state.mark, state.carries = [], state.settings.empty, False
+        state.privilege = SignIn(subject, assurance)
+        state.is_gone = False
 
     def step_up(self, assurance: int) -> None:
         """Note that the signed-in user proved more, such as a second factor. The token changes.
@@ -125,45 +131,49 @@ class Session(dict[str, Any]):
         self.require_subject()
         if assurance < self.assurance:
             raise ValueError(f"assurance {assurance} is below the session's {self.assurance}")
-        if isinstance(pending := self.intents.privilege, SignIn):
-            self.intents.privilege = pending._replace(assurance=assurance)
+        if isinstance(pending := self.state.privilege, SignIn):
+            self.state.privilege = pending._replace(assurance=assurance)
         else:
-            self.intents.privilege = StepUp(assurance)
+            self.state.privilege = StepUp(assurance)
 
     def rotate(self) -> None:
         """Change the token, as after a change of role or password; every older one dies."""
-        if self.intents.privilege is None:
-            self.intents.privilege = Rotate()
+        if self.state.privilege is None:
+            self.state.privilege = Rotate()
 
     def end(self) -> None:
         """End the session everywhere, now in this dict and in the store when it is committed.
 
         It holds even when the request then fails. What is put in afterwards starts a new one.
         """
-        intents = self.intents
-        intents.ending = intents.base or intents.ending
+        state = self.state
+        state.ending = state.base or state.ending
         self.clear()
-        intents.start(None, intents.codec.encode({}))
+        state.start(None, state.settings.empty)
 
     def ignore_activity(self) -> None:
         """Let this request not restart the idle timer: for polls and pings (ASVS 5.0 V7.3.1)."""
-        self.intents.is_activity = False
+        self.state.is_activity = False
 
     def edit(self, change: Edit) -> None:
         """Run `change(data)`, and again on the fresh data if another request was faster.
 
         For counters, queues and whatever depends on the present value: no update is lost.
         `change` modifies the dict it is given and must do nothing else.
+
+        Raises:
+            TypeError: a value cannot be stored; it names the key.
+            Exception: whatever `change` raises, now and when it is run again by the commit.
         """
-        self.intents.note(self)
+        self.state.note(self)
         change(self)
-        self.intents.steps.append(change)
-        self.intents.mark = self.intents.codec.encode(self)
+        self.state.steps.append(change)
+        self.state.mark = self.state.settings.codec.encode(self)
 
     def __repr__(self) -> str:
         keys = ", ".join(map(repr, self)) or "nothing"
         return f"<Session {self.id} of {self.subject!r} with {keys}>"
 
 
-def _time(ms: int | None) -> datetime | None:
-    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
+def _moment(ms: int | None) -> datetime | None:
+    return None if ms is None else moment(ms)

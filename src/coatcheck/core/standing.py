@@ -1,12 +1,39 @@
-"""Judge a presented token against what the store holds."""
+"""What a presented token turns out to be, and how that is judged."""
 
-from coatcheck.core.intents import Standing
+from enum import Enum
+
 from coatcheck.core.record import Record, Stored
 from coatcheck.core.token import Token, same
 
 
+class Standing(Enum):
+    """What the token of a request was. Anything but `CURRENT` is a request by nobody."""
+
+    NONE = "none"
+    """No token."""
+    CURRENT = "current"
+    RETIRED = "retired"
+    """Rotated away, of an ended or moved session; also any other secret for a known id."""
+    EXPIRED = "expired"
+    ABSENT = "absent"
+    """Nothing is known of it: never issued here, or over for long."""
+    UNREADABLE = "unreadable"
+    """Its record is damaged, or of a version of the application that can read it."""
+    MALFORMED = "malformed"
+    AMBIGUOUS = "ambiguous"
+    """Two different tokens were presented."""
+
+    @property
+    def is_deletable(self) -> bool:
+        """Whether the client's copy may be deleted: no newer one can be under way (C1)."""
+        return self in _DELETABLE
+
+
+_DELETABLE = {Standing.EXPIRED, Standing.ABSENT, Standing.MALFORMED, Standing.AMBIGUOUS}
+
+
 def judge(token: Token, stored: Stored, now: int) -> Standing:
-    """Say what the token is worth; only `CURRENT` opens the session (semantics: Open)."""
+    """Say what the token is worth; only `CURRENT` opens the session."""
     if stored is None:
         return Standing.ABSENT
     if not isinstance(stored, Record):

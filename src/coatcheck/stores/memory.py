@@ -6,11 +6,11 @@ import threading
 import time
 from bisect import bisect_right
 
+from coatcheck.core.policy import BAR_KEPT
 from coatcheck.core.record import Record, Stored, Tombstone
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
 from coatcheck.waiting import Kind
 
-BAR_KEPT = 86_400_000
 _log = logging.getLogger("coatcheck")
 
 
@@ -72,10 +72,7 @@ class MemoryStore:
     async def delist(self, subject: str, id: str, /) -> None:
         """See `Store.delist`."""
         with self._lock:
-            if ids := self._subjects.get(subject):
-                ids.discard(id)
-                if not ids:
-                    del self._subjects[subject]
+            self._forget(subject, id)
 
     async def bar(self, subject: str, at: int, /) -> Barred:
         """See `Store.bar`."""
@@ -91,6 +88,10 @@ class MemoryStore:
             start = bisect_right(ids, after) if after else 0
             chosen = ids[start : start + limit]
             found = [self._stored.get(id) for id in chosen]
+            if subject is not None:
+                for id, stored in zip(chosen, found, strict=True):
+                    if not isinstance(stored, Record):
+                        self._forget(subject, id)
         records = [record for record in found if isinstance(record, Record)]
         return Page(records, chosen[-1] if start + limit < len(ids) else None)
 
@@ -115,7 +116,7 @@ class MemoryStore:
                 if isinstance(stored, Record):
                     swept += 1
                     if stored.subject is not None:
-                        await self.delist(stored.subject, id)
+                        self._forget(stored.subject, id)
             self._bars = {who: at for who, at in self._bars.items() if at > before - BAR_KEPT}
         return swept
 
@@ -125,6 +126,12 @@ class MemoryStore:
 
     async def close(self) -> None:
         """See `Store.close`."""
+
+    def _forget(self, subject: str, id: str) -> None:
+        ids = self._subjects.get(subject, set())
+        ids.discard(id)
+        if not ids:
+            self._subjects.pop(subject, None)
 
     def _put(self, entry: Record | Tombstone, due: int) -> None:
         if entry.id not in self._stored or isinstance(entry, Tombstone):

@@ -82,6 +82,7 @@ class Store(Protocol):
 
         Raises:
             Conflict: not `base` is stored. Never without a `base`.
+            Undecodable: neither is what is there; with a `base` it stays, without it is replaced.
         """
         ...
 

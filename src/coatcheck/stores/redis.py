@@ -21,13 +21,12 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from coatcheck.core.policy import GRACE
+from coatcheck.core.policy import BAR_KEPT, GRACE
 from coatcheck.core.record import Client, Record, Stored, Tombstone
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
 from coatcheck.waiting import Kind
 
-BAR_KEPT = 86_400_000
 _DEFAULTS = {"socket_timeout": 2, "socket_connect_timeout": 2, "max_connections": 32}
 _HEADER = struct.Struct(">cQ8sQ")  # tag, version, stamp, seen_at
 _RECORD, _TOMBSTONE = b"R", b"T"
@@ -65,6 +64,7 @@ return {1, old}
 _ENLIST = """
 local bar = tonumber(redis.call('GET', KEYS[2]) or '0')
 if bar >= tonumber(ARGV[1]) and bar ~= tonumber(ARGV[2]) then return 0 end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[6])
 redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
 return 1
@@ -216,7 +216,8 @@ class RedisStore:
         if record.subject is None:
             return True
         life = record.ends_at - record.seen_at + GRACE
-        values = (opened_at, own_bar, record.ends_at, record.id, life)
+        over = record.seen_at - GRACE  # sessions that ended before are in the index for nothing
+        values = (opened_at, own_bar, record.ends_at, record.id, life, over)
         return bool(await self._script(_ENLIST, self._index(record.subject), *values))
 
     async def delist(self, subject: str, id: str, /) -> None:
@@ -232,7 +233,7 @@ class RedisStore:
         """See `Store.page`."""
         if subject is None:
             pattern = self._key("*")
-            cursor, keys = await self._do(self._client.scan, int(after or 0), pattern, limit)
+            cursor, keys = await self._do(self._client.scan, after or "0", pattern, limit)
             start = len(self._key(""))
             found = await self._load_all([key.decode()[start:] for key in keys])
             return Page(_records(found), str(cursor) if cursor else None)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from random import random
 from typing import Any, TypeVar
 
+from coatcheck.core.policy import BAR_KEPT
 from coatcheck.core.record import Client, Record, Stored, Tombstone
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
@@ -24,7 +25,6 @@ T = TypeVar("T")
 
 BUSY_INLINE = 0.05
 BUSY_TOTAL = 5.0
-BAR_KEPT = 86_400_000
 
 _COLUMNS = [*Record._fields[:-2], "address", "agent", "payload"]
 _SCHEMA = """
@@ -168,8 +168,16 @@ class SQLiteStore:
         """See `Store.sweep`."""
 
         def write(db: sqlite3.Connection) -> int:
-            db.execute("DELETE FROM coatcheck_tombstones WHERE keep_until < ?", (before,))
-            db.execute("DELETE FROM coatcheck_bars WHERE at < ?", (before - BAR_KEPT,))
+            db.execute(
+                "DELETE FROM coatcheck_tombstones WHERE id IN "
+                "(SELECT id FROM coatcheck_tombstones WHERE keep_until < ? LIMIT ?)",
+                (before, limit),
+            )
+            db.execute(
+                "DELETE FROM coatcheck_bars WHERE subject IN "
+                "(SELECT subject FROM coatcheck_bars WHERE at < ? LIMIT ?)",
+                (before - BAR_KEPT, limit),
+            )
             return db.execute(
                 "DELETE FROM coatcheck_sessions WHERE rowid IN (SELECT rowid FROM "
                 "coatcheck_sessions WHERE min(seen_at + idle, ends_at) < ? LIMIT ?)",

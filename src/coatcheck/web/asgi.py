@@ -1,24 +1,21 @@
 """Sessions for ASGI applications: Starlette, FastAPI and whatever speaks ASGI 3.
 
-A request goes straight down: `transport.read`, `sessions.open`, the application, `sessions.commit`
-before the first byte of the response, `transport.write`.
+A request goes straight down: `gate.arrive` reads the token, `sessions.admit` opens, the application
+runs, `sessions.commit` saves before the first byte of the response, `gate.depart` adds headers.
 """
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Protocol
 
-from coatcheck.core.record import Client
 from coatcheck.core.session import Session
-from coatcheck.errors import ConfigurationError, InsecureTransport, StoreUnavailable
+from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.sessions import Sessions
-from coatcheck.web.agent import family
 from coatcheck.web.answers import Answer, answer
-from coatcheck.web.caching import protect
 from coatcheck.web.cookie import CookieTransport
-from coatcheck.web.proxy import Peer, Proxies
-from coatcheck.web.transport import Headers, Transport
-from coatcheck.web.unseen import is_seen, unseen
+from coatcheck.web.gate import Arrival, Gate, refuse_insecure
+from coatcheck.web.transport import Transport
+from coatcheck.web.unseen import unseen
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -26,8 +23,13 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# The messages that carry response headers; each is sent once.
-_STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
+# What decides a request: the first of these is the moment to commit.
+_STARTS = (
+    "http.response.start",
+    "websocket.accept",
+    "websocket.http.response.start",
+    "websocket.close",
+)
 _log = logging.getLogger("coatcheck")
 
 
@@ -77,69 +79,33 @@ class SessionMiddleware:
         trusted_proxies: Sequence[str] = (),
     ) -> None:
         if not isinstance(sessions, Sessions):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(
-                "sessions", "ASGI needs Sessions, not " + type(sessions).__name__
-            )
+            raise ConfigurationError("sessions", f"ASGI needs Sessions, not {sessions!r}")
         self._app = app
         self._sessions = sessions
-        self._transport = transport or CookieTransport()
-        self._transport.check(sessions.policy)
-        self._development = self._transport.for_development() if development else None
-        self._proxies = Proxies(trusted_proxies)
+        self._gate = Gate(
+            sessions.policy,
+            transport or CookieTransport(),
+            development=development,
+            trusted_proxies=trusted_proxies,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or one WebSocket."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        transport, client, is_activity = self._meet(scope)
-        session = await self._open(transport, scope, client)
-        session.intents.is_activity = is_activity
+        peer = scope["client"][0] if scope.get("client") else None
+        arrival = self._gate.arrive(scope["headers"], peer, scope.get("scheme", "http"))
+        token, holder, standing = arrival.presented
+        session = await self._sessions.admit(token, standing, holder=holder, client=arrival.client)
+        session.state.is_activity = arrival.is_activity
         scope["session"] = unseen(session)
-        exchange = _Exchange(self._sessions, session, transport, scope, send)
+        exchange = _Exchange(self._sessions, self._gate, arrival, session, scope, send)
         try:
             await self._app(scope, receive, exchange.send)
         except Exception as error:
             if not await exchange.fail(error):
                 raise
-
-    def _meet(self, scope: Scope) -> tuple[Transport | None, Client, bool]:
-        """Look at the connection: what may carry tokens, who it is, whether a person acts."""
-        headers: Headers = scope["headers"]
-        host = scope["client"][0] if scope.get("client") else None
-        peer = self._proxies.resolve(host, scope.get("scheme", "http"), headers)
-        agent = purpose = b""
-        for name, value in headers:
-            if name == b"user-agent":
-                agent = value
-            elif name in (b"sec-purpose", b"purpose"):
-                purpose = value
-        client = Client(peer.address, family(agent.decode("latin-1")))
-        return self._carrier(peer), client, b"prefetch" not in purpose
-
-    def _carrier(self, peer: Peer) -> Transport | None:
-        if peer.secure or not self._transport.secure:
-            return self._transport
-        if self._development is not None and peer.is_local:
-            _warn_once()
-            return self._development
-        return None
-
-    async def _open(self, transport: Transport | None, scope: Scope, client: Client) -> Session:
-        sessions = self._sessions
-        presented = transport.read(scope["headers"]) if transport else None
-        if presented is None:
-            return await sessions.open(None, client=client)
-        try:
-            if presented.token is None:
-                session = sessions.refuse(presented.standing, client=client)
-            else:
-                session = await sessions.open(presented.token, client=client)
-        except StoreUnavailable as failure:
-            return sessions.fail(failure, client=client)
-        if session.intents.standing.is_deletable:
-            session.intents.cookies[presented.signed_in] = None
-        return session
 
 
 class _Exchange:
@@ -148,12 +114,14 @@ class _Exchange:
     def __init__(
         self,
         sessions: Sessions,
+        gate: Gate,
+        arrival: Arrival,
         session: Session,
-        transport: Transport | None,
         scope: Scope,
         send: Send,
     ) -> None:
-        self._sessions, self._session, self._transport = sessions, session, transport
+        self._sessions, self._gate = sessions, gate
+        self._arrival, self._session = arrival, session
         self._scope, self._send = scope, send
         self._has_started = False
         self._is_replaced = False
@@ -167,46 +135,44 @@ class _Exchange:
             return
         if message["type"] in _STARTS and not self._has_started:
             try:
-                was_seen = await self._commit(message.get("status", 200) >= 500)
+                await self._commit(discard=message.get("status", 200) >= 500)
             except Exception as error:
                 if not await self._replace(error):
                     raise
                 return
             self._has_started = True
-            message = {**message, "headers": self._headers(message.get("headers", ()), was_seen)}
+            if message["type"] != "websocket.close":
+                message = {**message, "headers": self._headers(message.get("headers", ()))}
         await self._send(message)
 
     async def fail(self, error: Exception) -> bool:
         """Deal with an error that left the application; tell whether it was answered."""
         if self._is_replaced:
-            return isinstance(error, OSError)
+            _log.debug("after its response was replaced, the application failed", exc_info=error)
+            return True
         if self._has_started:
             return False
         try:
-            await self._sessions.commit(self._session, discard=True)
+            await self._commit(discard=True)
         except StoreUnavailable as unavailable:
             error = unavailable if answer(error) else error
         return await self._replace(error)
 
-    async def _commit(self, discard: bool) -> bool:
-        """Commit; return whether anybody looked at the session."""
-        session = self._session
-        if not is_seen(session):
-            if session.intents.failure is None and not discard:
+    async def _commit(self, *, discard: bool) -> None:
+        session, state = self._session, self._session.state
+        if state.failure is not None:
+            return
+        if not state.is_seen:
+            if not discard:
                 await self._sessions.touch(session)
-            return False
-        if self._transport is None and not discard and (session or session.subject):
-            raise InsecureTransport
+            return
+        if not discard:
+            refuse_insecure(self._arrival, session)
         await self._sessions.commit(session, discard=discard)
-        return True
 
-    def _headers(self, headers: Sequence[tuple[bytes, bytes]], was_seen: bool) -> Headers:
-        if not was_seen or self._transport is None:
-            return list(headers)
-        mount = self._scope.get("root_path", "").rstrip("/")
-        written = self._transport.write(self._session.intents.cookies, mount)
-        kept = protect(list(headers), vary=self._transport.vary, hands_over=bool(written))
-        return kept + written
+    def _headers(self, headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        mount = self._scope.get("root_path", "")
+        return self._gate.depart(self._arrival, self._session, list(headers), mount)
 
     async def _replace(self, error: Exception) -> bool:
         """Answer an error of the session ourselves; leave every other to the server."""
@@ -214,32 +180,16 @@ class _Exchange:
         if response is None:
             return False
         self._is_replaced = self._has_started = True
-        if self._scope["type"] == "websocket":
-            await self._deny(response)
-        else:
+        if self._scope["type"] == "http":
             await self._respond("http.response", response)
-        return True
-
-    async def _deny(self, response: Answer) -> None:
-        if "websocket.http.response" in self._scope.get("extensions", {}):
+        elif "websocket.http.response" in self._scope.get("extensions", {}):
             await self._respond("websocket.http.response", response)
         else:
             code = 1013 if response.status == 503 else 1008  # RFC 6455 7.4.1: try later, policy
             await self._send({"type": "websocket.close", "code": code})
+        return True
 
     async def _respond(self, kind: str, response: Answer) -> None:
-        headers = self._headers(response.headers, True)
+        headers = self._headers(response.headers)
         await self._send({"type": f"{kind}.start", "status": response.status, "headers": headers})
         await self._send({"type": f"{kind}.body", "body": response.body})
-
-
-_warned = False
-
-
-def _warn_once() -> None:
-    global _warned  # noqa: PLW0603 - once for the process, whatever the number of apps
-    if not _warned:
-        _warned = True
-        _log.warning(
-            "development mode: plain HTTP from this machine gets cookies sid and anon, not Secure"
-        )

@@ -4,17 +4,18 @@ The rules for reading and writing are those of RFC 6265 as draft-ietf-httpbis-rf
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Literal
 
-from coatcheck.core.intents import Standing
+from coatcheck.core.outcome import Cookies, Holder
 from coatcheck.core.policy import Policy
+from coatcheck.core.standing import Standing
 from coatcheck.core.token import LENGTH, Token
 from coatcheck.errors import ConfigurationError
-from coatcheck.web.transport import Headers, Presented
+from coatcheck.web.transport import NOTHING, Headers, Presented
 
 MAX_HEADER = 16_384
 MAX_PAIRS = 256
@@ -92,7 +93,7 @@ class CookieTransport:
             same_site=same_site, partitioned=False,
         )  # fmt: skip
 
-    def read(self, headers: Iterable[tuple[bytes, bytes]], /) -> Presented | None:
+    def read(self, headers: Iterable[tuple[bytes, bytes]], /) -> Presented:
         """Find the one session cookie; the anonymous one counts only without a signed-in one.
 
         A `Cookie` header over 16 KiB or of more than 256 pairs is malformed as a whole. Several
@@ -102,25 +103,29 @@ class CookieTransport:
         """
         raw = b";".join(value for name, value in headers if name == b"cookie")
         if not raw:
-            return None
+            return NOTHING
         if len(raw) > MAX_HEADER or raw.count(b";") >= MAX_PAIRS:
             return Presented(None)
         text = raw.decode("latin-1")
-        for signed_in, wanted in ((True, self.name), (False, self.anonymous_name)):
+        for holder in Holder:
+            wanted = self._name_for(holder)
             if wanted in text and (values := _values(text, wanted)):
                 if len(values) > 1:
-                    return Presented(None, signed_in, Standing.AMBIGUOUS)
-                return Presented(Token.parse(values.pop()), signed_in)
-        return None
+                    return Presented(None, holder, Standing.AMBIGUOUS)
+                return Presented(Token.parse(values.pop()), holder)
+        return NOTHING
 
-    def write(self, tokens: Mapping[bool, Token | None], mount: str, /) -> Headers:
+    def write(self, cookies: Cookies, mount: str, /) -> Headers:
         """Return one `Set-Cookie` for each cookie that changes."""
         headers: Headers = []
-        for signed_in, token in tokens.items():
-            name = self.name if signed_in else self.anonymous_name
+        for holder, token in cookies.items():
+            name = self._name_for(holder)
             line = f"{name}={token.reveal() if token else ''}; {self._attributes(token, mount)}"
             headers.append((b"set-cookie", line.encode("ascii")))
         return headers
+
+    def _name_for(self, holder: Holder) -> str:
+        return self.name if holder is Holder.SIGNED_IN else self.anonymous_name
 
     def _attributes(self, token: Token | None, mount: str) -> str:
         path = self.path or ("/" if self.name.startswith("__") or not mount else mount)

@@ -1,7 +1,14 @@
 """Who is at the other end, and over what: believed from the peer, or from proxies named as ours."""
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from typing import NamedTuple
 
 from coatcheck.errors import ConfigurationError
@@ -66,11 +73,8 @@ class Proxies:
     def _trusts(self, address: str | None) -> bool:
         if not self._trusted or address is None:
             return False
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._trusted)
+        parsed = _parse(address)
+        return parsed is not None and any(parsed in network for network in self._trusted)
 
 
 def _items(values: list[bytes]) -> list[str]:
@@ -79,15 +83,25 @@ def _items(values: list[bytes]) -> list[str]:
 
 
 def _canonical(hop: str) -> str | None:
-    """Return an address in its usual spelling, or `None` for what is none."""
+    """Return an address in its usual spelling, `None` for what is none; a port is left out."""
+    address = hop
+    if hop.startswith("["):
+        address = hop[1:].partition("]")[0]
+    elif hop.count(":") == 1:
+        address = hop.partition(":")[0]
+    parsed = _parse(address)
+    return None if parsed is None else str(parsed)
+
+
+def _parse(address: str) -> IPv4Address | IPv6Address | None:
+    """Return an address; one of IPv4 that came in IPv6 clothes as what it is."""
     try:
-        return str(ip_address(hop.strip("[]")))
+        parsed = ip_address(address)
     except ValueError:
         return None
+    return (parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None) or parsed
 
 
 def _is_loopback(address: str | None) -> bool:
-    try:
-        return address is not None and ip_address(address).is_loopback
-    except ValueError:
-        return False
+    parsed = _parse(address) if address is not None else None
+    return parsed is not None and parsed.is_loopback

@@ -1,10 +1,11 @@
 """What every way of carrying a token does: read it from a request, write it to a response."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from coatcheck.core.intents import Standing
+from coatcheck.core.outcome import Cookies, Holder
 from coatcheck.core.policy import Policy
+from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token
 
 Headers = list[tuple[bytes, bytes]]
@@ -16,13 +17,16 @@ class Presented(NamedTuple):
 
     Attributes:
         token: the token, if it was well-formed.
-        signed_in: whether it came in the place of a signed-in session.
-        standing: `MALFORMED` or `AMBIGUOUS` where there is no token.
+        holder: in whose place it came.
+        standing: where there is no token, why: `NONE`, `MALFORMED` or `AMBIGUOUS`.
     """
 
     token: Token | None
-    signed_in: bool = True
+    holder: Holder = Holder.SIGNED_IN
     standing: Standing = Standing.MALFORMED
+
+
+NOTHING = Presented(None, standing=Standing.NONE)
 
 
 class Transport(Protocol):
@@ -50,15 +54,14 @@ class Transport(Protocol):
         """Return the same transport for plain HTTP on the developer's own machine."""
         ...
 
-    def read(self, headers: Iterable[tuple[bytes, bytes]], /) -> Presented | None:
-        """Return what a request presents, `None` for nothing. Never raises, whatever is sent."""
+    def read(self, headers: Iterable[tuple[bytes, bytes]], /) -> Presented:
+        """Return what a request presents. Never raises, whatever is sent."""
         ...
 
-    def write(self, tokens: Mapping[bool, Token | None], mount: str, /) -> Headers:
-        """Return the response headers that hand tokens over (`None`: delete the client's copy).
+    def write(self, cookies: Cookies, mount: str, /) -> Headers:
+        """Return the response headers that tell the client what to keep and what to delete.
 
         Args:
-            tokens: by whether it concerns the signed-in session.
             mount: the path the application is mounted at, without a slash at the end.
         """
         ...

@@ -1,8 +1,8 @@
 """A session that nobody has looked at yet.
 
 The first look, of whatever kind, turns it into an ordinary `Session` (so that from then on nothing
-is intercepted), or raises why it could not be loaded. The adapter can tell afterwards: a response
-depends on the session only if somebody looked.
+is intercepted), or raises why it could not be loaded. The adapter can tell afterwards
+(`state.is_seen`): a response depends on the session only if somebody looked.
 """
 
 from typing import Any
@@ -11,32 +11,36 @@ from coatcheck.core.session import Session
 
 
 class Unseen(Session):
-    """Every method and attribute is a look; `in`, `len`, `bool`, `==` and iteration are too."""
+    """Every method and attribute is a look; `in`, `len`, `bool`, `==` and iteration are too.
+
+    The library's `state` is none, nor is what Python asks of any object to describe it.
+    """
 
     __slots__ = ()
 
     def __getattribute__(self, name: str) -> Any:
-        if name == "intents":  # the bookkeeping, not the session
+        if name in ("state", "__class__"):
             return super().__getattribute__(name)
         _look(self)
         return getattr(self, name)
 
+    def __repr__(self) -> str:
+        return "<Session not looked at>"
+
 
 def unseen(session: Session) -> Session:
     """Return `session` itself, not looked at."""
+    session.state.is_seen = False
     session.__class__ = Unseen
     return session
 
 
-def is_seen(session: Session) -> bool:
-    """Tell whether anybody looked, without looking."""
-    return type(session) is not Unseen
-
-
 def _look(session: Session) -> None:
-    if (failure := session.intents.failure) is not None:
-        raise failure
-    object.__setattr__(session, "__class__", Session)
+    state = session.state
+    state.is_seen = True
+    if state.failure is not None:
+        raise state.failure
+    session.__class__ = Session
 
 
 def _watch(name: str) -> None:
@@ -51,7 +55,7 @@ def _watch(name: str) -> None:
 
 for _name in (
     "__getitem__", "__setitem__", "__delitem__", "__contains__", "__iter__", "__len__",
-    "__reversed__", "__eq__", "__ne__", "__lt__", "__or__", "__ror__", "__ior__", "__repr__",
-    "__str__", "__format__", "__reduce_ex__",
+    "__reversed__", "__eq__", "__ne__", "__lt__", "__or__", "__ror__", "__ior__", "__format__",
+    "__reduce_ex__",
 ):  # fmt: skip
     _watch(_name)

@@ -1,0 +1,111 @@
+"""One attempt to carry out a change: pure, so that it can be repeated, folded and explored."""
+
+from typing import NamedTuple
+
+from coatcheck.core.draft import following, promoted
+from coatcheck.core.intents import LIBRARY_KEYS, Privilege, Step
+from coatcheck.core.rebase import rebase
+from coatcheck.core.record import Client, Record, Stored
+from coatcheck.core.settings import Settings
+from coatcheck.core.token import Token
+from coatcheck.core.verdict import Verdict, decide
+from coatcheck.errors import SessionTooLarge, Undecodable
+
+
+class Change(NamedTuple):
+    """What one commit wants, fixed when it starts.
+
+    Attributes:
+        base: the record it was made on.
+        steps: what was done to its data, in order.
+        content: the data after them, encoded.
+        token: the new one of a privilege change.
+        acted_at, now: the activity to record, and the time of a privilege change.
+    """
+
+    base: Record
+    steps: tuple[Step, ...]
+    content: bytes
+    privilege: Privilege
+    token: Token | None
+    acted_at: int
+    now: int
+    client: Client
+
+
+class Applied(NamedTuple):
+    """A change laid over what is stored.
+
+    Attributes:
+        over: what it is to be saved over.
+        overwritten: the leaves, by path, that somebody else had changed as well.
+    """
+
+    over: Record
+    record: Record
+    content: bytes
+    overwritten: tuple[str, ...]
+
+
+def apply(change: Change, stored: Stored, settings: Settings, stamp: bytes) -> Applied | Verdict:
+    """Return the record to save over `stored`, or why there is none.
+
+    Raises:
+        MergeRefused: both sides changed a key that must not merge.
+        SessionTooLarge: the data is over the limit.
+        Exception: whatever an edit raises that is run again.
+    """
+    verdict = decide(change.base, change.privilege, stored)
+    if verdict is not Verdict.APPLY or not isinstance(stored, Record):
+        return verdict
+    try:
+        content, overwritten = rebased(change, stored, settings)
+    except Undecodable:
+        return Verdict.SUPERSEDED  # another version of the application wrote it
+    record = following(stored, change.acted_at, stamp)
+    if change.token is not None:
+        record = promoted(
+            record, change.privilege, change.token, change.client, settings.policy, change.now
+        )
+    check_size(content, settings)
+    return Applied(stored, settings.filled(record, content), content, overwritten)
+
+
+def rebased(change: Change, stored: Record, settings: Settings) -> tuple[bytes, tuple[str, ...]]:
+    """Return the data of `stored` with the change's steps laid over it, and what they overwrote.
+
+    Raises:
+        Undecodable: the data of `stored` cannot be read.
+        MergeRefused: both sides changed a key that must not merge.
+    """
+    if stored.is_same_save(change.base):
+        return change.content, ()
+    lost: list[str] = []
+    theirs = settings.codec.decode(settings.content(stored))
+    data = rebase(change.steps, theirs, settings.codec, settings.rules, lost)
+    return settings.codec.encode(data), tuple(lost)
+
+
+def movable(content: bytes, settings: Settings) -> bytes:
+    """Return what of a visitor's data may move to a user: all but the library's keys (P5)."""
+    data = settings.codec.decode(content)
+    moving = {key: value for key, value in data.items() if not key.startswith(LIBRARY_KEYS)}
+    return settings.codec.encode(moving)
+
+
+def check_size(content: bytes, settings: Settings) -> None:
+    """Refuse data over the limit.
+
+    Raises:
+        SessionTooLarge: it is; with the sizes by key.
+    """
+    limit = settings.policy.max_size
+    if len(content) > limit:
+        raise SessionTooLarge(len(content), limit, sizes(content, settings))
+
+
+def sizes(content: bytes, settings: Settings) -> dict[str, int]:
+    """Return the encoded bytes of each top-level key, the largest first."""
+    codec = settings.codec
+    taken = {key: len(codec.encode({key: value})) for key, value in codec.decode(content).items()}
+    return dict(sorted(taken.items(), key=lambda item: -item[1]))

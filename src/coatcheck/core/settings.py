@@ -1,0 +1,40 @@
+"""What an application decides once about its sessions: pure, without store and clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from coatcheck.core.codec import Codec
+from coatcheck.core.envelope import Checked, Envelope
+from coatcheck.core.merge import Merge
+from coatcheck.core.policy import Policy
+from coatcheck.core.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Policy, codec, envelope and merge rules.
+
+    Attributes:
+        empty: an empty session, encoded.
+    """
+
+    codec: Codec
+    policy: Policy = field(default_factory=Policy)
+    envelope: Envelope = field(default_factory=Checked)
+    rules: Mapping[str, Merge] = field(default_factory=dict[str, Merge])
+    empty: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "empty", self.codec.encode({}))
+
+    def content(self, record: Record) -> bytes:
+        """Return the encoded data of a record.
+
+        Raises:
+            Undecodable: it is damaged, or of a format this version does not know.
+        """
+        return self.envelope.unwrap(record.payload, record.bound_to())
+
+    def filled(self, record: Record, content: bytes) -> Record:
+        """Return `record` with `content` as its payload: the last step, as it binds the two."""
+        return record._replace(payload=self.envelope.wrap(content, record.bound_to()))

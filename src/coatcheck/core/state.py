@@ -1,0 +1,87 @@
+"""The state of a request's session, beside its dict: what was opened, and what was done since."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from coatcheck.core.intents import Difference, Privilege, SignIn, Step
+from coatcheck.core.outcome import Cookies
+from coatcheck.core.record import NOBODY, Client, Record
+from coatcheck.core.settings import Settings
+from coatcheck.core.standing import Standing
+from coatcheck.errors import StoreUnavailable
+
+
+@dataclass(slots=True)
+class State:
+    """The library's side of a `Session`. For adapters; applications use the session's methods.
+
+    Attributes:
+        opened_at: when the request arrived, milliseconds UTC.
+        acted_at: the activity to record: the opening, or a later commit of the same request.
+        standing: what the presented token was.
+        failure: why the session could not be loaded; every look at it raises this.
+        base: the record that is stored as far as this request knows; `None` while there is none.
+        content: its data, encoded.
+        mark: the data, encoded, up to which `steps` tell what was done.
+        carries: whether a sign-in takes the data along.
+        ending: the record that `end()` was called on.
+        is_gone: the session ended elsewhere meanwhile; nothing of it is saved again.
+        bar: the subject all of whose sessions this very request ended, and when.
+        is_activity: whether the request counts as activity of the user.
+        is_committed: whether a commit was made already; the next is later activity.
+        is_seen: whether anybody looked at the session, where the adapter can tell.
+        cookies: what the client is to be told with the response.
+    """
+
+    settings: Settings
+    opened_at: int
+    acted_at: int
+    client: Client = NOBODY
+    standing: Standing = Standing.NONE
+    failure: StoreUnavailable | None = None
+    base: Record | None = None
+    content: bytes = b""
+    mark: bytes = b""
+    steps: list[Step] = field(default_factory=list[Step])
+    privilege: Privilege = None
+    carries: bool = True
+    ending: Record | None = None
+    is_gone: bool = False
+    bar: tuple[str, int] | None = None
+    is_activity: bool = True
+    is_committed: bool = False
+    is_seen: bool = True
+    cookies: Cookies = field(default_factory=Cookies)
+
+    @property
+    def subject(self) -> str | None:
+        """Who the session belongs to, a sign-in of this request included."""
+        if isinstance(self.privilege, SignIn):
+            return self.privilege.subject
+        return self.base.subject if self.base else None
+
+    @property
+    def is_touch_due(self) -> bool:
+        """Whether the request's activity is worth a write of its own."""
+        if self.base is None or not self.is_activity:
+            return False
+        return self.settings.policy.touch_due(self.base, self.acted_at)
+
+    def start(self, base: Record | None, content: bytes) -> None:
+        """Take `base` with the encoded `content` as what is stored: nothing was done to it yet."""
+        self.base = base
+        self.content = self.mark = content
+        self.steps = []
+        self.privilege = None
+        self.carries = True
+
+    def note(self, data: dict[str, Any]) -> None:
+        """Turn the plain edits since the last mark into a step.
+
+        Raises:
+            TypeError: a value cannot be encoded.
+        """
+        after = self.settings.codec.encode(data)
+        if after != self.mark:
+            self.steps.append(Difference(self.mark, after))
+            self.mark = after

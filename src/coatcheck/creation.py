@@ -1,0 +1,70 @@
+"""Write a new session: the record, then its index entry (G1), or neither."""
+
+from contextlib import suppress
+from typing import NamedTuple
+
+from coatcheck import writes
+from coatcheck.core.change import check_size
+from coatcheck.core.draft import first
+from coatcheck.core.events import Happened
+from coatcheck.core.intents import SignIn
+from coatcheck.core.record import Ended, Record, Tombstone
+from coatcheck.core.state import State
+from coatcheck.core.token import Token
+from coatcheck.errors import StoreUnavailable, Unauthenticated
+from coatcheck.parts import Parts
+
+
+class Created(NamedTuple):
+    """A new session, whose token nobody has yet."""
+
+    record: Record
+    token: Token
+    content: bytes
+
+
+async def create(parts: Parts, state: State, content: bytes, sign_in: SignIn | None) -> Created:
+    """Write a session of whoever signs in, or of a visitor.
+
+    Raises:
+        Unauthenticated: all sessions of the user were ended since the request was opened (G2).
+        SessionTooLarge, StoreUnavailable: nothing is left of it.
+    """
+    settings = state.settings
+    check_size(content, settings)
+    token, now = Token.mint(parts.random), parts.clock.now()
+    record = first(token, sign_in, state.client, settings.policy, now, parts.random(8))
+    record = settings.filled(record, content)
+    await writes.save(parts.store, record, None)
+    await enlist(parts, state, record)
+    return Created(record, token, content)
+
+
+async def enlist(parts: Parts, state: State, record: Record) -> None:
+    """Add the index entry of a stored record, or take the record back.
+
+    Raises:
+        Unauthenticated: the bar of the subject forbids it.
+        StoreUnavailable: the store did not answer.
+    """
+    subject = record.subject
+    if subject is None:
+        return
+    own_bar = state.bar[1] if state.bar and state.bar[0] == subject else 0
+    opened_at = state.opened_at - parts.clock.error
+    try:
+        is_listed = await writes.enlist(parts.store, record, opened_at, own_bar)
+    except StoreUnavailable:
+        await take_back(parts, record)
+        raise
+    if not is_listed:
+        await take_back(parts, record)
+        parts.tell(Happened.SIGN_IN_REFUSED, record.id, subject)
+        raise Unauthenticated("all sessions of the user were ended while this one signed in")
+
+
+async def take_back(parts: Parts, record: Record) -> None:
+    """Remove a session whose token nobody got; one that stays is of no use and expires."""
+    with suppress(StoreUnavailable):
+        await writes.end(parts.store, Tombstone.of(record.id, Ended.REFUSED, parts.clock.now()))
+        await writes.delist(parts.store, record.subject, record.id)

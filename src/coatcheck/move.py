@@ -1,0 +1,83 @@
+"""Sign in as somebody else than the session's subject: a new session takes the old one's place."""
+
+from coatcheck import writes
+from coatcheck.backoff import back_off
+from coatcheck.core.change import Change, check_size, movable, rebased
+from coatcheck.core.draft import following
+from coatcheck.core.events import Happened
+from coatcheck.core.intents import SignIn
+from coatcheck.core.record import Ended, Record, Stored, Tombstone
+from coatcheck.core.state import State
+from coatcheck.core.verdict import Verdict, decide
+from coatcheck.creation import Created, create, take_back
+from coatcheck.errors import Superseded, Unauthenticated, Undecodable
+from coatcheck.parts import Parts
+from coatcheck.stores.protocol import Conflict
+
+
+async def move(parts: Parts, state: State, change: Change, sign_in: SignIn) -> Created:
+    """Create and list the new session, then close the old one in the version copied (P3).
+
+    Whatever goes wrong in between, the new session is taken back and the old one stays.
+    """
+    new = await create(parts, state, change.content, sign_in)
+    try:
+        return await _close(parts, state, change, sign_in, new)
+    except BaseException:
+        await take_back(parts, new.record)
+        raise
+
+
+async def _close(
+    parts: Parts, state: State, change: Change, sign_in: SignIn, new: Created
+) -> Created:
+    base = change.base
+    found: Stored = base
+    attempt = 0
+    while True:
+        if isinstance(found, Record) and decide(base, sign_in, found) is Verdict.APPLY:
+            if state.carries and found is not base:
+                new = await _rewrite(parts, state, new, _copied(change, found, state))
+            try:
+                await _end(parts, base, sign_in, found)
+                return new
+            except Conflict as conflict:
+                found = conflict.stored
+            except Undecodable as error:
+                raise Superseded("another version of the application wrote the session") from error
+        elif decide(base, sign_in, found) is Verdict.KEEP or not state.carries:
+            return new
+        else:
+            return await _rewrite(parts, state, new, state.settings.empty)
+        attempt = await back_off(attempt)
+
+
+def _copied(change: Change, found: Record, state: State) -> bytes:
+    try:
+        content, _ = rebased(change, found, state.settings)
+    except Undecodable as error:
+        raise Superseded("another version of the application wrote the session") from error
+    return movable(content, state.settings)
+
+
+async def _end(parts: Parts, base: Record, sign_in: SignIn, copied: Record) -> None:
+    tombstone = Tombstone.of(base.id, Ended.MOVED, parts.clock.now(), sign_in.subject)
+    await writes.end(parts.store, tombstone, copied)
+    await writes.delist(parts.store, base.subject, base.id)
+    parts.tell(Happened.ENDED, base.id, base.subject, why=Ended.MOVED)
+
+
+async def _rewrite(parts: Parts, state: State, new: Created, content: bytes) -> Created:
+    """Write the new session once more; only an `end_all` can have come in between.
+
+    Raises:
+        Unauthenticated: it did.
+    """
+    check_size(content, state.settings)
+    record = following(new.record, new.record.seen_at, parts.random(8))
+    record = state.settings.filled(record, content)
+    try:
+        await writes.save(parts.store, record, new.record)
+    except Conflict as conflict:
+        raise Unauthenticated("all sessions of the user were ended meanwhile") from conflict
+    return new._replace(record=record, content=content)

@@ -1,0 +1,121 @@
+"""What every adapter does with a request before the session is opened, and with its headers after.
+
+No framework and no I/O here: an adapter calls `arrive`, opens, runs the application, commits, and
+calls `depart` for the response's headers.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from coatcheck.core.policy import Policy
+from coatcheck.core.record import Client
+from coatcheck.core.session import Session
+from coatcheck.errors import InsecureTransport
+from coatcheck.web.agent import family
+from coatcheck.web.caching import protect
+from coatcheck.web.proxy import Peer, Proxies
+from coatcheck.web.transport import NOTHING, Headers, Presented, Transport
+
+_log = logging.getLogger("coatcheck")
+
+
+class Arrival(NamedTuple):
+    """What a request came with.
+
+    Attributes:
+        transport: what carries tokens on this connection; `None`: nothing may.
+        is_activity: whether a person acts; a browser that fetches ahead does not.
+    """
+
+    transport: Transport | None
+    presented: Presented
+    client: Client
+    is_activity: bool
+
+
+class Gate:
+    """One application's way in and out.
+
+    Raises:
+        ConfigurationError: the settings cannot work; it names the setting.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        transport: Transport,
+        *,
+        development: bool = False,
+        trusted_proxies: Sequence[str] = (),
+    ) -> None:
+        transport.check(policy)
+        self._transport = transport
+        self._development = transport.for_development() if development else None
+        self._proxies = Proxies(trusted_proxies)
+
+    def arrive(
+        self, headers: Iterable[tuple[bytes, bytes]], peer: str | None, scheme: str
+    ) -> Arrival:
+        """Look at a request: what may carry tokens, what was presented, who is there.
+
+        Args:
+            headers: with names in lower case.
+            peer: the address of the other end of the connection.
+            scheme: of the connection, `http`, `https`, `ws` or `wss`.
+        """
+        resolved = self._proxies.resolve(peer, scheme, headers)
+        agent = purpose = b""
+        for name, value in headers:
+            if name == b"user-agent":
+                agent = value
+            elif name in (b"sec-purpose", b"purpose"):
+                purpose = value
+        transport = self._carrier(resolved)
+        presented = transport.read(headers) if transport else NOTHING
+        client = Client(resolved.address, family(agent.decode("latin-1")))
+        return Arrival(transport, presented, client, b"prefetch" not in purpose)
+
+    def depart(self, arrival: Arrival, session: Session, headers: Headers, mount: str) -> Headers:
+        """Return the response's headers with what the session adds to them.
+
+        Nothing, when nobody looked at it. Call it after the commit.
+
+        Args:
+            mount: the path the application is mounted at.
+        """
+        transport, state = arrival.transport, session.state
+        if transport is None or not state.is_seen:
+            return headers
+        written = transport.write(state.cookies, mount.rstrip("/"))
+        return protect(headers, vary=transport.vary, hands_over=bool(written)) + written
+
+    def _carrier(self, peer: Peer) -> Transport | None:
+        if peer.secure or not self._transport.secure:
+            return self._transport
+        if self._development is not None and peer.is_local:
+            _warn_once()
+            return self._development
+        return None
+
+
+def refuse_insecure(arrival: Arrival, session: Session) -> None:
+    """Refuse to commit what could not be handed to the client.
+
+    Raises:
+        InsecureTransport: there is something, and nothing to carry its token.
+    """
+    if arrival.transport is None and (session or session.subject):
+        raise InsecureTransport
+
+
+_warned = False
+
+
+def _warn_once() -> None:
+    global _warned  # noqa: PLW0603 - once for the process, whatever the number of apps
+    if not _warned:
+        _warned = True
+        _log.warning(
+            "development mode: plain HTTP from this machine gets cookies sid and anon, not Secure"
+        )
