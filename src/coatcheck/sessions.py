@@ -13,7 +13,7 @@ from coatcheck.core.events import Happened, Listener
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Done, Holder, Outcome
-from coatcheck.core.policy import GRACE, Policy
+from coatcheck.core.policy import Policy
 from coatcheck.core.record import NOBODY, Client, Ended, Record, Tombstone
 from coatcheck.core.session import Session
 from coatcheck.core.settings import Settings
@@ -23,10 +23,9 @@ from coatcheck.core.token import Token
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.parts import Parts, log
 from coatcheck.stores.protocol import Store
+from coatcheck.sweeper import Sweeper
 from coatcheck.waiting import Kind
 
-SWEPT_EVERY = 60_000
-SWEEP_BATCH = 1_000
 Infos = list[SessionInfo]
 
 
@@ -61,7 +60,7 @@ class Sessions:
         self._store = store
         self._clock = GivenClock(clock) if clock else StoreClock()
         self._parts = Parts(store, self._settings, self._clock, on_event)
-        self._sweep_due = 0
+        self._sweeper = Sweeper(self._parts)
         self._unreadable: set[str] = set()
 
     def _check(self, store: Store) -> None:
@@ -176,7 +175,7 @@ class Sessions:
         session.state.is_committed = True
         session.state.cookies.update(outcome.cookies)
         if outcome.done is not Done.KEPT:
-            await self._sweep()
+            await self._sweeper.sweep()
         return outcome
 
     def _reset(self, session: Session) -> None:
@@ -277,22 +276,6 @@ class Sessions:
                 self._unreadable.clear()
             self._unreadable.add(id)
             self._parts.tell(Happened.UNREADABLE, id, problem=str(error))
-
-    async def _sweep(self) -> None:
-        """Forget expired records, at most once a minute (at once again while there are many)."""
-        now = self._clock.now()
-        if self._sweep_due - SWEPT_EVERY <= now < self._sweep_due:
-            return
-        self._sweep_due = now + SWEPT_EVERY
-        try:
-            swept = await self._store.sweep(now - GRACE, SWEEP_BATCH)
-        except StoreUnavailable as error:
-            self._parts.tell(Happened.UNAVAILABLE, None, during=f"sweep: {error}")
-            return
-        if swept:
-            self._parts.tell(Happened.SWEPT, None, count=swept)
-        if swept == SWEEP_BATCH:
-            self._sweep_due = now + 1_000
 
 
 def require(store: Store, *, not_: Kind, user: str, needs: str) -> None:

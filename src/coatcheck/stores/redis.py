@@ -1,7 +1,6 @@
 """Sessions in Redis or Valkey (7 or later), by redis-py's blocking or asyncio client.
 
-A session is one string: a header of fixed width (all that a conditional write or a touch looks at),
-then MessagePack. So a load is one GET, and each write one small script on one key, atomic in a
+A session is one string: a load is one GET, and each write one small script on one key, atomic in a
 cluster too. The key's time to live is a duration with a margin; the record decides about expiry. A
 subject's index is a sorted set scored by `ends_at`, its bar a string in the same slot.
 """
@@ -9,12 +8,11 @@ subject's index is a sorted set scored by `ends_at`, its bar a string in the sam
 import inspect
 import struct
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from hashlib import sha1
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import msgspec
 import redis
 import redis.asyncio
 from redis.backoff import NoBackoff
@@ -22,14 +20,20 @@ from redis.exceptions import NoScriptError, RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from coatcheck.core.policy import BAR_KEPT, GRACE
-from coatcheck.core.record import Client, Record, Stored, Tombstone
+from coatcheck.core.record import Record, Stored, Tombstone
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
+from coatcheck.stores.redis_format import (
+    TOMBSTONE,
+    expected,
+    pack,
+    pack_tombstone,
+    records,
+    unpack,
+)
 from coatcheck.waiting import Kind
 
 _DEFAULTS = {"socket_timeout": 2, "socket_connect_timeout": 2, "max_connections": 32}
-_HEADER = struct.Struct(">cQ8sQ")  # tag, version, stamp, seen_at
-_RECORD, _TOMBSTONE = b"R", b"T"
 
 _SAVE = """
 local head = redis.call('GETRANGE', KEYS[1], 0, 24)
@@ -79,32 +83,6 @@ _SHA = {
     source: sha1(source.encode(), usedforsecurity=False).hexdigest()
     for source in (_SAVE, _TOUCH, _END, _ENLIST, _BAR)
 }
-
-
-class _Body(msgspec.Struct, array_like=True, frozen=True):
-    """What follows a record's header. Fields are only ever added at the end."""
-
-    id: str
-    subject: str | None
-    lineage_digest: bytes
-    digest: bytes
-    former_digest: bytes | None
-    former_until: int | None
-    renew_nonce: bytes | None
-    renewed_at: int
-    created_at: int
-    authenticated_at: int | None
-    assurance: int
-    idle: int
-    ends_at: int
-    address: str | None
-    agent: str | None
-    payload: bytes
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode_body = msgspec.msgpack.Decoder(_Body).decode
-_decode_tombstone = msgspec.msgpack.Decoder(tuple[str, str, int, str | None, int]).decode
 
 
 class RedisStore:
@@ -180,15 +158,15 @@ class RedisStore:
 
     async def load(self, id: str, /) -> Stored:
         """See `Store.load`."""
-        return _unpack(id, await self._do(self._client.get, self._key(id)))
+        return unpack(id, await self._do(self._client.get, self._key(id)))
 
     async def save(self, record: Record, base: Record | None, /) -> None:
         """See `Store.save`."""
         reply = await self._script(
-            _SAVE, [self._key(record.id)], _expected(base), _pack(record), _life(record)
+            _SAVE, [self._key(record.id)], expected(base), pack(record), _life(record)
         )
         if reply != 1:
-            refuse(record, _unpack(record.id, reply))
+            refuse(record, unpack(record.id, reply))
 
     async def touch(self, record: Record, seen_at: int, /) -> None:
         """See `Store.touch`."""
@@ -200,14 +178,14 @@ class RedisStore:
         done, old = await self._script(
             _END,
             [self._key(tombstone.id)],
-            _expected(base),
-            _TOMBSTONE + _encode(tombstone),
+            expected(base),
+            pack_tombstone(tombstone),
             max(1, tombstone.keep_until - tombstone.at),
         )
         if not done:
-            raise Conflict(_unpack(tombstone.id, old))
+            raise Conflict(unpack(tombstone.id, old))
         try:
-            return _unpack(tombstone.id, old)
+            return unpack(tombstone.id, old)
         except Undecodable:
             return None
 
@@ -236,15 +214,15 @@ class RedisStore:
             cursor, keys = await self._do(self._client.scan, after or "0", pattern, limit)
             start = len(self._key(""))
             found = await self._load_all([key.decode()[start:] for key in keys])
-            return Page(_records(found), str(cursor) if cursor else None)
+            return Page(records(found), str(cursor) if cursor else None)
         index = self._index(subject)[0]
         members = await self._do(self._client.zrange, index, 0, -1)
         ids = sorted(id for id in map(bytes.decode, members) if after is None or id > after)
         chosen = ids[:limit]
         found = await self._load_all(chosen)
-        if gone := [id for id, value in found.items() if value[:1] in (b"", _TOMBSTONE)]:
+        if gone := [id for id, value in found.items() if value[:1] in (b"", TOMBSTONE)]:
             await self._do(self._client.zrem, index, *gone)  # safe by G1: records come first
-        return Page(_records(found), chosen[-1] if len(ids) > limit else None)
+        return Page(records(found), chosen[-1] if len(ids) > limit else None)
 
     async def count(self, subject: str | None, /) -> int:
         """See `Store.count`."""
@@ -305,66 +283,6 @@ class RedisStore:
             raise StoreUnavailable(f"Redis: {type(error).__name__}: {error}") from error
 
 
-def _expected(base: Record | None) -> bytes:
-    return b"" if base is None else _RECORD + struct.pack(">Q8s", base.version, base.stamp)
-
-
 def _life(record: Record) -> int:
     """Return the key's time to live, counted from the activity, with a margin."""
     return max(1, record.expires_at - record.seen_at + GRACE)
-
-
-def _pack(record: Record) -> bytes:
-    header = _HEADER.pack(_RECORD, record.version, record.stamp, record.seen_at)
-    return header + _encode(
-        _Body(
-            record.id,
-            record.subject,
-            *record[4:13],
-            record.idle,
-            record.ends_at,
-            *record.client,
-            record.payload,
-        )
-    )
-
-
-def _unpack(id: str, value: bytes | None) -> Stored:
-    """Return what `value` is, and that it is what was asked for (R-019).
-
-    Raises:
-        Undecodable: it is damaged or belongs to another id.
-    """
-    if value is None:
-        return None
-    try:
-        if value[:1] == _TOMBSTONE:
-            stored: Record | Tombstone = Tombstone(*_decode_tombstone(value[1:]))
-        else:
-            tag, version, stamp, seen_at = _HEADER.unpack_from(value)
-            if tag != _RECORD:
-                raise Undecodable(f"value of session {id} is of an unknown kind")
-            b = _decode_body(memoryview(value)[_HEADER.size :])
-            stored = Record(
-                b.id, version, stamp, b.subject, b.lineage_digest, b.digest, b.former_digest,
-                b.former_until, b.renew_nonce, b.renewed_at, b.created_at, b.authenticated_at,
-                b.assurance, seen_at, b.idle, b.ends_at, Client(b.address, b.agent), b.payload,
-            )  # fmt: skip
-    except (msgspec.MsgspecError, struct.error, ValueError) as error:
-        raise Undecodable(f"value of session {id} is damaged") from error
-    if stored.id != id:
-        raise Undecodable(f"value of session {id} belongs to another session")
-    return stored
-
-
-def _records(found: Mapping[str, bytes]) -> list[Record]:
-    """Return the records among the values, without tombstones and what cannot be read."""
-    records: list[Record] = []
-    for id, value in found.items():
-        try:
-            stored = _unpack(id, value or None)
-        except Undecodable:
-            continue
-        if isinstance(stored, Record):
-            records.append(stored)
-    return records

@@ -1,0 +1,109 @@
+"""How a record is one string in Redis: a header of fixed width, then MessagePack.
+
+The header is all that the scripts look at: a tag, version, stamp, and the last activity, in 1, 8, 8 and
+8 bytes. A tombstone is its own tag and MessagePack.
+"""
+
+import struct
+from collections.abc import Mapping
+
+import msgspec
+
+from coatcheck.core.record import Client, Record, Stored, Tombstone
+from coatcheck.errors import Undecodable
+
+RECORD, TOMBSTONE = b"R", b"T"
+_HEADER = struct.Struct(">cQ8sQ")
+
+
+class _Body(msgspec.Struct, array_like=True, frozen=True):
+    """What follows a record's header. Fields are only ever added at the end."""
+
+    id: str
+    subject: str | None
+    lineage_digest: bytes
+    digest: bytes
+    former_digest: bytes | None
+    former_until: int | None
+    renew_nonce: bytes | None
+    renewed_at: int
+    created_at: int
+    authenticated_at: int | None
+    assurance: int
+    idle: int
+    ends_at: int
+    address: str | None
+    agent: str | None
+    payload: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_body = msgspec.msgpack.Decoder(_Body).decode
+_decode_tombstone = msgspec.msgpack.Decoder(tuple[str, str, int, str | None, int]).decode
+
+
+def expected(base: Record | None) -> bytes:
+    """Return how the string must start for `base` to be what is stored; empty for nothing."""
+    return b"" if base is None else RECORD + struct.pack(">Q8s", base.version, base.stamp)
+
+
+def pack(record: Record) -> bytes:
+    """Return the string of a record."""
+    header = _HEADER.pack(RECORD, record.version, record.stamp, record.seen_at)
+    return header + _encode(
+        _Body(
+            record.id,
+            record.subject,
+            *record[4:13],
+            record.idle,
+            record.ends_at,
+            *record.client,
+            record.payload,
+        )
+    )
+
+
+def pack_tombstone(tombstone: Tombstone) -> bytes:
+    """Return the string of a tombstone."""
+    return TOMBSTONE + _encode(tombstone)
+
+
+def unpack(id: str, value: bytes | None) -> Stored:
+    """Return what `value` is, and that it is what was asked for (R-019).
+
+    Raises:
+        Undecodable: it is damaged or belongs to another id.
+    """
+    if value is None:
+        return None
+    try:
+        if value[:1] == TOMBSTONE:
+            stored: Record | Tombstone = Tombstone(*_decode_tombstone(value[1:]))
+        else:
+            tag, version, stamp, seen_at = _HEADER.unpack_from(value)
+            if tag != RECORD:
+                raise Undecodable(f"value of session {id} is of an unknown kind")
+            b = _decode_body(memoryview(value)[_HEADER.size :])
+            stored = Record(
+                b.id, version, stamp, b.subject, b.lineage_digest, b.digest, b.former_digest,
+                b.former_until, b.renew_nonce, b.renewed_at, b.created_at, b.authenticated_at,
+                b.assurance, seen_at, b.idle, b.ends_at, Client(b.address, b.agent), b.payload,
+            )  # fmt: skip
+    except (msgspec.MsgspecError, struct.error, ValueError) as error:
+        raise Undecodable(f"value of session {id} is damaged") from error
+    if stored.id != id:
+        raise Undecodable(f"value of session {id} belongs to another session")
+    return stored
+
+
+def records(found: Mapping[str, bytes]) -> list[Record]:
+    """Return the records among the values, without tombstones and what cannot be read."""
+    found_records: list[Record] = []
+    for id, value in found.items():
+        try:
+            stored = unpack(id, value or None)
+        except Undecodable:
+            continue
+        if isinstance(stored, Record):
+            found_records.append(stored)
+    return found_records

@@ -1,0 +1,33 @@
+"""Let the store forget what expired: by whoever commits, now and then, in bounded batches."""
+
+from coatcheck.core.events import Happened
+from coatcheck.core.policy import GRACE
+from coatcheck.errors import StoreUnavailable
+from coatcheck.parts import Parts
+
+EVERY = 60_000
+BATCH = 1_000
+
+
+class Sweeper:
+    """Sweeps at most once a minute; once a second while a batch does not suffice."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._due = 0
+
+    async def sweep(self) -> None:
+        """Sweep if it is due. Never raises."""
+        parts, now = self._parts, self._parts.clock.now()
+        if self._due - EVERY <= now < self._due:
+            return
+        self._due = now + EVERY
+        try:
+            swept = await parts.store.sweep(now - GRACE, BATCH)
+        except StoreUnavailable as error:
+            parts.tell(Happened.UNAVAILABLE, None, during=f"sweep: {error}")
+            return
+        if swept:
+            parts.tell(Happened.SWEPT, None, count=swept)
+        if swept == BATCH:
+            self._due = now + 1_000
