@@ -1,7 +1,7 @@
 """How a record is one string in Redis: a header of fixed width, then MessagePack.
 
-The header is all that the scripts look at: a tag, version, stamp, and the last activity, in 1, 8, 8 and
-8 bytes. A tombstone is its own tag and MessagePack.
+The header is all that the scripts look at: a tag, version, stamp, and the last activity, in 1, 8, 8
+and 8 bytes. A tombstone is a tag of its own and MessagePack.
 """
 
 import struct
