@@ -138,6 +138,7 @@ class Commit:
         if verdict is Verdict.DROP:
             self._parts.tell(Happened.DROPPED, base.id, base.subject)
             self._session.clear()
+            state.start(None, self._settings.empty)
             state.is_gone = True
             return Outcome(Done.DROPPED)
         if verdict is Verdict.UNAUTHENTICATED:

@@ -11,7 +11,7 @@ from coatcheck.core.intents import SignIn
 from coatcheck.core.record import Ended, Record, Tombstone
 from coatcheck.core.state import State
 from coatcheck.core.token import Token
-from coatcheck.errors import StoreUnavailable, Unauthenticated
+from coatcheck.errors import InsecureTransport, StoreUnavailable, Unauthenticated
 from coatcheck.parts import Parts
 
 
@@ -27,9 +27,12 @@ async def create(parts: Parts, state: State, content: bytes, sign_in: SignIn | N
     """Write a session of whoever signs in, or of a visitor.
 
     Raises:
+        InsecureTransport: nobody could be handed its token.
         Unauthenticated: all sessions of the user were ended since the request was opened (G2).
         SessionTooLarge, StoreUnavailable: nothing is left of it.
     """
+    if not state.is_deliverable:
+        raise InsecureTransport
     settings = state.settings
     check_size(content, settings)
     token, now = Token.mint(parts.random), parts.clock.now()

@@ -120,6 +120,8 @@ class Sessions:
         if token is None and standing is not Standing.NONE:
             state.standing = standing
             self._parts.tell(Happened.REFUSED, None, reason=standing.value)
+        if state.standing is not Standing.NONE or state.failure is not None:
+            state.presented = holder
         if state.standing.is_deletable:
             state.cookies[holder] = None
         return session

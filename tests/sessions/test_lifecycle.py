@@ -100,6 +100,8 @@ async def test_idle_time_is_counted_from_the_last_activity(
         session = await browser.send()
         assert session.subject == "alice"
         await browser.finish(session)
+        assert session.info is not None
+        assert session.info.expires_at == session.expires_at
     clock.move(minutes=31)
     session = await browser.send()
     assert (session.subject, session.standing) == (None, Standing.EXPIRED)
@@ -484,6 +486,7 @@ async def test_what_was_dropped_never_becomes_a_new_session(sessions: Sessions) 
     for value in (2, 3):
         stream["cart"] = value
         assert (await sessions.commit(stream)).done is Done.DROPPED
+        assert (stream.subject, stream) == (None, {})
     assert await sessions.count() == 0
 
 

@@ -4,11 +4,13 @@ Nothing in it does I/O, so it is the same object under every framework. What was
 when the adapter commits, before the response starts.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from coatcheck.core.info import SessionInfo, moment
 from coatcheck.core.intents import LIBRARY_KEYS, Edit, Rotate, SignIn, StepUp
+from coatcheck.core.outcome import Holder
 from coatcheck.core.record import Client
 from coatcheck.core.standing import Standing
 from coatcheck.core.state import State
@@ -49,9 +51,17 @@ class Session(dict[str, Any]):
         return self.state.standing
 
     @property
+    def is_over(self) -> bool:
+        """Whether the client believes to be signed in, by a token that opens nothing."""
+        return self.state.presented is Holder.SIGNED_IN and self.standing is not Standing.CURRENT
+
+    @property
     def info(self) -> SessionInfo | None:
         """All that may be shown about the session, as in `Sessions.list`; `None` until stored."""
-        return SessionInfo.of(self.state.base) if self.state.base else None
+        base, expires_at = self.state.base, self.expires_at
+        if base is None or expires_at is None:
+            return None
+        return replace(SessionInfo.of(base), expires_at=expires_at)
 
     def require_subject(self) -> str:
         """Return the user id.

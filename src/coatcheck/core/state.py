@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
-from coatcheck.core.outcome import Cookies
+from coatcheck.core.outcome import Cookies, Holder
 from coatcheck.core.record import NOBODY, Client, Record
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing
@@ -19,6 +19,7 @@ class State:
         opened_at: when the request arrived, milliseconds UTC.
         acted_at: the activity to record: the opening, or a later commit of the same request.
         standing: what the presented token was.
+        presented: in whose place it came, where there was one.
         failure: why the session could not be loaded; every look at it raises this.
         base: the record that is stored as far as this request knows; `None` while there is none.
         content: its data, encoded.
@@ -27,6 +28,7 @@ class State:
         ending: the record that `end()` was called on.
         is_gone: the session ended elsewhere meanwhile; nothing of it is saved again.
         bar: the subject all of whose sessions this very request ended, and when.
+        is_deliverable: whether the client can be handed a token at all.
         is_activity: whether the request counts as activity of the user.
         is_committed: whether a commit was made already; the next is later activity.
         is_seen: whether anybody looked at the session, where the adapter can tell.
@@ -38,6 +40,7 @@ class State:
     acted_at: int
     client: Client = NOBODY
     standing: Standing = Standing.NONE
+    presented: Holder | None = None
     failure: StoreUnavailable | None = None
     base: Record | None = None
     content: bytes = b""
@@ -48,6 +51,7 @@ class State:
     ending: Record | None = None
     is_gone: bool = False
     bar: tuple[str, int] | None = None
+    is_deliverable: bool = True
     is_activity: bool = True
     is_committed: bool = False
     is_seen: bool = True

@@ -13,7 +13,7 @@ from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer, answer
 from coatcheck.web.cookie import CookieTransport
-from coatcheck.web.gate import Arrival, Gate, refuse_insecure
+from coatcheck.web.gate import Arrival, Gate
 from coatcheck.web.transport import Transport
 from coatcheck.web.unseen import unseen
 
@@ -99,6 +99,7 @@ class SessionMiddleware:
         token, holder, standing = arrival.presented
         session = await self._sessions.admit(token, standing, holder=holder, client=arrival.client)
         session.state.is_activity = arrival.is_activity
+        session.state.is_deliverable = arrival.transport is not None
         scope["session"] = unseen(session)
         exchange = _Exchange(self._sessions, self._gate, arrival, session, scope, send)
         try:
@@ -166,8 +167,6 @@ class _Exchange:
             if not discard:
                 await self._sessions.touch(session)
             return
-        if not discard:
-            refuse_insecure(self._arrival, session)
         await self._sessions.commit(session, discard=discard)
 
     def _headers(self, headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

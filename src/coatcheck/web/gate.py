@@ -11,7 +11,6 @@ from typing import NamedTuple
 from coatcheck.core.policy import Policy
 from coatcheck.core.record import Client
 from coatcheck.core.session import Session
-from coatcheck.errors import InsecureTransport
 from coatcheck.web.agent import family
 from coatcheck.web.caching import protect
 from coatcheck.web.proxy import Peer, Proxies
@@ -97,16 +96,6 @@ class Gate:
             _warn_once()
             return self._development
         return None
-
-
-def refuse_insecure(arrival: Arrival, session: Session) -> None:
-    """Refuse to commit what could not be handed to the client.
-
-    Raises:
-        InsecureTransport: there is something, and nothing to carry its token.
-    """
-    if arrival.transport is None and (session or session.subject):
-        raise InsecureTransport
 
 
 _warned = False
