@@ -13,13 +13,14 @@ from coatcheck.core.session import Session
 class Unseen(Session):
     """Every method and attribute is a look; `in`, `len`, `bool`, `==` and iteration are too.
 
-    The library's `state` is none, nor is what Python asks of any object to describe it.
+    The library's `state` is none. Nor is `repr`, which shows nothing, so that a log of the scope
+    changes no response. `__class__` is one: `json.dumps` asks for nothing else of an empty dict.
     """
 
     __slots__ = ()
 
     def __getattribute__(self, name: str) -> Any:
-        if name in ("state", "__class__"):
+        if name == "state":
             return super().__getattribute__(name)
         _look(self)
         return getattr(self, name)
