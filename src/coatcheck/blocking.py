@@ -1,14 +1,14 @@
 """Sessions for threads without an event loop: the same code, run to its end on the spot."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from coatcheck.core.events import Listener
 from coatcheck.core.merge import Merge
-from coatcheck.core.outcome import Holder, Outcome
+from coatcheck.core.outcome import Outcome
 from coatcheck.core.policy import Policy
+from coatcheck.core.presented import Presented
 from coatcheck.core.record import NOBODY, Client
 from coatcheck.core.session import Session
-from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token
 from coatcheck.parts import log
 from coatcheck.sessions import Infos, Sessions, require
@@ -43,16 +43,9 @@ class BlockingSessions:
         """See `Sessions.open`."""
         return finish(self._sessions.open(token, client=client))
 
-    def admit(
-        self,
-        token: Token | None,
-        standing: Standing,
-        *,
-        holder: Holder = Holder.SIGNED_IN,
-        client: Client = NOBODY,
-    ) -> Session:
+    def admit(self, presented: Sequence[Presented], *, client: Client = NOBODY) -> Session:
         """See `Sessions.admit`."""
-        return finish(self._sessions.admit(token, standing, holder=holder, client=client))
+        return finish(self._sessions.admit(presented, client=client))
 
     def commit(self, session: Session, *, discard: bool = False) -> Outcome:
         """See `Sessions.commit`."""

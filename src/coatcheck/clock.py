@@ -26,51 +26,59 @@ class Clock(Protocol):
         """Return milliseconds UTC."""
         ...
 
-    async def measure(self, store: Store, /) -> int:
-        """Compare with the store's clock, if that is due; return the correction `now` got."""
+    @property
+    def offset(self) -> int:
+        """What `now` adds to the local clock, milliseconds, as far as it is known."""
+        ...
+
+    async def measure(self, store: Store, /) -> None:
+        """Compare with the store's clock, if that is due."""
         ...
 
 
 class StoreClock:
-    """The local clock plus the offset measured from the store's answers, once a minute.
+    """A local clock plus the offset measured from the store's answers, once a minute.
 
     Args:
-        local: milliseconds UTC of this machine.
+        local: milliseconds, from wherever; by default the monotonic clock, which nobody sets.
     """
 
-    def __init__(self, local: Callable[[], int] = system) -> None:
-        self._local = local
-        self._offset = 0
-        self._due = 0
+    def __init__(self, local: Callable[[], int] | None = None) -> None:
+        self._local = local or _monotonic
+        self._due: int | None = None
+        self.offset = 0 if local else system() - _monotonic()
         self.error = 0
 
     def now(self) -> int:
         """Return the store's time, as far as this process knows it."""
-        return self._local() + self._offset
+        return self._local() + self.offset
 
-    async def measure(self, store: Store, /) -> int:
+    async def measure(self, store: Store, /) -> None:
         """Ask the store, halve the way there and back, and remember what that leaves unknown."""
         before = self._local()
-        if self._due - MEASURED_EVERY <= before < self._due:
-            return 0
-        if self._due:  # known well enough that nobody else need ask or wait
-            self._due = before + MEASURED_EVERY
+        if self._due is not None:
+            if before < self._due:
+                return
+            self._due = before + MEASURED_EVERY  # it is known well enough for all others to go on
         theirs = await store.time()
         after = self._local()
-        old, self._offset = self._offset, theirs - (before + after) // 2
+        self.offset = theirs - (before + after) // 2
         self.error = (after - before + 1) // 2
         self._due = after + MEASURED_EVERY
-        return self._offset - old
+
+
+def _monotonic() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 class GivenClock:
     """A clock that the application gives and vouches for; tests move it."""
 
     error = 0
+    offset = 0
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.now = now
 
-    async def measure(self, store: Store, /) -> int:
+    async def measure(self, store: Store, /) -> None:
         """Trust what was given."""
-        return 0

@@ -2,7 +2,7 @@
 
 from coatcheck import writes
 from coatcheck.backoff import back_off
-from coatcheck.core.change import Applied, Change, apply, rebased, sizes
+from coatcheck.core.change import Applied, Change, apply, own, rebased, sizes
 from coatcheck.core.events import Happened
 from coatcheck.core.intents import SignIn
 from coatcheck.core.outcome import Cookies, Done, Holder, Outcome
@@ -28,6 +28,8 @@ class Commit:
     async def run(self) -> Outcome:
         """Do it. See `Sessions.commit`."""
         state, session = self._state, self._session
+        if state.is_in_doubt:
+            raise StoreUnavailable("an earlier save of this request may have been applied or not")
         ended = await self.end()
         if state.is_gone:
             session.clear()
@@ -41,7 +43,7 @@ class Commit:
             created = await self._create(state.mark, sign_in)
             return Outcome(Done.CREATED, Cookies(ended.cookies | created.cookies))
         is_edited = state.mark != state.content
-        if is_edited and is_empty and sign_in is None:
+        if is_edited and is_empty and state.is_cleared and state.privilege is None:
             session.end()
             return await self.end(Ended.EMPTIED)
         if state.privilege is None and not is_edited:
@@ -59,8 +61,9 @@ class Commit:
         tombstone = Tombstone.of(record.id, why, self._parts.clock.now())
         was_live = await writes.end(self._store, tombstone)
         self._state.ending = None
-        if not was_live:
-            return Outcome(Done.KEPT)
+        return await self._tell_end(record, why) if was_live else Outcome(Done.KEPT)
+
+    async def _tell_end(self, record: Record, why: Ended) -> Outcome:
         await writes.delist(self._store, record.subject, record.id)
         self._parts.tell(Happened.ENDED, record.id, record.subject, why=why)
         return Outcome(Done.ENDED, Cookies({Holder.of(record.subject): None}))  # C2
@@ -84,6 +87,7 @@ class Commit:
         return Change(
             base=base,
             steps=tuple(state.steps),
+            own_steps=tuple(state.steps[state.signed_at :]),
             content=state.mark,
             privilege=state.privilege,
             token=None if state.privilege is None else Token.mint(parts.random, base.id),
@@ -94,12 +98,12 @@ class Commit:
 
     async def _correct_time(self) -> None:
         """Correct the time of opening, if the store's clock is known only now."""
-        state = self._state
-        correction = await self._parts.clock.measure(self._store)
-        state.opened_at += correction
-        state.acted_at += correction
+        await self._parts.clock.measure(self._store)
+        self._state.correct(self._parts.clock.offset)
 
     async def _update(self, change: Change) -> Outcome:
+        if isinstance(change.privilege, SignIn):
+            await self._relist(change)
         stored: Stored = change.base
         attempt = 0
         while True:
@@ -107,18 +111,37 @@ class Commit:
             if isinstance(applied, Verdict):
                 return await self._lost(change, applied, stored)
             try:
+                if applied.content == self._settings.empty and change.privilege is None:
+                    return await self._end_emptied(applied.over)
                 await writes.save(self._store, applied.record, applied.over)
-                return await self._saved(change, applied)
+                return self._saved(change, applied)
             except Conflict as conflict:
                 stored = conflict.stored
             except Undecodable:
                 return await self._lost(change, Verdict.SUPERSEDED, stored)
+            except StoreUnavailable:
+                self._state.is_in_doubt = True
+                raise
             attempt = await back_off(attempt)
 
-    async def _saved(self, change: Change, applied: Applied) -> Outcome:
+    async def _relist(self, change: Change) -> None:
+        """Ask the bar before a session is signed in again, and renew its index entry.
+
+        Record and entry are there already, so this order keeps G1; refused, the session stays.
+        """
+        policy = self._settings.policy
+        renewed = change.base._replace(seen_at=change.now, ends_at=policy.ends_at(change.now))
+        await enlist(self._parts, self._state, renewed)
+
+    async def _end_emptied(self, record: Record) -> Outcome:
+        """End a session whose last key was taken out, unless another request put something in."""
+        tombstone = Tombstone.of(record.id, Ended.EMPTIED, self._parts.clock.now())
+        await writes.end(self._store, tombstone, record)
+        self._state.start(None, self._settings.empty)
+        return await self._tell_end(record, Ended.EMPTIED)
+
+    def _saved(self, change: Change, applied: Applied) -> Outcome:
         record, token = applied.record, change.token
-        if isinstance(change.privilege, SignIn):
-            await enlist(self._parts, self._state, record)
         for path in applied.overwritten:
             self._parts.tell(Happened.OVERWRITTEN, record.id, record.subject, key=path)
         self._show(record, applied.content)
@@ -131,9 +154,11 @@ class Commit:
         """Answer a change that cannot be applied to its session any more."""
         base, state = change.base, self._state
         if isinstance(change.privilege, SignIn) and verdict in (Verdict.COPY, Verdict.EMPTY):
-            content = self._settings.empty
             if verdict is Verdict.COPY and isinstance(found, Record):
                 content = rebased(change, found, self._settings)[0]
+            else:
+                self._parts.tell(Happened.DROPPED, base.id, base.subject)
+                content = own(change, self._settings)
             return await self._create(content, change.privilege)
         if verdict is Verdict.DROP:
             self._parts.tell(Happened.DROPPED, base.id, base.subject)

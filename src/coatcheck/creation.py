@@ -38,13 +38,17 @@ async def create(parts: Parts, state: State, content: bytes, sign_in: SignIn | N
     token, now = Token.mint(parts.random), parts.clock.now()
     record = first(token, sign_in, state.client, settings.policy, now, parts.random(8))
     record = settings.filled(record, content)
-    await writes.save(parts.store, record, None)
-    await enlist(parts, state, record)
+    try:
+        await writes.save(parts.store, record, None)
+        await enlist(parts, state, record)
+    except BaseException:
+        await take_back(parts, record)
+        raise
     return Created(record, token, content)
 
 
 async def enlist(parts: Parts, state: State, record: Record) -> None:
-    """Add the index entry of a stored record, or take the record back.
+    """Add the index entry of a stored record.
 
     Raises:
         Unauthenticated: the bar of the subject forbids it.
@@ -55,13 +59,7 @@ async def enlist(parts: Parts, state: State, record: Record) -> None:
         return
     own_bar = state.bar[1] if state.bar and state.bar[0] == subject else 0
     opened_at = state.opened_at - parts.clock.error
-    try:
-        is_listed = await writes.enlist(parts.store, record, opened_at, own_bar)
-    except StoreUnavailable:
-        await take_back(parts, record)
-        raise
-    if not is_listed:
-        await take_back(parts, record)
+    if not await writes.enlist(parts.store, record, opened_at, own_bar):
         parts.tell(Happened.SIGN_IN_REFUSED, record.id, subject)
         raise Unauthenticated("all sessions of the user were ended while this one signed in")
 

@@ -2,7 +2,7 @@
 
 from coatcheck import writes
 from coatcheck.backoff import back_off
-from coatcheck.core.change import Change, check_size, movable, rebased
+from coatcheck.core.change import Change, check_size, moved, own
 from coatcheck.core.draft import following
 from coatcheck.core.events import Happened
 from coatcheck.core.intents import SignIn
@@ -48,16 +48,16 @@ async def _close(
         elif decide(base, sign_in, found) is Verdict.KEEP or not state.carries:
             return new
         else:
-            return await _rewrite(parts, state, new, state.settings.empty)
+            parts.tell(Happened.DROPPED, base.id, base.subject)
+            return await _rewrite(parts, state, new, own(change, state.settings))
         attempt = await back_off(attempt)
 
 
 def _copied(change: Change, found: Record, state: State) -> bytes:
     try:
-        content, _ = rebased(change, found, state.settings)
+        return moved(change, found, state.settings)
     except Undecodable as error:
         raise Superseded("another version of the application wrote the session") from error
-    return movable(content, state.settings)
 
 
 async def _end(parts: Parts, base: Record, sign_in: SignIn, copied: Record) -> None:

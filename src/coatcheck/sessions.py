@@ -3,7 +3,7 @@
 Written once, as `async`; `BlockingSessions` runs the same code on the spot.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from coatcheck import writes
 from coatcheck.clock import GivenClock, StoreClock
@@ -14,6 +14,7 @@ from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Done, Holder, Outcome
 from coatcheck.core.policy import Policy
+from coatcheck.core.presented import Presented
 from coatcheck.core.record import NOBODY, Client, Ended, Record, Tombstone
 from coatcheck.core.session import Session
 from coatcheck.core.settings import Settings
@@ -83,7 +84,9 @@ class Sessions:
             stored = await self._store.load(token.id)
             state.standing = judge(token, stored, state.opened_at)
             if state.standing is Standing.CURRENT and isinstance(stored, Record):
+                state.unreadable = stored
                 self._fill(session, stored)
+                state.unreadable = None
             else:
                 self._parts.tell(Happened.REFUSED, token.id, reason=state.standing.value)
         except Undecodable as error:
@@ -91,24 +94,29 @@ class Sessions:
             self._report_unreadable(token.id, error)
         return session
 
-    async def admit(
-        self,
-        token: Token | None,
-        standing: Standing,
-        *,
-        holder: Holder = Holder.SIGNED_IN,
-        client: Client = NOBODY,
-    ) -> Session:
-        """Open for an adapter, which never fails: see `open`.
+    async def admit(self, presented: Sequence[Presented], *, client: Client = NOBODY) -> Session:
+        """Open for an adapter, whatever was presented; it never fails.
 
-        A store that does not answer is noted in `session.state.failure`, for the first look at the
-        session to raise. The deletion of a dead copy is noted in `session.state.cookies`.
-
-        Args:
-            standing: what the adapter knows of what was presented: `NONE`, or `MALFORMED` or
-                `AMBIGUOUS` where there is no token.
-            holder: in whose place the token was presented.
+        The first token that opens a session counts, else the first of all. A store that does not
+        answer is noted in `session.state.failure`, for the first look at the session to raise. The
+        deletion of a dead copy is noted in `session.state.cookies`.
         """
+        admitted: Session | None = None
+        for each in presented:
+            session = await self._admit(each, client)
+            state = session.state
+            if admitted is not None and state.base is not None:  # a visitor's, beside a dead login
+                state.standing, state.presented = admitted.standing, admitted.state.presented
+                state.cookies = admitted.state.cookies
+                return session
+            if admitted is None:
+                admitted = session
+            if state.base is not None or state.failure is not None or each.token is None:
+                break
+        return self._blank(client) if admitted is None else admitted
+
+    async def _admit(self, presented: Presented, client: Client) -> Session:
+        token, holder, standing = presented
         try:
             session = await self.open(token, client=client)
         except StoreUnavailable as failure:
@@ -117,18 +125,17 @@ class Sessions:
             session = self._blank(client)
             session.state.failure = failure
         state = session.state
-        if token is None and standing is not Standing.NONE:
+        state.presented = holder
+        if token is None:
             state.standing = standing
             self._parts.tell(Happened.REFUSED, None, reason=standing.value)
-        if state.standing is not Standing.NONE or state.failure is not None:
-            state.presented = holder
         if state.standing.is_deletable:
             state.cookies[holder] = None
         return session
 
     def _blank(self, client: Client) -> Session:
         now = self._clock.now()
-        session = Session(State(self._settings, now, now, client))
+        session = Session(State(self._settings, now, now, self._clock.offset, client))
         session.state.start(None, self._settings.empty)
         return session
 
@@ -175,7 +182,10 @@ class Sessions:
 
     async def _done(self, session: Session, outcome: Outcome) -> Outcome:
         session.state.is_committed = True
-        session.state.cookies.update(outcome.cookies)
+        cookies = session.state.cookies
+        if outcome.cookies.get(Holder.SIGNED_IN) and cookies.get(Holder.VISITOR):
+            del cookies[Holder.VISITOR]  # of a session that this request made, and moved
+        cookies.update(outcome.cookies)
         if outcome.done is not Done.KEPT:
             await self._sweeper.sweep()
         return outcome
@@ -224,10 +234,12 @@ class Sessions:
         """
         store, clock = self._store, self._clock
         await clock.measure(store)
-        at = clock.now() + clock.error
-        barred = await store.bar(subject, at)
-        if keep is not None and barred.previous < keep.state.opened_at - clock.error:
-            keep.state.bar = (subject, at)
+        barred = await store.bar(subject, clock.now() + clock.error)
+        if keep is not None:
+            keep.state.correct(clock.offset)
+            is_first = barred.previous < keep.state.opened_at - clock.error
+            if is_first or keep.state.bar == (subject, barred.previous):
+                keep.state.bar = (subject, barred.bar)
         ended = 0
         for id in barred.ids:
             if keep is None or id != keep.id:

@@ -311,7 +311,7 @@ class StoreContract:
     async def test_a_sign_in_from_before_the_bar_is_refused(self, store: Store) -> None:
         """G2, G3: raising the bar and reading the ids is one step."""
         record = await self._add(store, "alice", opened_at=1_000)
-        assert await store.bar("alice", 5_000) == (0, [record.id])
+        assert await store.bar("alice", 5_000) == (0, 5_000, [record.id])
         late = make_record(subject="alice")
         await store.save(late, None)
         assert not await store.enlist(late, 4_999, 0)
@@ -323,9 +323,11 @@ class StoreContract:
 
     @_runs
     async def test_a_bar_never_falls(self, store: Store) -> None:
-        assert (await store.bar("alice", 5_000)).previous == 0
-        assert (await store.bar("alice", 4_000)).previous == 5_000
-        assert (await store.bar("alice", 6_000)).previous == 5_000
+        """Nor do two ends of all share one: each knows its own."""
+        assert (await store.bar("alice", 5_000))[:2] == (0, 5_000)
+        assert (await store.bar("alice", 4_000))[:2] == (5_000, 5_001)
+        assert (await store.bar("alice", 5_001))[:2] == (5_001, 5_002)
+        assert (await store.bar("alice", 6_000))[:2] == (5_002, 6_000)
         assert not await store.enlist(make_record(subject="alice"), 6_000, 0)
 
     @_runs

@@ -34,7 +34,7 @@ def change(base: Record, data: dict[str, Any], privilege: Privilege = None) -> C
     steps: tuple[Step, ...] = (Difference(before, after),) if before != after else ()
     token = Token.mint(os.urandom, base.id) if privilege is not None else None
     now = base.seen_at + 60_000
-    return Change(base, steps, after, privilege, token, now, now, Client("192.0.2.9", "curl"))
+    return Change(base, steps, (), after, privilege, token, now, now, Client("192.0.2.9", "curl"))
 
 
 def applied(wanted: Change, stored: Record) -> tuple[Record, dict[str, Any], tuple[str, ...]]:

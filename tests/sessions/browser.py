@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from coatcheck import Holder, Outcome, Session, Sessions, Token
+from coatcheck.core.presented import Presented
 from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated
 
 STATUS = {Superseded: 409, Unauthenticated: 401, StoreUnavailable: 503}
@@ -33,9 +34,8 @@ class Browser:
 
     async def send(self) -> Session:
         """Let a request arrive with the cookies as they are."""
-        return await self.sessions.open(
-            self.jar.get(Holder.SIGNED_IN) or self.jar.get(Holder.VISITOR)
-        )
+        presented = [Presented(self.jar[holder], holder) for holder in Holder if holder in self.jar]
+        return await self.sessions.admit(presented)
 
     async def finish(self, session: Session, *, lose: bool = False) -> Answer:
         """Let the request be committed, and its answer arrive unless it is to be lost."""

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from coatcheck import Event, Happened, Holder, MemoryStore, Merge, Policy, Sessions, Standing, Store
+from coatcheck import Event, Happened, Holder, MemoryStore, Merge, Policy, Sessions, Store
+from coatcheck.core.presented import Presented
 from coatcheck.core.record import Record, Stored, Tombstone
 from coatcheck.errors import SessionTooLarge, StoreUnavailable, Superseded, Undecodable
 from coatcheck.testing import Clock
@@ -52,7 +53,7 @@ async def test_a_sign_in_that_cannot_close_the_old_session_leaves_no_new_one(
     assert await browser.see() == (None, {"cart": 1})
 
 
-@pytest.mark.parametrize("why", ["refused", "too large", "edit fails"])
+@pytest.mark.parametrize("why", ["too large", "edit fails"])
 async def test_a_copy_that_cannot_be_made_leaves_no_new_session(
     store: Store, clock: Clock, why: str
 ) -> None:
@@ -69,14 +70,12 @@ async def test_a_copy_that_cannot_be_made_leaves_no_new_session(
         if data["once"] == 1:
             raise ZeroDivisionError
 
-    if why == "refused":
-        session["once"] = 2
-    elif why == "too large":
+    if why == "too large":
         session["more"] = "x" * 300
     else:
         session.edit(edit)
     session.sign_in("alice")
-    with pytest.raises((Superseded, SessionTooLarge, ZeroDivisionError)):
+    with pytest.raises((SessionTooLarge, ZeroDivisionError)):
         await sessions.commit(session)
     assert (await sessions.list("alice"), await sessions.count()) == ([], 1)
 
@@ -125,6 +124,6 @@ async def test_an_outage_is_no_verdict(clock: Clock) -> None:
     token = browser.jar[Holder.SIGNED_IN]
     with pytest.raises(StoreUnavailable):
         await sessions.open(token)
-    session = await sessions.admit(token, Standing.NONE)
+    session = await sessions.admit([Presented(token)])
     assert isinstance(session.state.failure, StoreUnavailable)
     assert session.state.cookies == {}

@@ -18,6 +18,7 @@ class Change(NamedTuple):
     Attributes:
         base: the record it was made on.
         steps: what was done to its data, in order.
+        own_steps: those of them that were done after a sign-in, so belong to who signed in.
         content: the data after them, encoded.
         token: the new one of a privilege change.
         acted_at, now: the activity to record, and the time of a privilege change.
@@ -25,6 +26,7 @@ class Change(NamedTuple):
 
     base: Record
     steps: tuple[Step, ...]
+    own_steps: tuple[Step, ...]
     content: bytes
     privilege: Privilege
     token: Token | None
@@ -86,11 +88,23 @@ def rebased(change: Change, stored: Record, settings: Settings) -> tuple[bytes, 
     return settings.codec.encode(data), tuple(lost)
 
 
-def movable(content: bytes, settings: Settings) -> bytes:
-    """Return what of a visitor's data may move to a user: all but the library's keys (P5)."""
-    data = settings.codec.decode(content)
-    moving = {key: value for key, value in data.items() if not key.startswith(LIBRARY_KEYS)}
-    return settings.codec.encode(moving)
+def moved(change: Change, stored: Record, settings: Settings) -> bytes:
+    """Return a visitor's data as it moves to who signs in, with the change's steps laid over it.
+
+    The library's keys never move (P5). A key that must not merge is taken from the one who signs
+    in: a sign-in never loses.
+
+    Raises:
+        Undecodable: the data of `stored` cannot be read.
+    """
+    theirs = settings.codec.decode(settings.content(stored))
+    moving = {key: value for key, value in theirs.items() if not key.startswith(LIBRARY_KEYS)}
+    return settings.codec.encode(rebase(change.steps, moving, settings.codec, {}, []))
+
+
+def own(change: Change, settings: Settings) -> bytes:
+    """Return only what was put in after the sign-in: all that a fork, empty, starts with."""
+    return settings.codec.encode(rebase(change.own_steps, {}, settings.codec, {}, []))
 
 
 def check_size(content: bytes, settings: Settings) -> None:

@@ -1,8 +1,8 @@
 """Three-way merge of session data: what I changed is laid over what others changed meanwhile.
 
 Top-level keys, and keys inside string-keyed dicts, are merged one by one; everything else is a
-leaf. Where both sides changed the same leaf the later commit wins, and the overwriting is reported.
-Lists are never concatenated.
+leaf. A dict that others removed is one whose leaves they removed. Where both sides changed the same
+leaf the later commit wins, and the overwriting is reported. Lists are never concatenated.
 """
 
 # Values of any type are what this is about.
@@ -56,9 +56,12 @@ def _merge(
             merged = new
         elif rule is Merge.REFUSE:
             raise MergeRefused(key)
-        elif rule is None and _mergeable(new) and _mergeable(now) and _mergeable(old, absent=True):
+        elif rule is None and _are_mergeable(old, new, now):
             inner: Data = {} if old is _ABSENT else old
-            merged = _merge(inner, new, now, {}, lost, f"{at}{key}.")
+            there: Data = {} if now is _ABSENT else now
+            merged = _merge(inner, new, there, {}, lost, f"{at}{key}.")
+            if now is _ABSENT and not merged:
+                merged = _ABSENT
         else:
             lost.append(f"{at}{key}")
             merged = new
@@ -69,9 +72,13 @@ def _merge(
     return result
 
 
-def _mergeable(value: Any, *, absent: bool = False) -> bool:
-    if value is _ABSENT:
-        return absent
+def _are_mergeable(old: Any, new: Any, now: Any) -> bool:
+    """Tell whether the three can be merged key by key; one that is absent counts as empty."""
+    here = [value for value in (old, new, now) if value is not _ABSENT]
+    return new is not _ABSENT and len(here) > 1 and all(map(_is_tree, here))
+
+
+def _is_tree(value: Any) -> bool:
     return type(value) is dict and set(map(type, value)) <= {str}
 
 

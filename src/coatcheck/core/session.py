@@ -21,7 +21,7 @@ class Session(dict[str, Any]):
     """The data of one browser or device, and who it belongs to.
 
     Change it like any dict, nested values too; what changed is saved before the response starts.
-    Emptying a stored session ends it, unless the same request signs somebody in.
+    Emptying a stored session ends it, unless its privileges change in the same request.
     """
 
     __slots__ = ("state",)
@@ -117,10 +117,11 @@ class Session(dict[str, Any]):
         along; over another user's session it starts empty, now.
 
         Raises:
-            ValueError: `subject` is empty or `assurance` is below 1.
+            ValueError: `subject` is empty or no text, or `assurance` is below 1.
+            TypeError: the data so far cannot be stored; it names the key.
         """
-        if not subject or assurance < 1:
-            raise ValueError("sign_in needs a subject that is not empty and an assurance from 1 on")
+        if not subject or type(subject) is not str or assurance < 1:
+            raise ValueError("sign_in needs a text that is not empty and an assurance from 1 on")
         state = self.state
         if state.subject is None:
             for key in [key for key in self if key.startswith(LIBRARY_KEYS)]:
@@ -128,7 +129,8 @@ class Session(dict[str, Any]):
         elif state.subject != subject:
             self.clear()
             state.steps, state.mark, state.carries = [], state.settings.empty, False
-        state.privilege = SignIn(subject, assurance)
+        state.note(self)
+        state.privilege, state.signed_at = SignIn(subject, assurance), len(state.steps)
         state.is_gone = False
 
     def step_up(self, assurance: int) -> None:
@@ -157,13 +159,19 @@ class Session(dict[str, Any]):
         It holds even when the request then fails. What is put in afterwards starts a new one.
         """
         state = self.state
-        state.ending = state.base or state.ending
+        state.ending = state.base or state.unreadable or state.ending
         self.clear()
         state.start(None, state.settings.empty)
+        state.is_gone = False
 
     def ignore_activity(self) -> None:
         """Let this request not restart the idle timer: for polls and pings (ASVS 5.0 V7.3.1)."""
         self.state.is_activity = False
+
+    def clear(self) -> None:
+        """Empty the data. A stored session that is left empty ends, whatever others wrote to it."""
+        self.state.is_cleared = True
+        super().clear()
 
     def edit(self, change: Edit) -> None:
         """Run `change(data)`, and again on the fresh data if another request was faster.

@@ -22,6 +22,8 @@ class Standing(Enum):
     MALFORMED = "malformed"
     AMBIGUOUS = "ambiguous"
     """Two different tokens were presented."""
+    UNREAD = "unread"
+    """The request's headers were too long to look for a token."""
 
     @property
     def is_deletable(self) -> bool:

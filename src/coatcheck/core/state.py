@@ -17,20 +17,27 @@ class State:
 
     Attributes:
         opened_at: when the request arrived, milliseconds UTC.
+        clock_offset: how far the clock was known to be off then, milliseconds.
         acted_at: the activity to record: the opening, or a later commit of the same request.
         standing: what the presented token was.
         presented: in whose place it came, where there was one.
         failure: why the session could not be loaded; every look at it raises this.
+        unreadable: the record of a good token whose data cannot be read.
         base: the record that is stored as far as this request knows; `None` while there is none.
         content: its data, encoded.
         mark: the data, encoded, up to which `steps` tell what was done.
+        signed_at: how many of the steps were done before the sign-in.
         carries: whether a sign-in takes the data along.
+        is_cleared: whether the data was cleared by that name.
         ending: the record that `end()` was called on.
+        is_in_doubt: a save had no answer that could be trusted; nothing more is saved on top.
         is_gone: the session ended elsewhere meanwhile; nothing of it is saved again.
         bar: the subject all of whose sessions this very request ended, and when.
         is_deliverable: whether the client can be handed a token at all.
         is_activity: whether the request counts as activity of the user.
         is_committed: whether a commit was made already; the next is later activity.
+        is_late: whether the response has started, so that nobody may look for the first time.
+        unseen: the data, where nobody looked at it yet.
         is_seen: whether anybody looked at the session, where the adapter can tell.
         cookies: what the client is to be told with the response.
     """
@@ -38,22 +45,29 @@ class State:
     settings: Settings
     opened_at: int
     acted_at: int
+    clock_offset: int = 0
     client: Client = NOBODY
     standing: Standing = Standing.NONE
     presented: Holder | None = None
     failure: StoreUnavailable | None = None
+    unreadable: Record | None = None
     base: Record | None = None
     content: bytes = b""
     mark: bytes = b""
     steps: list[Step] = field(default_factory=list[Step])
     privilege: Privilege = None
+    signed_at: int = 0
     carries: bool = True
+    is_cleared: bool = False
     ending: Record | None = None
+    is_in_doubt: bool = False
     is_gone: bool = False
     bar: tuple[str, int] | None = None
     is_deliverable: bool = True
     is_activity: bool = True
     is_committed: bool = False
+    is_late: bool = False
+    unseen: dict[str, Any] | None = None
     is_seen: bool = True
     cookies: Cookies = field(default_factory=Cookies)
 
@@ -75,9 +89,15 @@ class State:
         """Take `base` with the encoded `content` as what is stored: nothing was done to it yet."""
         self.base = base
         self.content = self.mark = content
-        self.steps = []
+        self.steps, self.signed_at = [], 0
         self.privilege = None
-        self.carries = True
+        self.carries, self.is_cleared = True, False
+
+    def correct(self, clock_offset: int) -> None:
+        """Correct the times by what is known of the clock now (T5)."""
+        self.opened_at += clock_offset - self.clock_offset
+        self.acted_at += clock_offset - self.clock_offset
+        self.clock_offset = clock_offset
 
     def note(self, data: dict[str, Any]) -> None:
         """Turn the plain edits since the last mark into a step.

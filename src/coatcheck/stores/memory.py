@@ -66,7 +66,8 @@ class MemoryStore:
             bar = self._bars.get(record.subject, 0)
             if opened_at <= bar != own_bar:
                 return False
-            self._subjects.setdefault(record.subject, set()).add(record.id)
+            if isinstance(self._stored.get(record.id), Record):
+                self._subjects.setdefault(record.subject, set()).add(record.id)
             return True
 
     async def delist(self, subject: str, id: str, /) -> None:
@@ -78,8 +79,8 @@ class MemoryStore:
         """See `Store.bar`."""
         with self._lock:
             previous = self._bars.get(subject, 0)
-            self._bars[subject] = max(previous, at)
-            return Barred(previous, sorted(self._subjects.get(subject, ())))
+            bar = self._bars[subject] = max(previous + 1, at)
+            return Barred(previous, bar, sorted(self._subjects.get(subject, ())))
 
     async def page(self, subject: str | None, after: str | None, limit: int, /) -> Page:
         """See `Store.page`."""

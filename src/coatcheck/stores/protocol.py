@@ -28,9 +28,16 @@ class Page(NamedTuple):
 
 
 class Barred(NamedTuple):
-    """What raising a bar found: the bar that stood before (0: none), and the subject's ids."""
+    """What raising a bar found and did.
+
+    Attributes:
+        previous: the bar that stood before; 0 for none.
+        bar: the bar that stands now; no other raising gives the same.
+        ids: the subject's sessions.
+    """
 
     previous: int
+    bar: int
     ids: list[str]
 
 
@@ -101,9 +108,9 @@ class Store(Protocol):
         ...
 
     async def bar(self, subject: str, at: int, /) -> Barred:
-        """Raise the subject's bar to `at` and read its index, in one atomic step (G3).
+        """Raise the subject's bar to `at`, or just above where it is, and read its index (G3).
 
-        The bar never falls, and is kept for a day.
+        One atomic step. The bar is kept for a day.
         """
         ...
 

@@ -74,9 +74,10 @@ if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KE
 return 1
 """
 _BAR = """
-local bar = tonumber(redis.call('GET', KEYS[2]) or '0')
-if tonumber(ARGV[1]) > bar then redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2]) end
-return {bar, redis.call('ZRANGE', KEYS[1], 0, -1)}
+local previous = tonumber(redis.call('GET', KEYS[2]) or '0')
+local bar = math.max(previous + 1, tonumber(ARGV[1]))
+redis.call('SET', KEYS[2], string.format('%.0f', bar), 'PX', ARGV[2])
+return {previous, bar, redis.call('ZRANGE', KEYS[1], 0, -1)}
 """
 # Redis names scripts by their SHA-1.
 _SHA = {
@@ -204,8 +205,8 @@ class RedisStore:
 
     async def bar(self, subject: str, at: int, /) -> Barred:
         """See `Store.bar`."""
-        previous, ids = await self._script(_BAR, self._index(subject), at, BAR_KEPT)
-        return Barred(int(previous), [id.decode() for id in ids])
+        previous, bar, ids = await self._script(_BAR, self._index(subject), at, BAR_KEPT)
+        return Barred(int(previous), int(bar), [id.decode() for id in ids])
 
     async def page(self, subject: str | None, after: str | None, limit: int, /) -> Page:
         """See `Store.page`."""

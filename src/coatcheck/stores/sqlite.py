@@ -138,14 +138,11 @@ class SQLiteStore:
         def write(db: sqlite3.Connection) -> Barred:
             with _transaction(db):
                 old = db.execute("SELECT at FROM coatcheck_bars WHERE subject = ?", (subject,))
-                previous = old.fetchone()
-                db.execute(
-                    "INSERT INTO coatcheck_bars VALUES (?, ?) "
-                    "ON CONFLICT (subject) DO UPDATE SET at = max(at, excluded.at)",
-                    (subject, at),
-                )
+                previous = (old.fetchone() or [0])[0]
+                bar = max(previous + 1, at)
+                db.execute("INSERT OR REPLACE INTO coatcheck_bars VALUES (?, ?)", (subject, bar))
                 ids = db.execute("SELECT id FROM coatcheck_sessions WHERE subject = ?", (subject,))
-                return Barred(previous[0] if previous else 0, [id for (id,) in ids])
+                return Barred(previous, bar, [id for (id,) in ids])
 
         return await self._run(write)
 
@@ -222,10 +219,11 @@ def _transaction(db: sqlite3.Connection) -> Generator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
+        db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
 
 
 def _load(db: sqlite3.Connection, id: str, *, unreadable: bool = False) -> Stored:

@@ -2,6 +2,6 @@
 
 from coatcheck.web.bearer import BearerTransport
 from coatcheck.web.cookie import CookieTransport
-from coatcheck.web.transport import Presented, Transport
+from coatcheck.web.transport import Transport
 
-__all__ = ["BearerTransport", "CookieTransport", "Presented", "Transport"]
+__all__ = ["BearerTransport", "CookieTransport", "Transport"]

@@ -15,7 +15,7 @@ from coatcheck.web.answers import Answer, answer
 from coatcheck.web.cookie import CookieTransport
 from coatcheck.web.gate import Arrival, Gate
 from coatcheck.web.transport import Transport
-from coatcheck.web.unseen import unseen
+from coatcheck.web.unseen import look, unseen
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -46,12 +46,13 @@ def session_of(connection: Connection) -> Session:
     """Return what `request.session` is, typed: Starlette knows it as a plain dict.
 
     Raises:
+        StoreUnavailable: it could not be loaded. Left alone, it becomes a 503.
         RuntimeError: no `SessionMiddleware` is around the application.
     """
     session = connection.scope.get("session")
     if not isinstance(session, Session):
         raise RuntimeError("no session here: add coatcheck's SessionMiddleware to the application")
-    return session
+    return look(session)
 
 
 class SessionMiddleware:
@@ -96,8 +97,7 @@ class SessionMiddleware:
             return
         peer = scope["client"][0] if scope.get("client") else None
         arrival = self._gate.arrive(scope["headers"], peer, scope.get("scheme", "http"))
-        token, holder, standing = arrival.presented
-        session = await self._sessions.admit(token, standing, holder=holder, client=arrival.client)
+        session = await self._sessions.admit(arrival.presented, client=arrival.client)
         session.state.is_activity = arrival.is_activity
         session.state.is_deliverable = arrival.transport is not None
         scope["session"] = unseen(session)
@@ -130,8 +130,8 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         """Pass a message of the application on; commit first when it starts the response."""
         if self._is_replaced:
-            # The client has its answer already. A stream is told to stop, as after a disconnect.
-            if message.get("more_body"):
+            # The client has its answer already. Who goes on is told to stop, as after a disconnect.
+            if message.get("more_body") or message["type"] == "websocket.send":
                 raise OSError("the session could not be saved; an error was answered instead")
             return
         if message["type"] in _STARTS and not self._has_started:
@@ -142,6 +142,7 @@ class _Exchange:
                     raise
                 return
             self._has_started = True
+            self._session.state.is_late = message["type"] == "http.response.start"
             if message["type"] != "websocket.close":
                 message = {**message, "headers": self._headers(message.get("headers", ()))}
         await self._send(message)
@@ -189,6 +190,6 @@ class _Exchange:
         return True
 
     async def _respond(self, kind: str, response: Answer) -> None:
-        headers = self._headers(response.headers)
+        headers = self._headers(self._gate.challenge(self._arrival, response))
         await self._send({"type": f"{kind}.start", "status": response.status, "headers": headers})
         await self._send({"type": f"{kind}.body", "body": response.body})

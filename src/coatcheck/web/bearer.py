@@ -1,15 +1,16 @@
 """Tokens in headers, for clients that are no browsers: `Authorization: Bearer` (RFC 6750 2.1)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from coatcheck.core.outcome import Cookies
 from coatcheck.core.policy import Policy
+from coatcheck.core.presented import Presented
 from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token
 from coatcheck.errors import ConfigurationError
-from coatcheck.web.transport import NOTHING, Headers, Presented
+from coatcheck.web.transport import Headers
 
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 
@@ -42,15 +43,20 @@ class BearerTransport:
         """Return the same for plain HTTP on this machine."""
         return replace(self, secure=False)
 
-    def read(self, headers: Iterable[tuple[bytes, bytes]], /) -> Presented:
+    @property
+    def challenge(self) -> bytes | None:
+        """Ask for a bearer token (RFC 6750 3)."""
+        return b"Bearer"
+
+    def read(self, headers: Iterable[tuple[bytes, bytes]], /) -> Sequence[Presented]:
         """Return the one bearer token; two headers are ambiguous, other schemes are not ours."""
         values = {value for name, value in headers if name == b"authorization"}
         bearers = [value for value in values if value[:7].lower() == b"bearer "]
         if not bearers:
-            return NOTHING
+            return ()
         if len(values) > 1:
-            return Presented(None, standing=Standing.AMBIGUOUS)
-        return Presented(Token.parse(bearers[0][7:].strip(b" ").decode("latin-1")))
+            return (Presented(None, standing=Standing.AMBIGUOUS),)
+        return (Presented(Token.parse(bearers[0][7:].strip(b" ").decode("latin-1"))),)
 
     def write(self, cookies: Cookies, mount: str, /) -> Headers:
         """Return one header: a client without a cookie jar has one token, so the new one wins."""

@@ -4,18 +4,20 @@ The rules for reading and writing are those of RFC 6265 as draft-ietf-httpbis-rf
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Literal
+from urllib.parse import quote
 
 from coatcheck.core.outcome import Cookies, Holder
 from coatcheck.core.policy import Policy
+from coatcheck.core.presented import Presented
 from coatcheck.core.standing import Standing
 from coatcheck.core.token import LENGTH, Token
 from coatcheck.errors import ConfigurationError
-from coatcheck.web.transport import NOTHING, Headers, Presented
+from coatcheck.web.transport import Headers
 
 MAX_HEADER = 16_384
 MAX_PAIRS = 256
@@ -77,8 +79,9 @@ class CookieTransport:
             raise ConfigurationError("same_site", "None needs secure=True")
         if self.partitioned and not self.secure:
             raise ConfigurationError("partitioned", "needs secure=True")
-        if self.max_age is not None and not timedelta(seconds=1) <= self.max_age <= _LONGEST_LIFE:
-            raise ConfigurationError("max_age", f"{self.max_age} is not 1 second to 400 days")
+        age = self.max_age
+        if age is not None and not _is_age(age):
+            raise ConfigurationError("max_age", f"{age} is no time of 1 second to 400 days")
 
     def check(self, policy: Policy, /) -> None:
         """Refuse a cookie that outlives every session."""
@@ -93,42 +96,51 @@ class CookieTransport:
             same_site=same_site, partitioned=False,
         )  # fmt: skip
 
-    def read(self, headers: Iterable[tuple[bytes, bytes]], /) -> Presented:
-        """Find the one session cookie; the anonymous one counts only without a signed-in one.
+    @property
+    def challenge(self) -> bytes | None:
+        """There is no authentication scheme for cookies."""
+        return None
 
-        A `Cookie` header over 16 KiB or of more than 256 pairs is malformed as a whole. Several
-        headers are one (RFC 9113 8.2.3); pairs are split at `;` alone, quotes mean nothing; names
-        are compared exactly. Different values for one name are ambiguous: the
-        order tells nothing (8.6).
+    def read(self, headers: Iterable[tuple[bytes, bytes]], /) -> Sequence[Presented]:
+        """Find the session cookies, the signed-in one first; the other counts if that opens none.
+
+        A `Cookie` header over 16 KiB or of more than 256 pairs is not read. Several headers are one
+        (RFC 9113 8.2.3); pairs are split at `;` alone, quotes mean nothing; names are compared
+        exactly. Different values for one name are ambiguous: the order tells nothing (8.6).
         """
         raw = b";".join(value for name, value in headers if name == b"cookie")
         if not raw:
-            return NOTHING
+            return ()
         if len(raw) > MAX_HEADER or raw.count(b";") >= MAX_PAIRS:
-            return Presented(None)
+            return (Presented(None, standing=Standing.UNREAD),)
         text = raw.decode("latin-1")
+        found: list[Presented] = []
         for holder in Holder:
             wanted = self._name_for(holder)
             if wanted in text and (values := _values(text, wanted)):
                 if len(values) > 1:
-                    return Presented(None, holder, Standing.AMBIGUOUS)
-                return Presented(Token.parse(values.pop()), holder)
-        return NOTHING
+                    found.append(Presented(None, holder, Standing.AMBIGUOUS))
+                else:
+                    found.append(Presented(Token.parse(values.pop()), holder))
+        return found
 
     def write(self, cookies: Cookies, mount: str, /) -> Headers:
         """Return one `Set-Cookie` for each cookie that changes."""
         headers: Headers = []
         for holder, token in cookies.items():
             name = self._name_for(holder)
-            line = f"{name}={token.reveal() if token else ''}; {self._attributes(token, mount)}"
+            line = (
+                f"{name}={token.reveal() if token else ''}; {self._attributes(name, token, mount)}"
+            )
             headers.append((b"set-cookie", line.encode("ascii")))
         return headers
 
     def _name_for(self, holder: Holder) -> str:
         return self.name if holder is Holder.SIGNED_IN else self.anonymous_name
 
-    def _attributes(self, token: Token | None, mount: str) -> str:
-        path = self.path or ("/" if self.name.startswith("__") or not mount else mount)
+    def _attributes(self, name: str, token: Token | None, mount: str) -> str:
+        # The mount may hold what the client sent in the URL, decoded.
+        path = self.path or ("/" if name.startswith("__Host-") else quote(mount) or "/")
         parts = [f"Path={path}"]
         if self.domain:
             parts.append(f"Domain={self.domain}")
@@ -179,8 +191,12 @@ def _values(text: str, wanted: str) -> set[str]:
     return found
 
 
+def _is_age(age: object) -> bool:
+    return isinstance(age, timedelta) and timedelta(seconds=1) <= age <= _LONGEST_LIFE
+
+
 def _check_domain(domain: str) -> None:
-    if len(domain) > 253 or not _DOMAIN.fullmatch(domain):
+    if len(domain) > 253 or not _DOMAIN.fullmatch(domain) or domain[-1].isdigit():
         raise ConfigurationError("domain", f"{domain!r} is no domain name in lower case")
     try:
         ip_address(domain)

@@ -9,12 +9,14 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from coatcheck.core.policy import Policy
+from coatcheck.core.presented import Presented
 from coatcheck.core.record import Client
 from coatcheck.core.session import Session
 from coatcheck.web.agent import family
+from coatcheck.web.answers import Answer
 from coatcheck.web.caching import protect
 from coatcheck.web.proxy import Peer, Proxies
-from coatcheck.web.transport import NOTHING, Headers, Presented, Transport
+from coatcheck.web.transport import Headers, Transport
 
 _log = logging.getLogger("coatcheck")
 
@@ -28,7 +30,7 @@ class Arrival(NamedTuple):
     """
 
     transport: Transport | None
-    presented: Presented
+    presented: Sequence[Presented]
     client: Client
     is_activity: bool
 
@@ -71,7 +73,7 @@ class Gate:
             elif name in (b"sec-purpose", b"purpose"):
                 purpose = value
         transport = self._carrier(resolved)
-        presented = transport.read(headers) if transport else NOTHING
+        presented = transport.read(headers) if transport else ()
         client = Client(resolved.address, family(agent.decode("latin-1")))
         return Arrival(transport, presented, client, b"prefetch" not in purpose)
 
@@ -88,6 +90,14 @@ class Gate:
             return headers
         written = transport.write(state.cookies, mount.rstrip("/"))
         return protect(headers, vary=transport.vary, hands_over=bool(written)) + written
+
+    @staticmethod
+    def challenge(arrival: Arrival, answer: Answer) -> Headers:
+        """Return the headers of one of the library's answers."""
+        challenge = arrival.transport.challenge if arrival.transport else None
+        if answer.status != 401 or challenge is None:
+            return answer.headers
+        return [*answer.headers, (b"www-authenticate", challenge)]
 
     def _carrier(self, peer: Peer) -> Transport | None:
         if peer.secure or not self._transport.secure:

@@ -30,6 +30,10 @@ class Peer(NamedTuple):
     is_local: bool
 
 
+# What a proxy adds to a request that it passes on.
+_TRACES = (b"x-forwarded-", b"forwarded", b"x-real-ip", b"via")
+
+
 class Proxies:
     """The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; nobody else's are.
 
@@ -58,7 +62,7 @@ class Proxies:
         for name, value in headers:
             if name in forwarded:
                 forwarded[name].append(value)
-            is_direct = is_direct and not name.startswith((b"x-forwarded-", b"forwarded"))
+            is_direct = is_direct and not name.startswith(_TRACES)
         if not self._trusts(peer):
             return Peer(peer, secure, is_direct and _is_loopback(peer))
         address = peer
@@ -67,7 +71,7 @@ class Proxies:
                 break
         protocols = _items(forwarded[b"x-forwarded-proto"])
         if protocols:
-            secure = protocols[-1].lower() == "https"
+            secure = protocols[-1].lower() in ("https", "wss")
         return Peer(address, secure, _is_loopback(address))
 
     def _trusts(self, address: str | None) -> bool:

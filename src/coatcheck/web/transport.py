@@ -1,32 +1,14 @@
 """What every way of carrying a token does: read it from a request, write it to a response."""
 
-from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
-from coatcheck.core.outcome import Cookies, Holder
+from coatcheck.core.outcome import Cookies
 from coatcheck.core.policy import Policy
-from coatcheck.core.standing import Standing
-from coatcheck.core.token import Token
+from coatcheck.core.presented import Presented
 
 Headers = list[tuple[bytes, bytes]]
 """Lower-case names and values, as ASGI has them."""
-
-
-class Presented(NamedTuple):
-    """What a request presented.
-
-    Attributes:
-        token: the token, if it was well-formed.
-        holder: in whose place it came.
-        standing: where there is no token, why: `NONE`, `MALFORMED` or `AMBIGUOUS`.
-    """
-
-    token: Token | None
-    holder: Holder = Holder.SIGNED_IN
-    standing: Standing = Standing.MALFORMED
-
-
-NOTHING = Presented(None, standing=Standing.NONE)
 
 
 class Transport(Protocol):
@@ -54,8 +36,13 @@ class Transport(Protocol):
         """Return the same transport for plain HTTP on the developer's own machine."""
         ...
 
-    def read(self, headers: Iterable[tuple[bytes, bytes]], /) -> Presented:
-        """Return what a request presents. Never raises, whatever is sent."""
+    @property
+    def challenge(self) -> bytes | None:
+        """The `WWW-Authenticate` of a 401 (RFC 9110 15.5.2), where there is a scheme for it."""
+        ...
+
+    def read(self, headers: Iterable[tuple[bytes, bytes]], /) -> Sequence[Presented]:
+        """Return what a request presents, what counts first first. Never raises."""
         ...
 
     def write(self, cookies: Cookies, mount: str, /) -> Headers:

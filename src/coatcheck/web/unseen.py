@@ -22,7 +22,7 @@ class Unseen(Session):
     def __getattribute__(self, name: str) -> Any:
         if name == "state":
             return super().__getattribute__(name)
-        _look(self)
+        look(self)
         return getattr(self, name)
 
     def __repr__(self) -> str:
@@ -30,25 +30,43 @@ class Unseen(Session):
 
 
 def unseen(session: Session) -> Session:
-    """Return `session` itself, not looked at."""
-    session.state.is_seen = False
+    """Return `session` itself, not looked at. Its data is put away, so that nothing can see it."""
+    state = session.state
+    state.is_seen, state.unseen = False, dict(session)
+    dict.clear(session)
     session.__class__ = Unseen
     return session
 
 
-def _look(session: Session) -> None:
+def look(session: Session) -> Session:
+    """Return `session`, looked at.
+
+    Raises:
+        StoreUnavailable: it could not be loaded.
+        RuntimeError: the response has started, without saying that it depends on the session.
+    """
     state = session.state
+    if state.unseen is None:
+        return session
+    if state.is_late:
+        raise RuntimeError(
+            "the session is looked at for the first time after the response started, which may be "
+            "cached by now: look at it before, as in `session = request.session; len(session)`"
+        )
     state.is_seen = True
     if state.failure is not None:
         raise state.failure
     session.__class__ = Session
+    dict.update(session, state.unseen)
+    state.unseen = None
+    return session
 
 
 def _watch(name: str) -> None:
     """Make a special method a look; Python does not ask `__getattribute__` for those."""
 
     def looked_at(self: Session, *arguments: Any) -> Any:
-        _look(self)
+        look(self)
         return getattr(Session, name)(self, *arguments)
 
     setattr(Unseen, name, looked_at)
