@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from coatcheck import SQLiteStore
 from coatcheck.testing import make_record
@@ -16,7 +17,7 @@ def save(store: SQLiteStore, times: int = 10) -> None:
 
 def opened(path: str) -> int:
     """Return how often this process has a file open."""
-    fds = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+    fds = Path("/proc/self/fd").iterdir()
     return sum(os.path.realpath(fd) == path for fd in fds)
 
 
@@ -31,26 +32,13 @@ def fork(path: str) -> None:
     """Save in a child, and tell how many connections that took."""
     store = SQLiteStore(path)
     save(store)
-    before = opened(path)
     if os.fork() == 0:
+        before = opened(path)
         save(store)
         print(opened(path) - before, flush=True)
         os._exit(0)
     os.wait()
     save(store)
-
-
-def family(path: str) -> None:
-    """Save in a parent and three children at once."""
-    store = SQLiteStore(path)
-    children = [os.fork() or child(store) for _ in range(3)]
-    save(store, 50)
-    print([os.waitpid(pid, 0)[1] for pid in children])
-
-
-def child(store: SQLiteStore) -> int:
-    save(store, 50)
-    os._exit(0)
 
 
 def leave(path: str) -> None:
@@ -79,7 +67,7 @@ def serve(store: SQLiteStore) -> None:
 
 
 PARTS: dict[str, Callable[[str], None]] = {
-    part.__name__: part for part in (start, fork, family, leave, close)
+    part.__name__: part for part in (start, fork, leave, close)
 }
 
 if __name__ == "__main__":

@@ -26,12 +26,14 @@ class Proxy:
     """Listens on `port`; `losses` are taken in their order.
 
     Attributes:
+        commands: what clients sent, by Redis's own names.
         echoed: answers that are sent a second time, so that later ones come one too late.
     """
 
     redis_port: int
     port: int = 0
     losses: list[Loss] = field(default_factory=list[Loss])
+    commands: list[str] = field(default_factory=list[str])
     echoed: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
@@ -55,6 +57,7 @@ class Proxy:
         finally:
             for end in (writer, commands):
                 end.close()
+            for end in (writer, commands):
                 with contextlib.suppress(ConnectionError):
                     await end.wait_closed()
 
@@ -67,6 +70,7 @@ class Proxy:
     ) -> bool:
         """Pass one command and its answer on; tell whether the connection goes on."""
         raw, words = await _command(reader)
+        self.commands.append(words[0].upper().decode())
         loss = self._loss(words)
         if loss is None or loss.applied:
             commands.write(raw)

@@ -4,6 +4,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 import redis.asyncio
@@ -153,5 +154,5 @@ async def test_a_record_under_anothers_key_is_refused(
         await store.load(records[1].id)
 
 
-def connected(server: Server) -> redis.asyncio.Redis:
+def connected(server: Server) -> Any:
     return redis.asyncio.Redis(port=server.port)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from coatcheck import store_from_url
+from coatcheck import Happened, store_from_url
 from coatcheck.errors import StoreUnavailable
 from coatcheck.testing import Clock
 from tests.chaos.proxy import Loss, Proxy, proxy
@@ -246,6 +246,7 @@ async def test_a_login_moves_the_cart_whichever_of_its_writes_is_lost(
     assert await setup.good.sessions.count() == 1
     assert await setup.good.sessions.count("alice") == 1
     assert await setup.good.sessions.count("bob") == 0
+    assert setup.shop.happened(Happened.ENDED) == 1
 
 
 @EITHER
@@ -302,16 +303,16 @@ async def test_activity_that_was_not_recorded_harms_no_request(setup: Setup, app
 
 
 @EITHER
-@pytest.mark.parametrize("what", ["bar", "end", "delist"])
+@pytest.mark.parametrize(("what", "times"), [("bar", 1), ("end", 1), ("end", 2), ("delist", 1)])
 async def test_an_end_all_that_returns_has_ended_all(
-    setup: Setup, what: str, applied: bool
+    setup: Setup, what: str, times: int, applied: bool
 ) -> None:
     """It may raise; then it is to be called again (G3).
 
     Fails when an entry is removed before its record is ended, or a failed end is passed over.
     """
     cookies = [(await setup.good.send("/login/alice")).cookie for _ in range(2)]
-    setup.between.losses.append(Loss(what, applied))
+    setup.between.losses += [Loss(what, applied)] * times
     try:
         await setup.shop.sessions.end_all("alice")
     except StoreUnavailable:

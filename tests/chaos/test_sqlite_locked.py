@@ -1,6 +1,7 @@
 """Other connections, threads, processes and forked children at the same SQLite file."""
 
 import asyncio
+import gc
 import sqlite3
 import subprocess
 import sys
@@ -28,10 +29,10 @@ def path(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def locked(path: Path) -> Generator[sqlite3.Connection]:
+def locked(path: Path, how: str = "IMMEDIATE") -> Generator[sqlite3.Connection]:
     """Hold the write lock, as another process in the midst of a transaction does."""
     other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+    other.execute(f"BEGIN {how}")
     try:
         yield other
     finally:
@@ -73,12 +74,10 @@ async def test_a_request_that_waits_for_the_lock_holds_the_event_loop_up_only_sh
     assert await gap_with(path, 1) < 0.25
 
 
-@pytest.mark.xfail(
-    strict=True, reason="each waiting request holds the event loop up for 50 ms, one after another"
-)
 async def test_many_requests_that_wait_for_the_lock_hold_the_event_loop_up_no_longer(
     path: Path,
 ) -> None:
+    """Fails when each of them lets SQLite wait: the event loop is held up by one after another."""
     assert await gap_with(path, 20) < 0.25
 
 
@@ -86,7 +85,7 @@ async def test_reads_do_not_wait_for_a_writer(path: Path) -> None:
     """Fails without write-ahead logging."""
     store, record = SQLiteStore(path), make_record()
     await store.save(record, None)
-    with locked(path) as other:
+    with locked(path, "EXCLUSIVE") as other:
         other.execute("DELETE FROM coatcheck_sessions")
         start = time.perf_counter()
         assert await store.load(record.id) == record
@@ -105,7 +104,8 @@ async def test_a_lock_that_stays_is_unavailable(
     store, record = SQLiteStore(path), make_record()
     with locked(path):
         with pytest.raises(StoreUnavailable, match="locked"):
-            await store.save(record, None)
+            async with asyncio.timeout(10):
+                await store.save(record, None)
         assert await store.load(record.id) is None
     await store.save(record, None)
     assert await store.load(record.id) == record
@@ -126,35 +126,46 @@ def test_a_thread_waits_for_the_lock_too(path: Path) -> None:
     finish(store.close())
 
 
-def test_a_thread_for_each_request_leaks_no_connection(path: Path) -> None:
+def test_a_thread_for_each_request_leaves_no_connection_open(path: Path) -> None:
     """Fails when a connection outlives the thread that it was opened for."""
-    sessions = BlockingSessions(SQLiteStore(path))
-    before = opened(str(path))
-
-    def request() -> None:
-        session = sessions.open(None)
-        session["seen"] = True
-        sessions.commit(session)
-
-    for _ in range(10):
-        threads = [threading.Thread(target=request) for _ in range(8)]
-        for thread in threads:
+    sessions, log = BlockingSessions(SQLiteStore(path)), f"{path}-wal"
+    request(sessions)
+    gc.disable()  # what only the collector finds would be open for a while
+    try:
+        before = opened(log)
+        for _ in range(20):
+            thread = threading.Thread(target=request, args=(sessions,))
             thread.start()
-        for thread in threads:
             thread.join()
-    assert sessions.count() == 80
-    assert opened(str(path)) <= before + 8
-    sessions.close()
-    assert opened(str(path)) == 0
+        assert opened(log) == before
+    finally:
+        gc.enable()
+        sessions.close()
+    assert sessions.count() == 21
 
 
+def request(sessions: BlockingSessions) -> None:
+    session = sessions.open(None)
+    session["seen"] = True
+    sessions.commit(session)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="SQLite does not wait for a lock to turn a file to write-ahead logging"
+)
 def test_many_processes_may_open_a_new_file_at_once(path: Path) -> None:
-    """Fails when the schema is created without waiting for whoever else is creating it."""
+    """Somebody else is creating it already, so that every one of them meets a lock.
+
+    Fails when opening does not wait for whoever else opens.
+    """
     with ExitStack() as stack:
         starters = [stack.enter_context(running("start", path)) for _ in range(8)]
         assert [said(starter) for starter in starters] == ["ready"] * 8
-        for starter in starters:
-            tell(starter)
+        with locked(path) as other:
+            for starter in starters:
+                tell(starter)
+            time.sleep(0.2)
+            other.execute("COMMIT")
         assert [starter.wait(30) for starter in starters] == [0] * 8
     assert count(path) == 80
 
@@ -167,21 +178,13 @@ def test_a_forked_child_opens_a_connection_of_its_own(path: Path) -> None:
     assert count(path) == 30
 
 
-def test_a_parent_and_its_children_lose_nothing(path: Path) -> None:
-    """Fails when children go on with their parent's connection."""
-    with running("family", path) as parent:
-        assert said(parent) == "[0, 0, 0]"
-    assert count(path) == 200
-
-
-@pytest.mark.xfail(
-    strict=True,
-    reason="a child inherits SQLite's notes of its parent's locks, but not the locks: the parent's "
-    "last close removes the write-ahead log that the child goes on with",
-)
 @pytest.mark.parametrize("end", ["leave", "close"])
 def test_a_child_that_outlives_its_parents_connection_loses_nothing(path: Path, end: str) -> None:
-    """Fails when a connection that was open at the fork is closed by the parent."""
+    """A child inherits SQLite's notes of its parent's locks, but not the locks.
+
+    Fails when a connection is open at the fork: the parent's last close then removes the
+    write-ahead log that the child goes on with.
+    """
     with running(end, path) as parent:
         if end == "leave":
             parent.wait(30)

@@ -1,6 +1,6 @@
-"""A process of its own that changes one session again and again.
+"""A process of its own that changes sessions again and again, ten requests at a time.
 
-Reads the store's URL, the token, its own name and how many times from its input, says `ready`,
+Reads the store's URL, the tokens, its own name and how many times from its input, says `ready`,
 and starts with the next line. It says how many changes were acknowledged, and what went wrong.
 """
 
@@ -15,14 +15,14 @@ from tests.chaos.shop import increment
 AT_ONCE = 10
 
 
-async def work(url: str, token: Token, name: str, times: int) -> tuple[int, list[str]]:
+async def work(url: str, tokens: list[Token], name: str, times: int) -> tuple[int, list[str]]:
     sessions = Sessions(store_from_url(url))
     problems: list[str] = []
     acknowledged = 0
 
     async def change(number: int) -> None:
         nonlocal acknowledged
-        session = await sessions.open(token)
+        session = await sessions.open(tokens[number % len(tokens)])
         if session.subject is None:
             return
         session.edit(increment)
@@ -42,9 +42,8 @@ async def work(url: str, token: Token, name: str, times: int) -> tuple[int, list
 
 
 if __name__ == "__main__":
-    url, text, name, times = json.loads(sys.stdin.readline())
-    token = Token.parse(text)
-    assert token is not None
+    url, texts, name, times = json.loads(sys.stdin.readline())
+    tokens = [token for text in texts if (token := Token.parse(text))]
     print("ready", flush=True)
     sys.stdin.readline()
-    print(json.dumps(asyncio.run(work(url, token, name, times))))
+    print(json.dumps(asyncio.run(work(url, tokens, name, times))))

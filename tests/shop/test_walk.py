@@ -3,29 +3,62 @@
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.servers import Server
+from examples.shop import walk
+from examples.shop.clock import ShopClock
+from tests.servers import Server, free_port
 
-STEPS = 29
+
+def run_walk(store: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "examples.shop.walk"],
+        env={**os.environ, "STORE": store},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
 def test_the_walk_through(kind: str, redis: Server, tmp_path: Path) -> None:
     """Fails when any step does not hold: the programme says which one."""
     url = f"redis://127.0.0.1:{redis.port}/2" if kind == "redis" else f"sqlite:///{tmp_path}/w.db"
-    done = subprocess.run(
-        [sys.executable, "-m", "examples.shop.walk"],
-        env={**os.environ, "STORE": url},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_walk(url)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (
-        len([line for line in done.stdout.splitlines() if line.lstrip()[:2].strip().isdigit()])
-        >= STEPS
-    )
+    assert "All 29 steps went as they should." in done.stdout
+
+
+def test_a_step_that_does_not_hold_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Here no time passes in the shop, so the session is still there after half an hour."""
+
+    def stand_still(clock: ShopClock, by: timedelta) -> None:
+        pass
+
+    monkeypatch.setattr(ShopClock, "advance", stand_still)
+    monkeypatch.setenv("STORE", f"sqlite:///{tmp_path}/w.db")
+    assert walk.main() == 1
+    said = capsys.readouterr().out
+    assert "  step 8, GET /cart: status 401\n" in said
+    assert "steps went as they should" not in said
+
+
+def test_a_store_that_is_away_is_named() -> None:
+    port = free_port()
+    done = run_walk(f"redis://user:brass@127.0.0.1:{port}/0")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("The session store cannot be used: Redis: ConnectionError")
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert "brass" not in done.stderr
+
+
+def test_a_store_that_one_process_has_for_itself_is_refused() -> None:
+    done = run_walk("memory:")
+    sentence = "The shop did not open: 3 servers cannot share memory:, the memory of one process.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", sentence)
