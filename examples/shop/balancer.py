@@ -1,6 +1,6 @@
 """A round-robin load balancer: passes bytes on, and trusts nothing a client says about itself.
 
-It speaks to the servers through httpx's transport and not its client: a client would keep one
+It speaks to the servers through httpx2's transport and not its client: a client would keep one
 visitor's cookies for the next, follow redirects and unpack bodies; a balancer does none of it.
 """
 
@@ -8,7 +8,7 @@ import itertools
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-import httpx
+import httpx2
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
@@ -45,8 +45,8 @@ class Balancer:
         self._servers = tuple(servers)
         self._turn = itertools.count()
         # A connection is let go before the server does it: a request must not meet a closed one.
-        limits = httpx.Limits(max_connections=None, keepalive_expiry=KEPT_OPEN / 2)
-        self._transport = httpx.AsyncHTTPTransport(limits=limits)
+        limits = httpx2.Limits(max_connections=None, keepalive_expiry=KEPT_OPEN / 2)
+        self._transport = httpx2.AsyncHTTPTransport(limits=limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or live through the process's start and end."""
@@ -67,30 +67,30 @@ class Balancer:
             response = await self._forward(scope, receive)
         except ClientGoneError:
             return
-        except httpx.TransportError as failure:
-            status = 504 if isinstance(failure, httpx.ReadTimeout) else 502
+        except httpx2.TransportError as failure:
+            status = 504 if isinstance(failure, httpx2.ReadTimeout) else 502
             refusal = JSONResponse({"error": "no shop server answered"}, status_code=status)
             await refusal(scope, receive, send)
         else:
             await _relay(response, send)
 
-    async def _forward(self, scope: Scope, receive: Receive) -> httpx.Response:
-        """Return the first answer; raises httpx.ConnectError when every server is down."""
+    async def _forward(self, scope: Scope, receive: Receive) -> httpx2.Response:
+        """Return the first answer; raises httpx2.ConnectError when every server is down."""
         first = next(self._turn) % len(self._servers)
         *others, last = self._servers[first:] + self._servers[:first]
         for server in others:
             try:
                 return await self._ask(server, scope, receive)
-            except (httpx.ConnectError, httpx.ConnectTimeout):
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 continue
         return await self._ask(last, scope, receive)
 
-    async def _ask(self, server: str, scope: Scope, receive: Receive) -> httpx.Response:
+    async def _ask(self, server: str, scope: Scope, receive: Receive) -> httpx2.Response:
         query: bytes = scope["query_string"]
         target = scope["raw_path"] + (b"?" + query if query else b"")
         content = _body(receive) if _BODY & dict(scope["headers"]).keys() else None
         extras = {"target": target, "timeout": _TIMEOUT}
-        request = httpx.Request(
+        request = httpx2.Request(
             scope["method"], server, headers=_onward(scope), content=content, extensions=extras
         )
         return await self._transport.handle_async_request(request)
@@ -127,7 +127,7 @@ async def _body(receive: Receive) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
 
 
-async def _relay(response: httpx.Response, send: Send) -> None:
+async def _relay(response: httpx2.Response, send: Send) -> None:
     headers = _end_to_end(response.headers.raw)
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     try:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-import httpx
+import httpx2
 
 from examples.shop.served_by import HEADER
 
@@ -48,7 +48,7 @@ class Browser:
     """One person's browser at `url`; two of them share nothing."""
 
     def __init__(self, url: str, agent: str = FIREFOX) -> None:
-        self._client = httpx.Client(base_url=url, headers={"User-Agent": agent}, timeout=20)
+        self._client = httpx2.Client(base_url=url, headers={"User-Agent": agent}, timeout=20)
 
     def __enter__(self) -> Self:
         return self

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import IO, Final, Self
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 
 from examples.shop.child import Child
 from examples.shop.clock import VARIABLE
@@ -67,7 +67,7 @@ class Fleet:
         self._wait("balancer", self.url)
 
     def _launch(self, name: str, module: str, url: str, *arguments: str) -> None:
-        port = str(httpx.URL(url).port)
+        port = str(httpx2.URL(url).port)
         self.children[name] = Child(
             module, "--port", port, *arguments, environment=self._environment, log=self._log
         )
@@ -99,6 +99,6 @@ def _url(port: int) -> str:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url + "/health", timeout=1).is_success
-    except httpx.TransportError:
+        return httpx2.get(url + "/health", timeout=1).is_success
+    except httpx2.TransportError:
         return False

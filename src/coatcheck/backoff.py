@@ -17,7 +17,7 @@ async def back_off(attempt: int) -> int:
     Raises:
         StoreUnavailable: it is no use any more.
     """
-    if attempt >= ATTEMPTS:
+    if attempt + 1 >= ATTEMPTS:
         raise StoreUnavailable("the session is written faster than this request can follow")
     if attempt > 0:
         await pause(random() * min(0.02, 0.001 * attempt))  # noqa: S311 - jitter, not a secret

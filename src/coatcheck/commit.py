@@ -156,6 +156,7 @@ class Commit:
         if isinstance(change.privilege, SignIn) and verdict in (Verdict.COPY, Verdict.EMPTY):
             if verdict is Verdict.COPY and isinstance(found, Record):
                 content = rebased(change, found, self._settings)[0]
+                await self._end_if_barred(base)
             else:
                 self._parts.tell(Happened.DROPPED, base.id, base.subject)
                 content = own(change, self._settings)
@@ -170,6 +171,17 @@ class Commit:
             raise Unauthenticated("the session ended while this request ran")
         self._parts.tell(Happened.SUPERSEDED, base.id, base.subject)
         raise Superseded("the session changed its privileges or moved on while this request ran")
+
+    async def _end_if_barred(self, base: Record) -> None:
+        """End the session a sign-in leaves behind, if this request ended all of its subject's.
+
+        It was kept in the hands that this request knew, and changed them since.
+        """
+        bar = self._state.bar
+        if bar is not None and bar[0] == base.subject:
+            tombstone = Tombstone.of(base.id, Ended.END_ALL, self._parts.clock.now())
+            await writes.end(self._store, tombstone)
+            await writes.delist(self._store, base.subject, base.id)
 
     async def _create(self, content: bytes, sign_in: SignIn | None) -> Outcome:
         await self._correct_time()

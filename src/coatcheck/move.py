@@ -10,7 +10,7 @@ from coatcheck.core.record import Ended, Record, Stored, Tombstone
 from coatcheck.core.state import State
 from coatcheck.core.verdict import Verdict, decide
 from coatcheck.creation import Created, create, take_back
-from coatcheck.errors import Superseded, Unauthenticated, Undecodable
+from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated, Undecodable
 from coatcheck.parts import Parts
 from coatcheck.stores.protocol import Conflict
 
@@ -18,11 +18,14 @@ from coatcheck.stores.protocol import Conflict
 async def move(parts: Parts, state: State, change: Change, sign_in: SignIn) -> Created:
     """Create and list the new session, then close the old one in the version copied (P3).
 
-    Whatever goes wrong in between, the new session is taken back and the old one stays.
+    Whatever goes wrong in between, the new session is taken back and the old one stays; except when
+    nobody can tell whether the old one is closed, as then the new one may be all there is.
     """
     new = await create(parts, state, change.content, sign_in)
     try:
         return await _close(parts, state, change, sign_in, new)
+    except StoreUnavailable:
+        raise
     except BaseException:
         await take_back(parts, new.record)
         raise

@@ -20,7 +20,7 @@ from coatcheck.core.session import Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing, judge
 from coatcheck.core.state import State
-from coatcheck.core.token import Token
+from coatcheck.core.token import Token, same
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.parts import Parts, log
 from coatcheck.stores.protocol import Store
@@ -242,10 +242,18 @@ class Sessions:
                 keep.state.bar = (subject, barred.bar)
         ended = 0
         for id in barred.ids:
-            if keep is None or id != keep.id:
+            if keep is None or not await self._is_kept(keep, id):
                 ended += await self._end(id, subject, Ended.END_ALL)
         self._parts.tell(Happened.ALL_ENDED, None, subject, count=ended)
         return ended
+
+    async def _is_kept(self, keep: Session, id: str) -> bool:
+        """Tell whether `id` is `keep`, and still in the hands that this request knows."""
+        base = keep.state.base
+        if base is None or base.id != id:
+            return False
+        stored = await self._store.load(id)
+        return isinstance(stored, Record) and same(stored.lineage_digest, base.lineage_digest)
 
     async def list(self, subject: str) -> Infos:
         """Return a user's live sessions, the most recently seen first."""

@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-import httpx
+import httpx2
 from playwright.sync_api import expect
 
 from examples.shop.browser import SIGNED_IN
@@ -68,7 +68,7 @@ def test_three_servers_fill_one_cart_and_a_reload_finds_all_of_it(
     servers: set[str] = set()
     for product in ("Enamel mug", "Lambswool scarf", "Storm lantern"):
         servers.add(tab.put_in(product).server)
-        httpx.get(fleet.url + "/health")  # others use the shop as well, and take their turns
+        httpx2.get(fleet.url + "/health")  # others use the shop as well, and take their turns
     assert servers == {"A", "B", "C"}
     tab.reload()
     expect(tab.who).to_have_text("Hello, alice")

@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-import httpx
+import httpx2
 
 from coatcheck import Event, Happened, Policy, Session, Sessions, Store, Token
 from coatcheck.core.events import Listener
@@ -18,7 +18,7 @@ Action = Callable[[Sessions, Session, list[str]], Awaitable[object]]
 class Answer:
     """A response, and what it does to the client's cookies."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx2.Response) -> None:
         self.status = response.status_code
         self.headers = response.headers
         self.body: Any = response.json() if response.content else None
@@ -63,8 +63,8 @@ class Shop:
         listener = on_event or self.events.append
         self.sessions = Sessions(store, clock=clock, policy=policy, on_event=listener)
         self._gates: dict[str, tuple[asyncio.Event, asyncio.Event]] = {}
-        self._client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(SessionMiddleware(self._serve, sessions=self.sessions)),
+        self._client = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(SessionMiddleware(self._serve, sessions=self.sessions)),
             base_url="https://shop.test",
         )
 

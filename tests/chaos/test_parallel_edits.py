@@ -105,7 +105,7 @@ async def test_who_cannot_get_through_is_refused_and_not_lost(
     """Fails when the bound on attempts ends in an answer of 200."""
     cookie = (await shop.send("/login/alice")).cookie
     held = [await shop.hold("/count", cookie) for _ in range(10)]
-    monkeypatch.setattr("coatcheck.commit.ATTEMPTS", 1)
+    monkeypatch.setattr("coatcheck.backoff.ATTEMPTS", 1)
     answers = await asyncio.gather(*(request.finish() for request in held))
     assert Counter(answer.status for answer in answers) == {200: 1, 503: 9}
     assert (await shop.send("/read", cookie)).body["data"] == {"count": 1}

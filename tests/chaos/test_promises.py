@@ -60,7 +60,7 @@ async def test_only_open_and_commit_ask_the_store(store: Store, clock: Clock) ->
 
     session = await sessions.open(token)
     assert used == ["load"]
-    for name in set(dir(session)) - set(dir(dict)) - {"intents"}:
+    for name in set(dir(session)) - set(dir(dict)) - {"state"}:
         getattr(session, name)
     session["cart"] = {"apple": 1}
     session.edit(lambda data: data.update(seen=True))

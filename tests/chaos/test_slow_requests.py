@@ -224,9 +224,6 @@ async def test_the_end_all_of_a_sign_in_does_not_refuse_itself(shop: Shop) -> No
     assert len(await shop.sessions.list("alice")) == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the second bar is not taken for the request's own, as the first is newer"
-)
 async def test_the_end_all_of_a_sign_in_may_be_repeated(shop: Shop, clock: Clock) -> None:
     """As it is when the first one was not answered.
 
@@ -242,12 +239,6 @@ async def test_the_end_all_of_a_sign_in_may_be_repeated(shop: Shop, clock: Clock
     assert len(await sessions.list("alice")) == 1
 
 
-SPARED = pytest.mark.xfail(
-    strict=True, reason="`keep` spares an id, whoever's token opens it by now, not a lineage"
-)
-
-
-@SPARED
 async def test_a_sign_in_that_ends_all_others_spares_no_other_lineage_of_its_session(
     shop: Shop,
 ) -> None:
@@ -263,7 +254,6 @@ async def test_a_sign_in_that_ends_all_others_spares_no_other_lineage_of_its_ses
     assert await seen_by(shop, thief) == nothing()
 
 
-@SPARED
 async def test_end_all_others_spares_no_other_lineage_of_its_session(shop: Shop) -> None:
     """The same, where the owner does not sign in again."""
     stolen = await shop.send("/login/alice")

@@ -150,9 +150,6 @@ def request(sessions: BlockingSessions) -> None:
     sessions.commit(session)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="SQLite does not wait for a lock to turn a file to write-ahead logging"
-)
 def test_many_processes_may_open_a_new_file_at_once(path: Path) -> None:
     """Somebody else is creating it already, so that every one of them meets a lock.
 

@@ -33,7 +33,7 @@ async def work(url: str, tokens: list[Token], name: str, times: int) -> tuple[in
         except CoatcheckError as error:
             problems.append(repr(error))
         else:
-            acknowledged += not session.intents.is_gone
+            acknowledged += not session.state.is_gone
 
     for start in range(0, times, AT_ONCE):
         await asyncio.gather(*map(change, range(start, start + AT_ONCE)))

@@ -161,7 +161,7 @@ async def test_clearing_is_meant(sessions: Sessions) -> None:
 async def test_what_is_written_after_a_sign_in_belongs_to_who_signed_in(
     store: Store, clock: Clock
 ) -> None:
-    """P5, P6: of a session that ended meanwhile nothing moves; what comes after the sign-in stays."""
+    """P5, P6: of a session that ended meanwhile nothing moves; what comes after does."""
     events: list[Event] = []
     sessions = Sessions(store, clock=clock, on_event=events.append)
     browser = Browser(sessions)

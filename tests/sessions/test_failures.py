@@ -49,7 +49,8 @@ async def test_a_sign_in_that_cannot_close_the_old_session_leaves_no_new_one(
     with pytest.raises(answer):
         await sessions.commit(session)
     store.on_end = None
-    assert (await sessions.list("alice"), await sessions.count()) == ([], 1)
+    in_doubt = answer is StoreUnavailable  # the old session may be closed, then the new has it all
+    assert await sessions.count() == (2 if in_doubt else 1)
     assert await browser.see() == (None, {"cart": 1})
 
 

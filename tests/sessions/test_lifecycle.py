@@ -462,7 +462,7 @@ async def test_each_thing_that_happens_is_told_once(store: Store, clock: Clock) 
     await browser.finish(session)
     late["cart"] = 2
     await browser.finish(late)
-    browser.jar[Holder.SIGNED_IN] = Token.mint(bytes)
+    browser.jar = {Holder.SIGNED_IN: Token.mint(bytes)}
     await browser.see()
     told = [(event.kind.value, event.subject, *event.facts.values()) for event in events]
     assert told == [

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Generator
 
-import httpx
+import httpx2
 import pytest
 
 from tests.servers import Server, free_port
@@ -29,28 +29,28 @@ def origins() -> Generator[list[Origin]]:
 
 
 @pytest.fixture
-def client(origins: list[Origin]) -> Generator[httpx.Client]:
+def client(origins: list[Origin]) -> Generator[httpx2.Client]:
     """A client of a balancer before the three origins."""
     port = free_port()
     command = [sys.executable, "-m", "examples.shop.balancer", "--port", str(port)]
     balancer = Server([*command, *(origin.url for origin in origins)], port)
     balancer.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
         yield client
     balancer.stop()
 
 
-def test_requests_go_round(client: httpx.Client) -> None:
+def test_requests_go_round(client: httpx2.Client) -> None:
     assert [client.get("/").text for _ in range(6)] == ["A", "B", "C", "A", "B", "C"]
 
 
-def test_a_server_that_is_down_is_skipped(client: httpx.Client, origins: list[Origin]) -> None:
+def test_a_server_that_is_down_is_skipped(client: httpx2.Client, origins: list[Origin]) -> None:
     assert [client.get("/").text for _ in range(3)] == ["A", "B", "C"]
     origins[1].stop()
     assert [client.post("/", content=b"x").text for _ in range(6)] == list("ACCACC")
 
 
-def test_with_every_server_down_it_says_so(client: httpx.Client, origins: list[Origin]) -> None:
+def test_with_every_server_down_it_says_so(client: httpx2.Client, origins: list[Origin]) -> None:
     for origin in origins:
         origin.stop()
     answer = client.get("/")
@@ -58,7 +58,7 @@ def test_with_every_server_down_it_says_so(client: httpx.Client, origins: list[O
 
 
 def test_a_request_that_reached_a_server_is_not_sent_again(
-    client: httpx.Client, origins: list[Origin]
+    client: httpx2.Client, origins: list[Origin]
 ) -> None:
     """It may have been carried out."""
     for origin in origins:
@@ -68,7 +68,7 @@ def test_a_request_that_reached_a_server_is_not_sent_again(
 
 
 def test_a_request_and_its_answer_arrive_as_they_were_sent(
-    client: httpx.Client, origins: list[Origin]
+    client: httpx2.Client, origins: list[Origin]
 ) -> None:
     origins[0].answer = [("Content-Encoding", "unheard-of"), ("Location", "/next?x=1")]
     headers = {"Cookie": "sid=one; sid=two", "X-Own": "kept"}
@@ -84,7 +84,7 @@ def test_a_request_and_its_answer_arrive_as_they_were_sent(
 
 
 def test_what_a_client_claims_about_itself_is_written_anew(
-    client: httpx.Client, origins: list[Origin]
+    client: httpx2.Client, origins: list[Origin]
 ) -> None:
     client.get("/", headers=LIES)
     claims = {name.lower() for name in LIES}
@@ -95,14 +95,14 @@ def test_what_a_client_claims_about_itself_is_written_anew(
     ]
 
 
-def test_two_cookies_stay_two_headers(client: httpx.Client, origins: list[Origin]) -> None:
+def test_two_cookies_stay_two_headers(client: httpx2.Client, origins: list[Origin]) -> None:
     cookies = ["sid=1; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "anon=2; Path=/"]
     origins[0].answer = [("Set-Cookie", cookie) for cookie in cookies]
     assert client.get("/").headers.get_list("set-cookie") == cookies
 
 
 def test_one_visitors_cookies_are_not_sent_for_the_next(
-    client: httpx.Client, origins: list[Origin]
+    client: httpx2.Client, origins: list[Origin]
 ) -> None:
     origins[0].answer = [("Set-Cookie", "sid=first")]
     for _ in origins:
@@ -112,7 +112,9 @@ def test_one_visitors_cookies_are_not_sent_for_the_next(
     assert [name for name, _ in origins[0].seen[1].headers if name == "cookie"] == []
 
 
-def test_headers_of_one_connection_end_with_it(client: httpx.Client, origins: list[Origin]) -> None:
+def test_headers_of_one_connection_end_with_it(
+    client: httpx2.Client, origins: list[Origin]
+) -> None:
     """RFC 9110 section 7.6.1; what `Connection` lists is among them."""
     origins[0].answer = [
         ("Connection", "close, X-Inner"),

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import httpx
+import httpx2
 import pytest
 
 from examples.shop.browser import Browser
@@ -119,7 +119,7 @@ def test_it_serves_until_it_is_told_to_stop_and_leaves_no_process(
         servers = demo.servers
         assert len(servers) == 3
         for url in (demo.url, *servers):
-            assert httpx.get(f"{url}/health").json() == {"status": "ok"}
+            assert httpx2.get(f"{url}/health").json() == {"status": "ok"}
         with Browser(demo.url) as browser:
             added = browser.ask("POST", "/cart/items", {"product_id": 456})
             assert browser.ask("GET", "/cart").fields == added.fields
@@ -134,8 +134,8 @@ def test_killed_it_leaves_no_process_behind(tmp_path: Path) -> None:
         demo.send(signal.SIGKILL)
         assert demo.end() == (-signal.SIGKILL, "", "")  # it would not return, lived one of them on
         for url in (demo.url, *demo.servers):
-            with pytest.raises(httpx.ConnectError):
-                httpx.get(f"{url}/health")
+            with pytest.raises(httpx2.ConnectError):
+                httpx2.get(f"{url}/health")
 
 
 def test_a_server_that_is_killed_is_reported_and_nobody_is_logged_out(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import ssl
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from coatcheck import MemoryStore, Sessions
@@ -13,11 +13,11 @@ from tests.web.jar import Jar
 GUEST = "127.0.0.2"  # nginx and the app are at 127.0.0.1
 
 
-def browser(site: Site) -> httpx.Client:
+def browser(site: Site) -> httpx2.Client:
     """Return a client that believes the certificate, and calls from an address of its own."""
     trust = ssl.create_default_context(cafile=site.certificate)
-    transport = httpx.HTTPTransport(verify=trust, local_address=GUEST)
-    return httpx.Client(base_url=site.https, transport=transport)
+    transport = httpx2.HTTPTransport(verify=trust, local_address=GUEST)
+    return httpx2.Client(base_url=site.https, transport=transport)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_from_login_to_logout_behind_nginx(
         assert client.get("/me").json() == {"subject": "alice", "address": GUEST}
 
         kept = {"Cookie": f"__Host-sid={client.cookies['__Host-sid']}"}
-        plain = httpx.get(f"{shop.http}/me", headers=kept)
+        plain = httpx2.get(f"{shop.http}/me", headers=kept)
         assert plain.status_code == 401
         assert client.get("/me").status_code == 200
 

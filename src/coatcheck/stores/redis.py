@@ -285,5 +285,8 @@ class RedisStore:
 
 
 def _life(record: Record) -> int:
-    """Return the key's time to live, counted from the activity, with a margin."""
+    """Return the key's time to live: from the activity on, with a margin.
+
+    It may be longer than the record's, as a slow request's save comes later; the record decides.
+    """
     return max(1, record.expires_at - record.seen_at + GRACE)

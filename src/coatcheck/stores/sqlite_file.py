@@ -3,7 +3,9 @@
 import os
 import sqlite3
 import threading
+import time
 import weakref
+from random import random
 
 from coatcheck.errors import ConfigurationError
 
@@ -23,9 +25,21 @@ class _Handle:
         self.connection = sqlite3.connect(
             path, PATIENCE, isolation_level=None, check_same_thread=False
         )
-        self.connection.execute("PRAGMA journal_mode = WAL")
+        self._use_wal()
         self.connection.execute(f"PRAGMA synchronous = {synchronous}")
         self.connection.executescript(schema)
+
+    def _use_wal(self) -> None:
+        """Switch the file to write-ahead logging; SQLite itself does not wait for others here."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self.connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01 * random())  # noqa: S311 - jitter, not a secret
 
     def wait_at_most(self, seconds: float) -> None:
         """Let SQLite itself wait for a lock so long, and no longer."""

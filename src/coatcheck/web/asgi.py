@@ -180,6 +180,8 @@ class _Exchange:
         if response is None:
             return False
         self._is_replaced = self._has_started = True
+        if response.status == 503:
+            self._session.state.cookies.keep_all()  # an outage deletes nothing
         if self._scope["type"] == "http":
             await self._respond("http.response", response)
         elif "websocket.http.response" in self._scope.get("extensions", {}):

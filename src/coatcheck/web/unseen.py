@@ -33,7 +33,7 @@ def unseen(session: Session) -> Session:
     """Return `session` itself, not looked at. Its data is put away, so that nothing can see it."""
     state = session.state
     state.is_seen, state.unseen = False, dict(session)
-    dict.clear(session)
+    dict[str, Any].clear(session)
     session.__class__ = Unseen
     return session
 
@@ -57,7 +57,7 @@ def look(session: Session) -> Session:
     if state.failure is not None:
         raise state.failure
     session.__class__ = Session
-    dict.update(session, state.unseen)
+    dict[str, Any].update(session, state.unseen)
     state.unseen = None
     return session
 
