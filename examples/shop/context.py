@@ -1,23 +1,18 @@
 """What a route may ask for: the request's session, its subject, everyone's sessions, the time."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import Depends, Request
 
-from coatcheck import Session, Sessions, Standing
+from coatcheck import Session, Sessions
 from coatcheck.errors import Unauthenticated
-
-# The cookie of somebody signed in: over plain http on loopback, and over https.
-_SIGNED_IN: Final = frozenset(("sid", "__Host-sid"))
+from coatcheck.web.asgi import session_of
 
 
 def _session(request: Request) -> Session:
     """Return the request's session, typed: Starlette calls it a plain dict."""
-    session = request.session
-    if not isinstance(session, Session):
-        raise TypeError("the shop needs coatcheck's SessionMiddleware")
-    return session
+    return session_of(request)
 
 
 def _sessions(request: Request) -> Sessions:
@@ -43,9 +38,9 @@ def _now(request: Request) -> datetime:
     return datetime.fromtimestamp(request.app.state.clock() / 1000, UTC)
 
 
-def _is_over(request: Request, session: Annotated[Session, Depends(_session)]) -> bool:
+def _is_over(session: Annotated[Session, Depends(_session)]) -> bool:
     """Say whether the browser presents a login that has expired or was ended."""
-    return bool(_SIGNED_IN & request.cookies.keys()) and session.standing is not Standing.CURRENT
+    return session.is_over
 
 
 CurrentSession = Annotated[Session, Depends(_session)]
