@@ -5,10 +5,26 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from coatcheck import Sessions, Store, store_from_url
 from coatcheck.testing import Clock
 from tests.servers import Server, redis_server, sqlite_url
+
+
+@pytest.fixture(autouse=True)
+def blocking_calls() -> Generator[None]:
+    """Let a call that waits for a network or a clock, and holds an event loop up, fail the test.
+
+    SQLite is called inline on purpose and waits for a lock for a bounded time; files are looked at
+    when something is imported or a connection made.
+    """
+    with blockbuster_ctx("coatcheck") as detector:
+        for name, function in detector.functions.items():
+            if not name.startswith(("socket.", "ssl.", "time.")):
+                function.deactivate()
+            function.can_block_in("coatcheck/stores/sqlite_file.py", "_use_wal")
+        yield
 
 
 @pytest.fixture(scope="session")

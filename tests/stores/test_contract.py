@@ -5,6 +5,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from blockbuster import BlockingError
 
 from coatcheck import MemoryStore, SQLiteStore, Store
 from coatcheck.stores.redis import RedisStore
@@ -42,3 +43,10 @@ class TestRedis(StoreContract):
 class TestRedisBlocking(TestRedis):
     kind = Kind.BLOCKING
     is_blocking = True
+
+
+async def test_a_client_that_blocks_an_event_loop_is_noticed(redis: Server) -> None:
+    """What all asyncio tests rely on; fails when the detector watches nothing of ours."""
+    store = RedisStore.from_url(f"redis://127.0.0.1:{redis.port}", kind=Kind.BLOCKING)
+    with pytest.raises(BlockingError):
+        await store.load("x")
