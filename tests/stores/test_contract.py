@@ -1,6 +1,5 @@
 """One contract, every store, both kinds of client."""
 
-import tempfile
 import uuid
 from pathlib import Path
 
@@ -20,8 +19,12 @@ class TestMemory(StoreContract):
 
 
 class TestSQLite(StoreContract):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "sessions.db"
+
     def make_store(self) -> Store:
-        return SQLiteStore(Path(tempfile.mkdtemp()) / "sessions.db")
+        return SQLiteStore(self.path)
 
 
 class TestSQLiteBlocking(TestSQLite):
