@@ -22,12 +22,17 @@ def store_from_url(url: str, *, blocking: bool = False) -> Store:
     Raises:
         ConfigurationError: the URL is not understood; what it holds is not repeated.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ConfigurationError("url", "is no URL") from None
     if parts.scheme == "memory":
+        if parts.netloc or parts.path or parts.query or parts.fragment:
+            raise ConfigurationError("url", "there is nothing to add to memory:")
         return MemoryStore()
     if parts.scheme == "sqlite":
         options = dict(parse_qsl(parts.query))
-        if parts.netloc or not parts.path.startswith("/"):
+        if parts.netloc or parts.fragment or not parts.path.startswith("/"):
             raise ConfigurationError("url", "an SQLite URL has three slashes, or four: sqlite:///a")
         if unknown := options.keys() - {"synchronous"}:
             raise ConfigurationError("url", f"unknown option {sorted(unknown)[0]!r} for SQLite")

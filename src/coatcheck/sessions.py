@@ -56,8 +56,12 @@ class Sessions:
         clock: Callable[[], int] | None = None,
     ) -> None:
         self._check(store)
-        self.policy = policy or Policy()
+        self.policy = Policy() if policy is None else policy
         self._settings = Settings(MsgspecCodec(), self.policy, rules=merge or {})
+        if not callable(on_event):
+            raise ConfigurationError("on_event", f"{on_event!r} cannot be called")
+        if clock is not None and not callable(clock):
+            raise ConfigurationError("clock", f"{clock!r} cannot be called")
         self._store = store
         self._clock = GivenClock(clock) if clock else StoreClock()
         self._parts = Parts(store, self._settings, self._clock, on_event)
@@ -105,14 +109,13 @@ class Sessions:
         for each in presented:
             session = await self._admit(each, client)
             state = session.state
-            if admitted is not None and state.base is not None:  # a visitor's, beside a dead login
-                state.standing, state.presented = admitted.standing, admitted.state.presented
-                state.cookies = admitted.state.cookies
-                return session
             if admitted is None:
                 admitted = session
-            if state.base is not None or state.failure is not None or each.token is None:
-                break
+            if state.base is not None or state.failure is not None:
+                if admitted is not session:  # a visitor's, beside a dead login
+                    state.standing, state.presented = admitted.standing, admitted.state.presented
+                    state.cookies = admitted.state.cookies
+                return session
         return self._blank(client) if admitted is None else admitted
 
     async def _admit(self, presented: Presented, client: Client) -> Session:
@@ -272,7 +275,12 @@ class Sessions:
 
         A page may hold fewer than `limit`, even none; the listing is over when the second value is
         `None`. On Redis a listing of everybody may show a session twice.
+
+        Raises:
+            ValueError: `limit` is below 1.
         """
+        if limit < 1:
+            raise ValueError(f"limit is {limit}, it must be 1 or more")
         await self._clock.measure(self._store)
         now = self._clock.now()
         page = await self._store.page(subject, after, limit)

@@ -41,10 +41,10 @@ class Policy:
                 )
         if self.idle > self.absolute:
             raise ConfigurationError("Policy.idle", "is longer than Policy.absolute")
-        if not 0 <= self.touch_share <= 0.5:
-            raise ConfigurationError("Policy.touch_share", f"{self.touch_share} is not in 0 to 0.5")
-        if self.max_size < 256:
-            raise ConfigurationError("Policy.max_size", f"{self.max_size} is under 256 bytes")
+        if not _is_number(self.touch_share) or not 0 <= self.touch_share <= 0.5:
+            raise ConfigurationError("Policy.touch_share", f"{self.touch_share!r} is not 0 to 0.5")
+        if type(self.max_size) is not int or self.max_size < 256:
+            raise ConfigurationError("Policy.max_size", f"{self.max_size!r} is no size from 256 on")
 
     @property
     def idle_ms(self) -> int:
@@ -58,3 +58,7 @@ class Policy:
     def touch_due(self, record: Record, now: int) -> bool:
         """Tell whether activity has gone unrecorded for long enough to be worth a write."""
         return now - record.seen_at >= max(1_000, int(record.idle * self.touch_share))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)

@@ -120,7 +120,7 @@ class Session(dict[str, Any]):
             ValueError: `subject` is empty or no text, or `assurance` is below 1.
             TypeError: the data so far cannot be stored; it names the key.
         """
-        if not subject or type(subject) is not str or assurance < 1:
+        if not _is_text(subject) or assurance < 1:
             raise ValueError("sign_in needs a text that is not empty and an assurance from 1 on")
         state = self.state
         if state.subject is None:
@@ -195,3 +195,11 @@ class Session(dict[str, Any]):
 
 def _moment(ms: int | None) -> datetime | None:
     return None if ms is None else moment(ms)
+
+
+def _is_text(subject: object) -> bool:
+    """Tell whether every store can keep it as it is."""
+    try:
+        return isinstance(subject, str) and bool(subject.encode())
+    except UnicodeEncodeError:
+        return False

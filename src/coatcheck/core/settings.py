@@ -8,6 +8,7 @@ from coatcheck.core.envelope import Checked, Envelope
 from coatcheck.core.merge import Merge
 from coatcheck.core.policy import Policy
 from coatcheck.core.record import Record
+from coatcheck.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,9 @@ class Settings:
 
     Attributes:
         empty: an empty session, encoded.
+
+    Raises:
+        ConfigurationError: the policy or a rule is of another type.
     """
 
     codec: Codec
@@ -25,6 +29,11 @@ class Settings:
     empty: bytes = field(init=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("policy", f"{self.policy!r} is no Policy")
+        for key, rule in self.rules.items():
+            if not isinstance(rule, Merge):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ConfigurationError("merge", f"{key!r}: {rule!r} is no Merge")
         object.__setattr__(self, "empty", self.codec.encode({}))
 
     def content(self, record: Record) -> bytes:

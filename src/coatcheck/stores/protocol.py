@@ -124,7 +124,10 @@ class Store(Protocol):
         ...
 
     async def count(self, subject: str | None, /) -> int:
-        """Return how many records `page` would give; for everybody it may read every key."""
+        """Return how many records there are; unreadable ones may count.
+
+        For everybody it may read every key.
+        """
         ...
 
     async def sweep(self, before: int, limit: int, /) -> int:

@@ -6,6 +6,7 @@ subject's index is a sorted set scored by `ends_at`, its bar a string in the sam
 """
 
 import inspect
+import re
 import struct
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -132,6 +133,8 @@ class RedisStore:
             ConfigurationError: the URL is wrong; the password in it is not repeated.
         """
         parts = urlsplit(url)
+        if parts.scheme != "unix" and parts.path.strip("/") and not parts.path[1:].isdigit():
+            raise ConfigurationError("url", "the database after the host must be a number")
         query = dict(parse_qsl(parts.query))
         prefix = query.pop("prefix", "coatcheck")
         options: dict[str, Any] = {
@@ -153,8 +156,12 @@ class RedisStore:
                 **options,
             )
             pool.connection_class(**pool.connection_kwargs)  # names what it does not know
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RedisError) as error:
             raise ConfigurationError("url", f"not a usable Redis URL: {error}") from None
+        settings = pool.connection_kwargs
+        for setting in ("socket_timeout", "socket_connect_timeout"):
+            if not settings.get(setting) or settings[setting] <= 0:
+                raise ConfigurationError("url", f"{setting} must be more than 0 seconds")
         return cls(module.Redis.from_pool(pool), prefix=prefix)
 
     async def load(self, id: str, /) -> Stored:
@@ -211,7 +218,7 @@ class RedisStore:
     async def page(self, subject: str | None, after: str | None, limit: int, /) -> Page:
         """See `Store.page`."""
         if subject is None:
-            pattern = self._key("*")
+            pattern = _literal(self._key("")) + "*"
             cursor, keys = await self._do(self._client.scan, after or "0", pattern, limit)
             start = len(self._key(""))
             found = await self._load_all([key.decode()[start:] for key in keys])
@@ -290,3 +297,8 @@ def _life(record: Record) -> int:
     It may be longer than the record's, as a slow request's save comes later; the record decides.
     """
     return max(1, record.expires_at - record.seen_at + GRACE)
+
+
+def _literal(text: str) -> str:
+    """Return a pattern of Redis that matches `text` only."""
+    return re.sub(r"([\\*?\[\]^])", r"\\\1", text)

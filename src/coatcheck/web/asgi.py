@@ -4,6 +4,7 @@ A request goes straight down: `gate.arrive` reads the token, `sessions.admit` op
 runs, `sessions.commit` saves before the first byte of the response, `gate.depart` adds headers.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Protocol
@@ -81,6 +82,8 @@ class SessionMiddleware:
     ) -> None:
         if not isinstance(sessions, Sessions):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("sessions", f"ASGI needs Sessions, not {sessions!r}")
+        if isinstance(transport, type):
+            raise ConfigurationError("transport", f"is a class: write {transport.__name__}()")
         self._app = app
         self._sessions = sessions
         self._gate = Gate(
@@ -107,6 +110,8 @@ class SessionMiddleware:
         except Exception as error:
             if not await exchange.fail(error):
                 raise
+        finally:
+            await exchange.leave()
 
 
 class _Exchange:
@@ -159,6 +164,11 @@ class _Exchange:
         except StoreUnavailable as unavailable:
             error = unavailable if answer(error) else error
         return await self._replace(error)
+
+    async def leave(self) -> None:
+        """Let an `end()` hold even when the application was cancelled or answered nothing."""
+        if not self._has_started and self._session.state.ending is not None:
+            await asyncio.shield(self._sessions.commit(self._session, discard=True))
 
     async def _commit(self, *, discard: bool) -> None:
         session, state = self._session, self._session.state

@@ -13,6 +13,8 @@ from coatcheck.errors import ConfigurationError
 from coatcheck.web.transport import Headers
 
 _NAME = re.compile(r"[A-Za-z0-9-]+")
+_TAKEN = {"set-cookie", "cookie", "vary", "cache-control", "content-type", "content-length",
+          "transfer-encoding", "connection", "date", "location", "www-authenticate"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,10 @@ class BearerTransport:
     secure: bool = True
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.header):
+        if not _is_name(self.header):
             raise ConfigurationError("header", f"{self.header!r} is no header name")
+        if self.header.lower() in _TAKEN:
+            raise ConfigurationError("header", f"{self.header} has a meaning of its own")
 
     @property
     def vary(self) -> str:
@@ -65,3 +69,7 @@ class BearerTransport:
         token = next((token for token in cookies.values() if token), None)
         name = self.header.lower().encode("ascii")
         return [(name, token.reveal().encode("ascii") if token else b"")]
+
+
+def _is_name(header: object) -> bool:
+    return isinstance(header, str) and _NAME.fullmatch(header) is not None

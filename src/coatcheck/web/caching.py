@@ -7,7 +7,8 @@ def protect(headers: Headers, *, vary: str, hands_over: bool) -> Headers:
     """Return response headers with what a response that looked at the session needs.
 
     `Vary` is extended, not replaced. A response that hands a token over is never stored, whatever
-    the application said (ASVS 5.0 V14.3.2); another is private unless the application said more.
+    the application said (ASVS 5.0 V14.3.2); another is private, unless the application said that it
+    is for everybody, or for nobody.
     """
     kept = [(name, value) for name, value in headers if name.lower() != b"vary"]
     varies = [value for name, value in headers if name.lower() == b"vary"]
@@ -15,9 +16,15 @@ def protect(headers: Headers, *, vary: str, hands_over: bool) -> Headers:
     if hands_over:
         kept = [(name, value) for name, value in kept if name.lower() != b"cache-control"]
         kept.append((b"cache-control", b"no-store"))
-    elif not any(name.lower() == b"cache-control" for name, _ in kept):
+    elif not any(name.lower() == b"cache-control" and _is_decided(value) for name, value in kept):
         kept.append((b"cache-control", b"private"))
     return kept
+
+
+def _is_decided(value: bytes) -> bool:
+    """Tell whether a `Cache-Control` says what shared caches may do."""
+    directives = {item.strip().partition(b"=")[0].lower() for item in value.split(b",")}
+    return not directives.isdisjoint((b"public", b"s-maxage", b"private", b"no-store"))
 
 
 def _extended(varies: list[bytes], vary: str) -> bytes:

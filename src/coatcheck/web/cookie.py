@@ -158,7 +158,7 @@ class CookieTransport:
         return "; ".join(parts)
 
     def _check_name(self, setting: str, name: str) -> None:
-        if not _NAME.fullmatch(name):
+        if not _is_name(name):
             raise ConfigurationError(setting, f"{name!r} is no cookie name")
         if len(name) + LENGTH > 4096:
             raise ConfigurationError(setting, "leaves no room for a token in 4096 bytes")
@@ -189,6 +189,10 @@ def _values(text: str, wanted: str) -> set[str]:
         if equals and name.strip(" \t") == wanted:
             found.add(value.strip(" \t"))
     return found
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
 def _is_age(age: object) -> bool:

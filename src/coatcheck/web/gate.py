@@ -12,6 +12,7 @@ from coatcheck.core.policy import Policy
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import Client
 from coatcheck.core.session import Session
+from coatcheck.errors import ConfigurationError
 from coatcheck.web.agent import family
 from coatcheck.web.answers import Answer
 from coatcheck.web.caching import protect
@@ -51,6 +52,8 @@ class Gate:
         trusted_proxies: Sequence[str] = (),
     ) -> None:
         transport.check(policy)
+        if not transport.secure:
+            raise ConfigurationError("secure", "plain HTTP is for development=True only")
         self._transport = transport
         self._development = transport.for_development() if development else None
         self._proxies = Proxies(trusted_proxies)
@@ -100,7 +103,7 @@ class Gate:
         return [*answer.headers, (b"www-authenticate", challenge)]
 
     def _carrier(self, peer: Peer) -> Transport | None:
-        if peer.secure or not self._transport.secure:
+        if peer.secure:
             return self._transport
         if self._development is not None and peer.is_local:
             _warn_once()

@@ -34,6 +34,10 @@ class Peer(NamedTuple):
 _TRACES = (b"x-forwarded-", b"forwarded", b"x-real-ip", b"via")
 
 
+# Nobody's proxies are so many; a shorter prefix is a mistake.
+_LEAST = {4: 8, 6: 7}
+
+
 class Proxies:
     """The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; nobody else's are.
 
@@ -43,13 +47,15 @@ class Proxies:
 
     def __init__(self, trusted: Sequence[str] = ()) -> None:
         self._trusted: list[Network] = []
+        if isinstance(trusted, str):
+            raise ConfigurationError("trusted_proxies", f"write a list: [{trusted!r}]")
         for entry in trusted:
             try:
                 network = ip_network(entry)
             except ValueError as error:
                 raise ConfigurationError("trusted_proxies", str(error)) from error
-            if network.prefixlen == 0:
-                raise ConfigurationError("trusted_proxies", f"{entry} would trust everybody")
+            if network.prefixlen < _LEAST[network.version]:
+                raise ConfigurationError("trusted_proxies", f"{entry} would trust half the world")
             self._trusted.append(network)
 
     def resolve(
