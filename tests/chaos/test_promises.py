@@ -80,12 +80,9 @@ async def test_only_open_and_commit_ask_the_store(store: Store, clock: Clock) ->
 
 
 def test_threads_have_the_same_methods_as_asyncio() -> None:
-    """Fails when either gets a method or a parameter of its own.
-
-    `fail` stands in for a session in asyncio adapters only.
-    """
+    """Fails when either gets a method or a parameter of its own."""
     asynchronous, blocking = public(Sessions), public(BlockingSessions)
-    assert asynchronous.keys() - {"fail"} == blocking.keys() - {"fail"}
+    assert asynchronous.keys() == blocking.keys()
     assert all(asynchronous[name] == parameters for name, parameters in blocking.items())
 
 

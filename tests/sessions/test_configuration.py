@@ -1,10 +1,12 @@
 """Wrong settings and wrong pairings stop the start, and name the setting."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import redis as blocking_redis
@@ -13,12 +15,28 @@ from redis.asyncio.retry import Retry as AsyncioRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from coatcheck import BlockingSessions, MemoryStore, Policy, Sessions, SQLiteStore, store_from_url
+from coatcheck import (
+    BlockingSessions,
+    Event,
+    Happened,
+    MemoryStore,
+    Policy,
+    Sessions,
+    SQLiteStore,
+    Store,
+    store_from_url,
+)
+from coatcheck.backoff import ATTEMPTS, back_off
 from coatcheck.clock import StoreClock
-from coatcheck.errors import ConfigurationError
+from coatcheck.core.policy import BAR_KEPT, GRACE
+from coatcheck.core.record import TOMBSTONE_KEPT, Record
+from coatcheck.errors import ConfigurationError, StoreUnavailable
+from coatcheck.parts import Parts
+from coatcheck.stores.protocol import Barred
 from coatcheck.stores.redis import RedisStore
-from coatcheck.testing import Clock
+from coatcheck.testing import Clock, make_record
 from coatcheck.waiting import Kind, finish, pause
+from coatcheck.web import BearerTransport, CookieTransport
 from coatcheck.web.asgi import SessionMiddleware
 from tests.servers import Server
 
@@ -66,6 +84,54 @@ WRONG: dict[str, tuple[str, Callable[[], object]]] = {
     "a folder": ("path", lambda: SQLiteStore(Path())),
     "a folder that is not there": ("path", lambda: SQLiteStore("/nowhere/at/all.db")),
     "no such mode": ("synchronous", lambda: SQLiteStore("x.db", synchronous="OFF")),
+    "no number": ("Policy.max_size", lambda: Policy(max_size=1e9)),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    "a share in words": ("Policy.touch_share", lambda: Policy(touch_share="x")),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    "no policy": ("policy", lambda: Sessions(MemoryStore(), policy={})),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    "a rule in words": (
+        "merge",
+        lambda: Sessions(MemoryStore(), merge={"balance": "refuse"}),  # type: ignore[dict-item] # pyright: ignore[reportArgumentType]
+    ),
+    "no listener": ("on_event", lambda: Sessions(MemoryStore(), on_event=None)),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    "no clock": ("clock", lambda: Sessions(MemoryStore(), clock=5)),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    "no URL": ("url", lambda: store_from_url("redis://[hunter2")),
+    "no certificates": ("url", lambda: store_from_url("rediss://h/0?ssl_cert_reqs=bogus")),
+    "a database by name": ("url", lambda: store_from_url("redis://h/hunter2")),
+    "more than memory": ("url", lambda: store_from_url("memory:hunter2")),
+    "a fragment": ("url", lambda: store_from_url("sqlite:///x.db#hunter2")),
+    "no time at all": ("url", lambda: store_from_url(NOWHERE + "?socket_timeout=0")),
+    "a class": (
+        "transport",
+        lambda: SessionMiddleware(app, sessions=Sessions(MemoryStore()), transport=CookieTransport),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    ),
+    "cookies for all to read": (
+        "secure",
+        lambda: SessionMiddleware(
+            app,
+            sessions=Sessions(MemoryStore()),
+            transport=CookieTransport(name="sid", anonymous_name="anon", secure=False),
+        ),
+    ),
+    "tokens for all to read": (
+        "secure",
+        lambda: SessionMiddleware(
+            app, sessions=Sessions(MemoryStore()), transport=BearerTransport(secure=False)
+        ),
+    ),
+    "a header in use": ("header", lambda: BearerTransport(header="Set-Cookie")),
+    "no header": ("header", lambda: BearerTransport(header=5)),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    "no cookie name": ("name", lambda: CookieTransport(name=None)),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    "a text of proxies": (
+        "trusted_proxies",
+        lambda: SessionMiddleware(
+            app, sessions=Sessions(MemoryStore()), trusted_proxies="10.0.0.0/8"
+        ),
+    ),
+    "half the world": (
+        "trusted_proxies",
+        lambda: SessionMiddleware(
+            app, sessions=Sessions(MemoryStore()), trusted_proxies=["0.0.0.0/1"]
+        ),
+    ),
     "no proxy": (
         "trusted_proxies",
         lambda: SessionMiddleware(app, sessions=Sessions(MemoryStore()), trusted_proxies=["x"]),
@@ -164,3 +230,101 @@ def test_an_event_loop_each_may_have_its_own_sessions() -> None:
         return await Sessions(MemoryStore()).count()
 
     assert [asyncio.run(once()) for _ in range(2)] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("module", "make"),
+    [
+        ("coatcheck.stores.redis", lambda: store_from_url("redis://localhost")),
+        (
+            "publicsuffixlist",
+            lambda: CookieTransport(name="s", anonymous_name="a", domain="a.b.com"),
+        ),
+    ],
+)
+def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, module: str, make: Callable[[], object]
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigurationError, match=r"coatcheck\[(redis|domain)\] installed"):
+        make()
+
+
+def test_the_systems_generator_is_the_one_that_is_used() -> None:
+    """R-001."""
+    assert Parts.__dataclass_fields__["random"].default is os.urandom
+
+
+async def test_a_page_has_room_for_something() -> None:
+    for limit in (0, -1):
+        with pytest.raises(ValueError, match="limit"):
+            await Sessions(MemoryStore()).page(limit=limit)
+
+
+async def test_what_is_kept_is_kept_long_enough(store: Store) -> None:
+    """C1, G2: longer than any message lives, and any request runs."""
+    assert TOMBSTONE_KEPT >= 2 * GRACE >= 120_000
+    assert BAR_KEPT >= 3_600_000
+
+
+async def test_a_doubtful_clock_raises_the_bar_and_not_the_time_of_opening() -> None:
+    """G2: fails when the error of the measurement is left out on either side."""
+
+    class Slow(MemoryStore):
+        bars: ClassVar[list[int]] = []
+        opened: ClassVar[list[int]] = []
+
+        async def time(self) -> int:
+            now = await super().time()
+            await asyncio.sleep(0.2)
+            return now
+
+        async def bar(self, subject: str, at: int, /) -> Barred:
+            self.bars.append(at - await super().time())
+            return await super().bar(subject, at)
+
+        async def enlist(self, record: Record, opened_at: int, own_bar: int, /) -> bool:
+            self.opened.append(opened_at - await super().time())
+            return await super().enlist(record, opened_at, own_bar)
+
+    sessions = Sessions(Slow())
+    session = await sessions.open(None)
+    session.sign_in("alice")
+    await sessions.commit(session)
+    await sessions.end_all("alice")
+    assert -500 < Slow.opened[0] < -250  # 0.2 s on the way, and half of it for what is unknown
+    assert -50 < Slow.bars[0] < 50  # behind by half of it, which the error makes up for
+
+
+async def test_trying_again_waits_a_little_by_chance_and_then_gives_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fails without the pause, without the chance in it, or without the end."""
+    waits: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr("coatcheck.backoff.pause", pause)
+    for attempt in range(ATTEMPTS - 1):
+        assert await back_off(attempt) == attempt + 1
+    with pytest.raises(StoreUnavailable):
+        await back_off(ATTEMPTS - 1)
+    assert len(waits) == ATTEMPTS - 2
+    assert 0 < max(waits) <= 0.02
+    assert len(set(waits)) > ATTEMPTS // 2
+
+
+async def test_a_large_backlog_is_swept_once_a_second(clock: Clock) -> None:
+    """M13: fails when a full batch waits a minute for the next."""
+    store, events = MemoryStore(), list[Event]()
+    sessions = Sessions(store, clock=clock, on_event=events.append)
+    for _ in range(2_500):
+        await store.save(make_record(seen_at=clock.ms - 7_200_000), None)
+    for _ in range(4):
+        clock.move(seconds=1.5)
+        session = await sessions.open(None)
+        session["x"] = 1
+        await sessions.commit(session)
+    counts = [event.facts["count"] for event in events if event.kind is Happened.SWEPT]
+    assert counts == [1_000, 1_000, 500]

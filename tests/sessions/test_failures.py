@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from coatcheck import Event, Happened, Holder, MemoryStore, Merge, Policy, Sessions, Store
+from coatcheck import Event, Happened, Holder, MemoryStore, Merge, Policy, Sessions, Standing, Store
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import Record, Stored, Tombstone
 from coatcheck.errors import SessionTooLarge, StoreUnavailable, Superseded, Undecodable
@@ -128,3 +128,48 @@ async def test_an_outage_is_no_verdict(clock: Clock) -> None:
     session = await sessions.admit([Presented(token)])
     assert isinstance(session.state.failure, StoreUnavailable)
     assert session.state.cookies == {}
+
+
+@pytest.mark.parametrize("down", [{1}, {2}, {1, 2}], ids=str)
+async def test_an_outage_of_either_load_is_no_verdict(clock: Clock, down: set[int]) -> None:
+    """Promise 6: of a dead login and a visitor's session, both are asked for.
+
+    Fails when the second load's outage is taken for a visitor without a session.
+    """
+
+    class Flaky(MemoryStore):
+        loads = -1_000
+
+        async def load(self, id: str, /) -> Stored:
+            self.loads += 1
+            if self.loads in down:
+                raise StoreUnavailable(id)
+            return await super().load(id)
+
+    store = Flaky()
+    sessions = Sessions(store, clock=clock)
+    browser = Browser(sessions)
+    await browser.sign_in("alice")
+    dead = browser.jar.pop(Holder.SIGNED_IN)
+    await sessions.end(dead.id)
+    await browser.put(cart=1)
+    browser.jar[Holder.SIGNED_IN] = dead
+    store.loads = 0
+    session = await browser.send()
+    assert isinstance(session.state.failure, StoreUnavailable)
+    assert session.state.cookies == {}
+
+
+@pytest.mark.parametrize("standing", [Standing.MALFORMED, Standing.AMBIGUOUS])
+async def test_a_useless_login_does_not_hide_a_visitor(
+    sessions: Sessions, standing: Standing
+) -> None:
+    """C4: whatever made it useless; its deletion is sent as well."""
+    browser = Browser(sessions)
+    await browser.put(cart=1)
+    useless = Presented(None, Holder.SIGNED_IN, standing)
+    session = await sessions.admit(
+        [useless, Presented(browser.jar[Holder.VISITOR], Holder.VISITOR)]
+    )
+    assert (session, session.standing) == ({"cart": 1}, standing)
+    assert session.state.cookies == {Holder.SIGNED_IN: None}

@@ -60,6 +60,10 @@ class Client:
         """The header it would send to `/`."""
         return self.jar.header(host=HOST, secure=self.secure)
 
+    def scope(self, path: str) -> Message:
+        """Return the scope of a GET."""
+        return {**self._scope("http", path, ()), "method": "GET"}
+
     async def get(self, path: str, headers: Headers = (), **scope: Any) -> Reply:
         return await self.send("GET", path, headers, **scope)
 

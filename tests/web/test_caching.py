@@ -54,8 +54,6 @@ LOOKS: dict[str, Callable[[Session], object]] = {
     "|": lambda s: s | EMPTY,
     "| from the left": lambda s: EMPTY | s,
     "|=": _laid_over,
-    "repr": repr,
-    "str": str,
     "format": lambda s: f"{s}",
     "%": "%(cart)s".__mod__,
     "format_map": "{cart}".format_map,
@@ -97,7 +95,7 @@ def looking(look: Callable[[Session], object], **headers: str) -> Handler:
     """Return a handler that does nothing but `look`; `/page` is its path."""
 
     async def page(request: Request) -> Response:
-        look(session_of(request))
+        look(request.scope["session"])  # handed over without a look, as session_of() is one
         return PlainTextResponse("page", headers=headers)
 
     return page
@@ -247,6 +245,12 @@ async def test_a_response_without_a_token_is_private_unless_the_application_said
     browser.app = shop(sessions, looking(len, **{"cache-control": "public, max-age=60"}))
     reply = await browser.get("/page")
     assert (reply.get("cache-control"), reply.get("vary")) == ("public, max-age=60", "Cookie")
+    for said in ("max-age=60", "no-cache"):  # nothing about whose it is
+        browser.app = shop(sessions, looking(len, **{"cache-control": said}))
+        assert (await browser.get("/page")).all("cache-control") == [said, "private"]
+    for said in ("s-maxage=1", "private=x", "no-store"):
+        browser.app = shop(sessions, looking(len, **{"cache-control": said}))
+        assert (await browser.get("/page")).all("cache-control") == [said]
 
 
 async def any_status(request: Request) -> Response:
@@ -354,7 +358,7 @@ async def test_the_cache_of_these_tests_does_store_and_reuse(sessions: Sessions)
 
 
 async def late_look(request: Request) -> Response:
-    session = session_of(request)
+    session = request.scope["session"]
 
     async def body() -> AsyncIterator[str]:
         yield "hello "

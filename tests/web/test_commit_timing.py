@@ -1,5 +1,7 @@
 """What a response says has happened by the time its first byte is sent; else it says so."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -198,7 +200,7 @@ async def test_what_is_hidden_deeper_is_named_as_well(
 async def test_a_session_that_is_too_large_leaves_the_stored_one_as_it_was(
     sessions: Sessions, browser: Client
 ) -> None:
-    """M42: an error that says how much takes the room; fails without the check of the size."""
+    """M20: an error that says how much takes the room; fails without the check of the size."""
     await browser.post("/write?cart=hat")
     reply = await browser.post(f"/write?blob={'x' * 65_536}")
     assert (reply.status, reply.cookies) == (500, [])
@@ -461,7 +463,7 @@ async def test_a_stream_whose_session_could_not_be_saved_stops_quietly(
 async def test_a_change_to_a_session_that_was_rotated_meanwhile_is_a_409(
     sessions: Sessions, browser: Client
 ) -> None:
-    """M4: nothing saved, no cookie; the client may repeat the request."""
+    """M41: nothing saved, no cookie; the client may repeat the request."""
 
     async def slow(request: Request) -> Response:
         session = session_of(request)
@@ -493,3 +495,47 @@ async def test_a_change_to_a_session_that_ended_meanwhile_is_dropped(
     reply = await browser.post("/slow")
     assert (reply.status, reply.cookies) == (200, [])
     assert await sessions.count() == 0
+
+
+@pytest.mark.parametrize("how", ["cancelled", "silent"])
+async def test_an_end_holds_even_where_nothing_is_answered(
+    sessions: Sessions, browser: Client, how: str
+) -> None:
+    """A client that went away, a deadline around the application, or an application's mistake.
+
+    Fails when only a response or an exception carries it out.
+    """
+
+    async def ends(scope: Message, receive: Receive, send: Send) -> None:
+        scope["session"].end()
+        if how == "cancelled":
+            raise asyncio.CancelledError
+
+    await browser.post("/login")
+    assert await sessions.count("alice") == 1
+    middleware = SessionMiddleware(ends, sessions=sessions)
+    scope = browser.scope("/")
+    with contextlib.suppress(asyncio.CancelledError):
+        await middleware(scope, nothing, nowhere)
+    assert await sessions.count("alice") == 0
+
+
+async def nothing() -> Message:
+    raise AssertionError
+
+
+async def nowhere(message: Message) -> None:
+    raise AssertionError(message)
+
+
+async def test_an_outage_deletes_nothing(
+    sessions: Sessions, browser: Client, spy: Spy, clock: Clock
+) -> None:
+    """A dead cookie's deletion waits for an answer that is no 503 (promise 6)."""
+    await browser.post("/login")
+    clock.move(minutes=31)
+    spy.down = {"save"}
+    reply = await browser.post("/login")
+    assert (reply.status, reply.cookies) == (503, [])
+    spy.mends()
+    assert (await browser.get("/me")).cookies[0].startswith("__Host-sid=;")
