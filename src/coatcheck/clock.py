@@ -67,8 +67,13 @@ class StoreClock:
         self._due = after + MEASURED_EVERY
 
 
+# The monotonic clock that goes on while the machine sleeps, where there is one.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+
+
 def _monotonic() -> int:
-    return time.monotonic_ns() // 1_000_000
+    ns = time.monotonic_ns() if _CLOCK is None else time.clock_gettime_ns(_CLOCK)
+    return ns // 1_000_000
 
 
 class GivenClock:

@@ -28,9 +28,9 @@ class Commit:
     async def run(self) -> Outcome:
         """Do it. See `Sessions.commit`."""
         state, session = self._state, self._session
+        ended = await self.end()
         if state.is_in_doubt:
             raise StoreUnavailable("an earlier save of this request may have been applied or not")
-        ended = await self.end()
         if state.is_gone:
             session.clear()
             return Outcome(Done.DROPPED)
@@ -55,18 +55,19 @@ class Commit:
 
     async def end(self, why: Ended = Ended.END) -> Outcome:
         """End the session that `end()` was called on, if it was."""
-        record = self._state.ending
-        if record is None:
-            return Outcome(Done.KEPT)
-        tombstone = Tombstone.of(record.id, why, self._parts.clock.now())
-        was_live = await writes.end(self._store, tombstone)
-        self._state.ending = None
-        return await self._tell_end(record, why) if was_live else Outcome(Done.KEPT)
+        outcome, ending = Outcome(Done.KEPT), self._state.ending
+        while ending:
+            record = ending[-1]
+            tombstone = Tombstone.of(record.id, why, self._parts.clock.now())
+            if await writes.end(self._store, tombstone):
+                outcome = await self._tell_end(record, why, outcome.cookies)
+            ending.pop()
+        return outcome
 
-    async def _tell_end(self, record: Record, why: Ended) -> Outcome:
+    async def _tell_end(self, record: Record, why: Ended, others: Cookies) -> Outcome:
         await writes.delist(self._store, record.subject, record.id)
         self._parts.tell(Happened.ENDED, record.id, record.subject, why=why)
-        return Outcome(Done.ENDED, Cookies({Holder.of(record.subject): None}))  # C2
+        return Outcome(Done.ENDED, Cookies({**others, Holder.of(record.subject): None}))  # C2
 
     async def touch(self) -> Outcome:
         """Record the request's activity, if that is due; it is worth no failure of the request."""
@@ -110,6 +111,7 @@ class Commit:
             applied = apply(change, stored, self._settings, self._parts.random(8))
             if isinstance(applied, Verdict):
                 return await self._lost(change, applied, stored)
+            self._state.is_in_doubt = True  # until there is an answer, or for good
             try:
                 if applied.content == self._settings.empty and change.privilege is None:
                     return await self._end_emptied(applied.over)
@@ -118,10 +120,9 @@ class Commit:
             except Conflict as conflict:
                 stored = conflict.stored
             except Undecodable:
+                self._state.is_in_doubt = False
                 return await self._lost(change, Verdict.SUPERSEDED, stored)
-            except StoreUnavailable:
-                self._state.is_in_doubt = True
-                raise
+            self._state.is_in_doubt = False
             attempt = await back_off(attempt)
 
     async def _relist(self, change: Change) -> None:
@@ -138,7 +139,7 @@ class Commit:
         tombstone = Tombstone.of(record.id, Ended.EMPTIED, self._parts.clock.now())
         await writes.end(self._store, tombstone, record)
         self._state.start(None, self._settings.empty)
-        return await self._tell_end(record, Ended.EMPTIED)
+        return await self._tell_end(record, Ended.EMPTIED, Cookies())
 
     def _saved(self, change: Change, applied: Applied) -> Outcome:
         record, token = applied.record, change.token

@@ -15,6 +15,10 @@ from coatcheck.parts import Parts
 from coatcheck.stores.protocol import Conflict
 
 
+class _Doubt(StoreUnavailable):
+    """Nobody can tell whether the old session is closed."""
+
+
 async def move(parts: Parts, state: State, change: Change, sign_in: SignIn) -> Created:
     """Create and list the new session, then close the old one in the version copied (P3).
 
@@ -24,7 +28,7 @@ async def move(parts: Parts, state: State, change: Change, sign_in: SignIn) -> C
     new = await create(parts, state, change.content, sign_in)
     try:
         return await _close(parts, state, change, sign_in, new)
-    except StoreUnavailable:
+    except _Doubt:
         raise
     except BaseException:
         await take_back(parts, new.record)
@@ -46,6 +50,8 @@ async def _close(
                 return new
             except Conflict as conflict:
                 found = conflict.stored
+            except StoreUnavailable as error:
+                raise _Doubt(str(error)) from error
             except Undecodable as error:
                 raise Superseded("another version of the application wrote the session") from error
         elif decide(base, sign_in, found) is Verdict.KEEP or not state.carries:

@@ -20,7 +20,7 @@ from coatcheck.core.session import Session
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing, judge
 from coatcheck.core.state import State
-from coatcheck.core.token import Token, same
+from coatcheck.core.token import Token, is_id, same
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.parts import Parts, log
 from coatcheck.stores.protocol import Store
@@ -114,7 +114,10 @@ class Sessions:
             if state.base is not None or state.failure is not None:
                 if admitted is not session:  # a visitor's, beside a dead login
                     state.standing, state.presented = admitted.standing, admitted.state.presented
-                    state.cookies = admitted.state.cookies
+                    state.cookies, state.unreadable = (
+                        admitted.state.cookies,
+                        admitted.state.unreadable,
+                    )
                 return session
         return self._blank(client) if admitted is None else admitted
 
@@ -128,6 +131,11 @@ class Sessions:
             session = self._blank(client)
             session.state.failure = failure
         state = session.state
+        if holder is Holder.VISITOR and session.subject is not None:  # planted: it opens nothing
+            self._parts.tell(Happened.REFUSED, session.id, reason=Standing.RETIRED.value)
+            session = self._blank(client)
+            state = session.state
+            state.standing = Standing.RETIRED
         state.presented = holder
         if token is None:
             state.standing = standing
@@ -179,6 +187,7 @@ class Sessions:
 
     def _next_commit(self, session: Session) -> Commit:
         state = session.state
+        state.correct(self._clock.offset)
         if state.is_committed:
             state.acted_at = self._clock.now()
         return Commit(self._parts, session)
@@ -213,6 +222,8 @@ class Sessions:
         Args:
             subject: end it only if it is this user's; leave out in an administrator's hands only.
         """
+        if not is_id(id):
+            return False
         try:
             record = await self._store.load(id)
         except Undecodable:
@@ -255,7 +266,10 @@ class Sessions:
         base = keep.state.base
         if base is None or base.id != id:
             return False
-        stored = await self._store.load(id)
+        try:
+            stored = await self._store.load(id)
+        except Undecodable:
+            return False
         return isinstance(stored, Record) and same(stored.lineage_digest, base.lineage_digest)
 
     async def list(self, subject: str) -> Infos:

@@ -1,12 +1,25 @@
 """Where two rules meet: found by exploring interleavings, kept so that they stay found."""
 
+import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from coatcheck import Done, Event, Happened, Holder, MemoryStore, Merge, Sessions, Standing, Store
+from coatcheck import (
+    Done,
+    Event,
+    Happened,
+    Holder,
+    MemoryStore,
+    Merge,
+    Policy,
+    Sessions,
+    Standing,
+    Store,
+)
 from coatcheck.core.record import Record
-from coatcheck.errors import StoreUnavailable, Superseded
+from coatcheck.errors import SessionTooLarge, StoreUnavailable, Superseded
 from coatcheck.testing import Clock
 from tests.sessions.browser import Browser, twin
 
@@ -235,3 +248,126 @@ async def test_a_subject_is_text(sessions: Sessions, subject: Any) -> None:
     session = await sessions.open(None)
     with pytest.raises(ValueError, match="text"):
         session.sign_in(subject)
+
+
+async def test_a_list_that_was_there_before_brings_nothing_along(sessions: Sessions) -> None:
+    """P5: added to after the sign-in, to a session that had ended; fails when it is kept whole."""
+    browser = Browser(sessions)
+    await browser.put(history=["secret"], nested={"seen": ["secret"], "n": 1})
+    session = await browser.send()
+    ending = await twin(browser).send()
+    ending.end()
+    await browser.finish(ending, lose=True)
+    session.sign_in("bob")
+    session["history"].append("/login")
+    session["nested"]["seen"].append("/login")
+    session["fresh"] = ["/login"]
+    await browser.finish(session)
+    assert await browser.see() == ("bob", {"fresh": ["/login"]})
+
+
+async def test_a_cancelled_save_is_a_doubt(clock: Clock) -> None:
+    """S4: a deadline around the commit. Fails when only an outage is remembered: counted twice."""
+
+    class Applied(MemoryStore):
+        is_slow = False
+
+        async def save(self, record: Record, base: Record | None, /) -> None:
+            await super().save(record, base)
+            if self.is_slow:
+                raise asyncio.CancelledError
+
+    store = Applied()
+    sessions = Sessions(store, clock=clock)
+    browser = Browser(sessions)
+    await browser.put(n=0)
+    session = await browser.send()
+    session.edit(lambda data: data.update(n=data["n"] + 1))
+    store.is_slow = True
+    with pytest.raises(asyncio.CancelledError):
+        await sessions.commit(session)
+    store.is_slow = False
+    with pytest.raises(StoreUnavailable, match="earlier save"):
+        await sessions.commit(session)
+    assert (await browser.see())[1] == {"n": 1}
+    session.end()
+    assert (await sessions.commit(session)).done is Done.ENDED, "an end is unconditional"
+
+
+async def test_a_planted_login_in_the_visitors_cookie_opens_nothing(sessions: Sessions) -> None:
+    """C4, fixation: a cookie without a prefix can be planted by a neighbouring host."""
+    attacker, victim = Browser(sessions), Browser(sessions)
+    await attacker.sign_in("attacker")
+    victim.jar = {Holder.VISITOR: attacker.jar[Holder.SIGNED_IN]}
+    session = await victim.send()
+    assert (session.subject, session.standing) == (None, Standing.RETIRED)
+    assert (await attacker.see())[0] == "attacker"
+
+
+async def test_a_logout_ends_an_unreadable_login_beside_a_visitors_session(
+    store: Store, clock: Clock
+) -> None:
+    """While versions are mixed: fails when only the session that opened is ended."""
+    sessions = Sessions(store, clock=clock)
+    browser = Browser(sessions)
+    await browser.put(cart=1)
+    visitor = browser.jar.pop(Holder.VISITOR)
+    await browser.sign_in("alice")
+    login = browser.jar[Holder.SIGNED_IN]
+    good = await store.load(login.id)
+    assert isinstance(good, Record)
+    await store.save(good._replace(version=2, payload=good.payload + b"!"), good)
+    browser.jar[Holder.VISITOR] = visitor
+    session = await browser.send()
+    assert (session, session.standing) == ({"cart": 1}, Standing.UNREADABLE)
+    session.end()
+    answer = await browser.finish(session)
+    assert (set(answer.cookies), await sessions.count()) == (set(Holder), 0)
+
+
+async def test_a_shorter_policy_hides_no_session_from_the_index(store: Store, clock: Clock) -> None:
+    """G1: signed in again under a shorter lifetime, by a request that is then refused.
+
+    Fails on Redis when the entry's score is lowered, as the next login then drops the entry.
+    """
+    browser = Browser(Sessions(store, clock=clock))
+    await browser.sign_in("alice")
+    short = Sessions(store, clock=clock, policy=Policy(absolute=timedelta(hours=1), max_size=300))
+    session = await Browser(short, browser.jar).send()
+    session.sign_in("alice")
+    session["much"] = "x" * 400
+    with pytest.raises(SessionTooLarge):
+        await short.commit(session)
+    for _ in range(9):
+        clock.move(minutes=15)
+        await browser.put(n=clock.ms)
+    await Browser(short).sign_in("alice")
+    clock.move(seconds=1)
+    assert await short.end_all("alice") == 2
+    assert (await browser.see())[0] is None
+
+
+async def test_an_edit_that_cannot_be_stored_is_not_run_again(sessions: Sessions) -> None:
+    """Its handler caught the error and mended the data."""
+    browser = Browser(sessions)
+    await browser.put(n=0)
+    session = await browser.send()
+    await twin(browser).put(other=1)
+    with pytest.raises(TypeError):
+        session.edit(lambda data: data.update(bad=object()))
+    del session["bad"]
+    session["n"] = 1
+    await browser.finish(session)
+    assert (await browser.see())[1] == {"n": 1, "other": 1}
+
+
+async def test_no_id_is_looked_up_that_cannot_be_one(sessions: Sessions) -> None:
+    """An id from a URL, as lists of devices have it."""
+    for id in ("", "\ud800", "../../x", "A" * 23, "*"):
+        assert not await sessions.end(id)
+
+
+async def test_nothing_of_a_session_shows_in_its_bookkeeping(sessions: Sessions) -> None:
+    browser = Browser(sessions)
+    await browser.put(note="private")
+    assert "private" not in repr((await browser.send()).state)

@@ -7,7 +7,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 
 from coatcheck import MemoryStore, Policy, Sessions
 from coatcheck.errors import ConfigurationError
@@ -384,3 +384,23 @@ async def test_nothing_of_a_token_is_in_urls_or_bodies(sessions: Sessions) -> No
     others = [value for name, value in reply.headers if name != b"set-cookie"]
     shown = b" ".join([reply.body, *others, (await browser.get("/me")).body]).decode()
     assert not any(secret[i : i + 16] in shown for i in range(len(secret) - 15))
+
+
+async def test_the_path_is_that_of_the_application_and_not_of_a_part_of_it(
+    sessions: Sessions,
+) -> None:
+    """Fails when it is read at the end: a mounted part has written its own into the scope."""
+
+    async def login(request: Request) -> Response:
+        session_of(request).sign_in("alice")
+        return Response()
+
+    inner = Starlette(routes=[Route("/login", login, methods=["POST"])])
+    app = SessionMiddleware(
+        Starlette(routes=[Mount("/auth", inner)]), sessions=sessions, development=True
+    )
+    browser = Client(app, scheme="http", peer="127.0.0.1")
+    reply = await browser.post("/auth/login")
+    assert [split(cookie)[2] for cookie in reply.cookies] == [
+        ["Path=/", "HttpOnly", "SameSite=Lax"]
+    ]

@@ -272,3 +272,17 @@ async def test_a_session_that_is_ended_meanwhile_is_not_saved_again(
     app = SessionMiddleware(_route(late), sessions=sessions)
     await Client(app, jar=browser.jar, scheme="wss").websocket("/")
     assert await sessions.count() == 0
+
+
+async def test_a_login_that_is_refused_with_the_connection_leaves_nothing(
+    sessions: Sessions, socket: Client
+) -> None:
+    """A closed handshake has no headers: nobody could be handed the token."""
+
+    async def refuses(scope: Message, receive: Any, send: Any) -> None:
+        scope["session"].sign_in("alice")
+        await send({"type": "websocket.close", "code": 1008})
+
+    socket.app = SessionMiddleware(refuses, sessions=sessions)
+    await socket.websocket("/")
+    assert await sessions.count() == 0

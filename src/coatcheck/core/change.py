@@ -1,9 +1,10 @@
 """One attempt to carry out a change: pure, so that it can be repeated, folded and explored."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from coatcheck.core.draft import following, promoted
-from coatcheck.core.intents import LIBRARY_KEYS, Privilege, Step
+from coatcheck.core.intents import LIBRARY_KEYS, Difference, Privilege, Step
+from coatcheck.core.merge import Data, Merge, merge
 from coatcheck.core.rebase import rebase
 from coatcheck.core.record import Client, Record, Stored
 from coatcheck.core.settings import Settings
@@ -99,12 +100,36 @@ def moved(change: Change, stored: Record, settings: Settings) -> bytes:
     """
     theirs = settings.codec.decode(settings.content(stored))
     moving = {key: value for key, value in theirs.items() if not key.startswith(LIBRARY_KEYS)}
-    return settings.codec.encode(rebase(change.steps, moving, settings.codec, {}, []))
+    rules = dict.fromkeys(settings.rules, Merge.WHOLE)
+    return settings.codec.encode(rebase(change.steps, moving, settings.codec, rules, []))
 
 
 def own(change: Change, settings: Settings) -> bytes:
-    """Return only what was put in after the sign-in: all that a fork, empty, starts with."""
-    return settings.codec.encode(rebase(change.own_steps, {}, settings.codec, {}, []))
+    """Return only what was put in after the sign-in: all that a fork, empty, starts with.
+
+    A list, tuple or set that was there before is left out, whatever was added to it: it would bring
+    along what it held.
+    """
+    codec, data = settings.codec, Data()
+    for step in change.own_steps:
+        if isinstance(step, Difference):
+            before, after = codec.decode(step.before), codec.decode(step.after)
+            data = merge(before, _without_collections(before, after), data, {}, [])
+        else:
+            step(data)
+    return codec.encode(data)
+
+
+def _without_collections(before: Data, after: Data) -> Data:
+    """Return `after` with the collections that `before` had as they were in it."""
+    kept = dict(after)
+    for key in before.keys() & after.keys():
+        old, new = before[key], after[key]
+        if isinstance(old, dict) and isinstance(new, dict):
+            kept[key] = _without_collections(cast("Data", old), cast("Data", new))
+        elif isinstance(old, list | tuple | set | frozenset):
+            kept[key] = cast("object", old)
+    return kept
 
 
 def check_size(content: bytes, settings: Settings) -> None:

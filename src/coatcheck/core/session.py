@@ -130,7 +130,9 @@ class Session(dict[str, Any]):
             self.clear()
             state.steps, state.mark, state.carries = [], state.settings.empty, False
         state.note(self)
-        state.privilege, state.signed_at = SignIn(subject, assurance), len(state.steps)
+        if not isinstance(state.privilege, SignIn) or state.privilege.subject != subject:
+            state.signed_at = len(state.steps)
+        state.privilege = SignIn(subject, assurance)
         state.is_gone = False
 
     def step_up(self, assurance: int) -> None:
@@ -159,7 +161,8 @@ class Session(dict[str, Any]):
         It holds even when the request then fails. What is put in afterwards starts a new one.
         """
         state = self.state
-        state.ending = state.base or state.unreadable or state.ending
+        state.ending += [record for record in (state.base, state.unreadable) if record is not None]
+        state.unreadable = None
         self.clear()
         state.start(None, state.settings.empty)
         state.is_gone = False
@@ -183,10 +186,11 @@ class Session(dict[str, Any]):
             TypeError: a value cannot be stored; it names the key.
             Exception: whatever `change` raises, now and when it is run again by the commit.
         """
-        self.state.note(self)
+        state = self.state
+        state.note(self)
         change(self)
-        self.state.steps.append(change)
-        self.state.mark = self.state.settings.codec.encode(self)
+        state.mark = state.settings.codec.encode(self)
+        state.steps.append(change)
 
     def __repr__(self) -> str:
         keys = ", ".join(map(repr, self)) or "nothing"

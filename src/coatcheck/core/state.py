@@ -11,7 +11,7 @@ from coatcheck.core.standing import Standing
 from coatcheck.errors import StoreUnavailable
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class State:
     """The library's side of a `Session`. For adapters; applications use the session's methods.
 
@@ -29,7 +29,7 @@ class State:
         signed_at: how many of the steps were done before the sign-in.
         carries: whether a sign-in takes the data along.
         is_cleared: whether the data was cleared by that name.
-        ending: the record that `end()` was called on.
+        ending: the records that `end()` was called on.
         is_in_doubt: a save had no answer that could be trusted; nothing more is saved on top.
         is_gone: the session ended elsewhere meanwhile; nothing of it is saved again.
         bar: the subject all of whose sessions this very request ended, and when.
@@ -59,7 +59,7 @@ class State:
     signed_at: int = 0
     carries: bool = True
     is_cleared: bool = False
-    ending: Record | None = None
+    ending: list[Record] = field(default_factory=list[Record])
     is_in_doubt: bool = False
     is_gone: bool = False
     bar: tuple[str, int] | None = None
@@ -91,7 +91,7 @@ class State:
         self.content = self.mark = content
         self.steps, self.signed_at = [], 0
         self.privilege = None
-        self.carries, self.is_cleared = True, False
+        self.carries, self.is_cleared, self.is_in_doubt = True, False, False
 
     def correct(self, clock_offset: int) -> None:
         """Correct the times by what is known of the clock now (T5)."""

@@ -20,6 +20,7 @@ _SPELLING = re.compile(
     r"([A-Za-z0-9_-]{21}[AQgw])\.([A-Za-z0-9_-]{21}[AQgw])\.([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])",
     re.ASCII,
 )
+_ID = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]", re.ASCII)
 
 
 class Digests(NamedTuple):
@@ -70,6 +71,11 @@ class Token:
         return f"<Token {self.id}>"
 
     __str__ = __repr__
+
+
+def is_id(text: str) -> bool:
+    """Tell whether `text` is spelled as the id of a session is."""
+    return _ID.fullmatch(text) is not None
 
 
 def same(left: bytes, right: bytes) -> bool:

@@ -70,7 +70,7 @@ _ENLIST = """
 local bar = tonumber(redis.call('GET', KEYS[2]) or '0')
 if bar >= tonumber(ARGV[1]) and bar ~= tonumber(ARGV[2]) then return 0 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[6])
-redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
+redis.call('ZADD', KEYS[1], 'GT', ARGV[3], ARGV[4])
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
 return 1
 """
@@ -132,7 +132,10 @@ class RedisStore:
         Raises:
             ConfigurationError: the URL is wrong; the password in it is not repeated.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise ConfigurationError("url", "is no URL") from None
         if parts.scheme != "unix" and parts.path.strip("/") and not parts.path[1:].isdigit():
             raise ConfigurationError("url", "the database after the host must be a number")
         query = dict(parse_qsl(parts.query))
@@ -157,7 +160,9 @@ class RedisStore:
             )
             pool.connection_class(**pool.connection_kwargs)  # names what it does not know
         except (ValueError, TypeError, RedisError) as error:
-            raise ConfigurationError("url", f"not a usable Redis URL: {error}") from None
+            option = re.search(r"argument '(\w+)'|for '(\w+)'", str(error))
+            named = f": look at {option[1] or option[2]}" if option else ""
+            raise ConfigurationError("url", f"is no Redis URL{named}") from None
         settings = pool.connection_kwargs
         for setting in ("socket_timeout", "socket_connect_timeout"):
             if not settings.get(setting) or settings[setting] <= 0:

@@ -64,7 +64,7 @@ _UPDATE = (
 
 
 class SQLiteStore:
-    """One file in WAL mode; a connection for each thread.
+    """One file in WAL mode, with one connection that threads take turns with.
 
     Args:
         path: of the database file; created, readable by its owner only, when missing.
@@ -201,7 +201,7 @@ class SQLiteStore:
         while True:
             wait = 0.0 if time.monotonic() < self._contended_until else BUSY_INLINE
             try:
-                return work(self._file.connect(wait))
+                return self._file.run(work, wait)
             except sqlite3.OperationalError as error:
                 code = getattr(error, "sqlite_errorcode", 0) & 0xFF
                 if code not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or waited > BUSY_TOTAL:

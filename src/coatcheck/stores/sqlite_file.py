@@ -1,63 +1,29 @@
-"""Connections to one SQLite file: one a thread, none across a fork, none left behind."""
+"""The connection to one SQLite file: one for all threads, none across a fork."""
 
 import os
 import sqlite3
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from random import random
+from typing import TypeVar
 
 from coatcheck.errors import ConfigurationError
+
+T = TypeVar("T")
 
 PATIENCE = 5.0
 """Seconds that a new connection waits for others who are setting the file up."""
 
 
-class _Handle:
-    """A thread's connection, closed when the thread is gone.
-
-    The thread's locals are all that holds it. A connection by itself would wait for the garbage
-    collector, as it and its cache of statements hold each other.
-    """
-
-    def __init__(self, path: str, synchronous: str, schema: str) -> None:
-        self._wait = PATIENCE
-        self.connection = sqlite3.connect(
-            path, PATIENCE, isolation_level=None, check_same_thread=False
-        )
-        self._use_wal()
-        self.connection.execute(f"PRAGMA synchronous = {synchronous}")
-        self.connection.executescript(schema)
-
-    def _use_wal(self) -> None:
-        """Switch the file to write-ahead logging; SQLite itself does not wait for others here."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                self.connection.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01 * random())  # noqa: S311 - jitter, not a secret
-
-    def wait_at_most(self, seconds: float) -> None:
-        """Let SQLite itself wait for a lock so long, and no longer."""
-        if seconds != self._wait:
-            self._wait = seconds
-            self.connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
-
-    def __del__(self) -> None:
-        if hasattr(self, "connection"):
-            self.connection.close()
-
-
 class SQLiteFile:
     """A database file; it is created, readable by its owner only, when it is missing.
 
-    SQLite keeps notes of a process's locks in its memory, which a fork copies, while the locks
-    themselves stay with the parent. So nothing is left open here before it is used, and the thread
-    that forks closes its connection first.
+    Threads take turns with one connection: a statement takes microseconds, and Python runs one
+    thread at a time anyway. SQLite keeps notes of a process's locks in its memory, which a fork
+    copies while the locks themselves stay with the parent; a child must not even close what it
+    inherits. So a fork waits for its turn, and closes the connection first.
 
     Raises:
         ConfigurationError: it cannot be opened.
@@ -65,39 +31,83 @@ class SQLiteFile:
 
     def __init__(self, path: str, synchronous: str, schema: str) -> None:
         self._path, self._synchronous, self._schema = path, synchronous, schema
-        self._forget()
+        self._turn = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._wait = PATIENCE
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            _Handle(path, synchronous, schema)
+            self._connect().close()
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError("path", f"cannot open {path!r}: {error}") from error
-        this = weakref.ref(self)
-        os.register_at_fork(
-            before=lambda: file._close_own() if (file := this()) else None,
-            after_in_child=lambda: file._forget() if (file := this()) else None,
-        )
+        _watch_forks(weakref.ref(self))
 
-    def connect(self, wait: float) -> sqlite3.Connection:
-        """Return this thread's connection, which waits at most `wait` seconds for a lock."""
-        handle: _Handle | None = getattr(self._local, "handle", None)
-        if handle is None:
-            handle = self._local.handle = _Handle(self._path, self._synchronous, self._schema)
-            self._handles.add(handle)
-        handle.wait_at_most(wait)
-        return handle.connection
+    def run(self, work: Callable[[sqlite3.Connection], T], wait: float) -> T:
+        """Do `work` with the connection, which waits at most `wait` seconds for a lock."""
+        with self._turn:
+            if self._connection is None:
+                self._connection, self._wait = self._connect(), PATIENCE
+            if wait != self._wait:
+                self._wait = wait
+                self._connection.execute(f"PRAGMA busy_timeout = {int(wait * 1000)}")
+            return work(self._connection)
 
     def close(self) -> None:
-        """Close the connections of all threads."""
-        for handle in list(self._handles):
-            handle.connection.close()
-        self._forget()
+        """Close the connection; another is made when it is needed."""
+        with self._turn:
+            self._close()
 
-    def _close_own(self) -> None:
-        if hasattr(self._local, "handle"):
-            del self._local.handle
+    def before_fork(self) -> None:
+        """Wait for the turn, and keep it until the fork is over, with nothing open."""
+        self._turn.acquire()
+        self._close()
 
-    def _forget(self) -> None:
-        """Start without connections; those of other threads of a forked parent stay untouched."""
-        self._kept = getattr(self, "_handles", None), getattr(self, "_local", None)
-        self._local = threading.local()
-        self._handles: weakref.WeakSet[_Handle] = weakref.WeakSet()
+    def after_fork(self) -> None:
+        """Let the others go on, in the parent as in the child."""
+        self._turn.release()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> sqlite3.Connection:
+        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        connection = sqlite3.connect(
+            self._path, PATIENCE, isolation_level=None, check_same_thread=False
+        )
+        _use_wal(connection)
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        connection.executescript(self._schema)
+        return connection
+
+    def __del__(self) -> None:
+        if hasattr(self, "_connection"):
+            self._close()
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file to write-ahead logging; SQLite itself does not wait for others here."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01 * random())  # noqa: S311 - jitter, not a secret
+
+
+def _watch_forks(file: "weakref.ref[SQLiteFile]") -> None:
+    """Tell a file of forks, as long as it is there; Python keeps the functions for ever."""
+    told: list[SQLiteFile] = []
+
+    def before() -> None:
+        if (this := file()) is not None:
+            this.before_fork()
+            told.append(this)
+
+    def after() -> None:
+        while told:
+            told.pop().after_fork()
+
+    os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)

@@ -99,7 +99,8 @@ class SessionMiddleware:
             await self._app(scope, receive, send)
             return
         peer = scope["client"][0] if scope.get("client") else None
-        arrival = self._gate.arrive(scope["headers"], peer, scope.get("scheme", "http"))
+        headers = list(scope["headers"])
+        arrival = self._gate.arrive(headers, peer, scope.get("scheme", "http"))
         session = await self._sessions.admit(arrival.presented, client=arrival.client)
         session.state.is_activity = arrival.is_activity
         session.state.is_deliverable = arrival.transport is not None
@@ -129,6 +130,7 @@ class _Exchange:
         self._sessions, self._gate = sessions, gate
         self._arrival, self._session = arrival, session
         self._scope, self._send = scope, send
+        self._mount = scope.get("root_path", "")  # a mounted application inside changes it
         self._has_started = False
         self._is_replaced = False
 
@@ -141,7 +143,7 @@ class _Exchange:
             return
         if message["type"] in _STARTS and not self._has_started:
             try:
-                await self._commit(discard=message.get("status", 200) >= 500)
+                await self._commit(discard=_is_failure(message))
             except Exception as error:
                 if not await self._replace(error):
                     raise
@@ -167,7 +169,7 @@ class _Exchange:
 
     async def leave(self) -> None:
         """Let an `end()` hold even when the application was cancelled or answered nothing."""
-        if not self._has_started and self._session.state.ending is not None:
+        if not self._has_started and self._session.state.ending:
             await asyncio.shield(self._sessions.commit(self._session, discard=True))
 
     async def _commit(self, *, discard: bool) -> None:
@@ -181,8 +183,7 @@ class _Exchange:
         await self._sessions.commit(session, discard=discard)
 
     def _headers(self, headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        mount = self._scope.get("root_path", "")
-        return self._gate.depart(self._arrival, self._session, list(headers), mount)
+        return self._gate.depart(self._arrival, self._session, list(headers), self._mount)
 
     async def _replace(self, error: Exception) -> bool:
         """Answer an error of the session ourselves; leave every other to the server."""
@@ -205,3 +206,8 @@ class _Exchange:
         headers = self._headers(self._gate.challenge(self._arrival, response))
         await self._send({"type": f"{kind}.start", "status": response.status, "headers": headers})
         await self._send({"type": f"{kind}.body", "body": response.body})
+
+
+def _is_failure(message: Message) -> bool:
+    """Tell whether a request failed: by a status, or a WebSocket closed before it was accepted."""
+    return message["type"] == "websocket.close" or int(message.get("status", 200)) >= 500

@@ -56,8 +56,8 @@ def look(session: Session) -> Session:
     state.is_seen = True
     if state.failure is not None:
         raise state.failure
-    session.__class__ = Session
     dict[str, Any].update(session, state.unseen)
+    session.__class__ = Session
     state.unseen = None
     return session
 

@@ -1,0 +1,275 @@
+"""What a store holds is damaged: it is told apart from nothing, and stays for whoever repairs it.
+
+Memory has nothing to damage.
+"""
+
+import sqlite3
+import uuid
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis.asyncio
+
+from coatcheck import SQLiteStore, Store
+from coatcheck.errors import StoreUnavailable, Undecodable
+from coatcheck.stores.protocol import Conflict
+from coatcheck.stores.redis import RedisStore
+from coatcheck.stores.redis_format import pack, pack_tombstone
+from coatcheck.testing import make_record, make_tombstone, next_version
+from tests.servers import Server
+
+_OTHER = make_record()
+
+
+class InSQLite(str):
+    """What is set in the row."""
+
+    __slots__ = ()
+
+
+class InRedis:
+    """What becomes of the value."""
+
+    def __init__(self, change: Callable[[bytes], bytes]) -> None:
+        self.change = change
+
+
+# What writes compare, a version and a stamp, is not there any more.
+HEAD: dict[str, Any] = {
+    "sqlite-version": InSQLite("version = 'x'"),
+    "sqlite-stamp": InSQLite("stamp = 'x'"),
+    "redis-garbage": InRedis(lambda _: b"\xff" * 99),
+    "redis-tag": InRedis(lambda value: b"X" + value[1:]),
+    "redis-cut-9": InRedis(lambda value: value[:9]),
+    "redis-other-session": InRedis(lambda _: pack(_OTHER)),
+}
+# It is there, and what follows is damaged.
+BODY: dict[str, Any] = {
+    "sqlite-subject": InSQLite("subject = x'00'"),
+    "sqlite-seen_at": InSQLite("seen_at = 'x'"),
+    "sqlite-payload": InSQLite("payload = 'x'"),
+    "redis-cut-20": InRedis(lambda value: value[:20]),
+    "redis-cut-30": InRedis(lambda value: value[:30]),
+    "redis-cut-last": InRedis(lambda value: value[:-1]),
+}
+# It says that it is a tombstone, and is not this session's.
+TOMBSTONE: dict[str, Any] = {
+    "redis-tombstone-cut": InRedis(lambda _: pack_tombstone(make_tombstone(_OTHER.id))[:9]),
+    "redis-other-tombstone": InRedis(lambda _: pack_tombstone(make_tombstone(_OTHER.id))),
+}
+EMPTY: dict[str, Any] = {"redis-empty": InRedis(lambda _: b"")}
+NO_TEXT: dict[str, Any] = {
+    "sqlite-no-utf-8": InSQLite("agent = CAST(x'ff' AS TEXT)"),
+}
+
+
+class Damaged:
+    """A store with two sessions of alice, of which one is damaged."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.record, self.intact = make_record(subject="alice"), make_record(subject="alice")
+
+    async def fill(self) -> None:
+        for record in (self.record, self.intact):
+            await self.store.save(record, None)
+            assert await self.store.enlist(record, record.seen_at, 0)
+
+    async def stored(self) -> Any:
+        """Return what is there now, to the byte."""
+        raise NotImplementedError
+
+
+class DamagedRow(Damaged):
+    def __init__(self, path: Path) -> None:
+        super().__init__(SQLiteStore(path))
+        self._path = path
+
+    async def damage(self, change: str) -> None:
+        with closing(sqlite3.connect(self._path, isolation_level=None)) as db:
+            where = f"UPDATE coatcheck_sessions SET {change} WHERE id = ?"  # noqa: S608
+            db.execute(where, (self.record.id,))
+
+    async def stored(self) -> Any:
+        with closing(sqlite3.connect(self._path)) as db:
+            db.text_factory = bytes
+            rows = db.execute("SELECT * FROM coatcheck_sessions WHERE id = ?", (self.record.id,))
+            return rows.fetchall()
+
+
+class DamagedValue(Damaged):
+    def __init__(self, server: Server) -> None:
+        prefix = uuid.uuid4().hex
+        super().__init__(RedisStore.from_url(f"redis://127.0.0.1:{server.port}/0?prefix={prefix}"))
+        self.client: Any = redis.asyncio.Redis(port=server.port)
+        self.prefix = prefix
+        self._key = f"{prefix}:s:{self.record.id}"
+
+    async def damage(self, change: Callable[[bytes], bytes]) -> None:
+        await self.client.set(self._key, change(pack(self.record)), keepttl=True)
+
+    async def stored(self) -> Any:
+        return await self.client.get(self._key)
+
+
+@pytest.fixture
+async def damaged(
+    request: pytest.FixtureRequest, redis: Server, tmp_path: Path
+) -> AsyncGenerator[Damaged]:
+    if isinstance(request.param, InSQLite):
+        row = DamagedRow(tmp_path / "sessions.db")
+        await row.fill()
+        await row.damage(request.param)
+        yield row
+        await row.store.close()
+    else:
+        value = DamagedValue(redis)
+        await value.fill()
+        await value.damage(request.param.change)
+        yield value
+        await value.store.close()
+        await value.client.aclose()
+
+
+def each(damages: dict[str, Any], *wrong: Iterable[Any]) -> pytest.MarkDecorator:
+    """Run a test for each damage, and for those that the stores get wrong for now."""
+    right = [pytest.param(damage, id=name) for name, damage in damages.items()]
+    return pytest.mark.parametrize(
+        "damaged", [*right, *(param for params in wrong for param in params)], indirect=True
+    )
+
+
+def wrong(damages: dict[str, Any], reason: str) -> list[Any]:
+    errors = (AssertionError, pytest.fail.Exception, StoreUnavailable)
+    mark = pytest.mark.xfail(strict=True, raises=errors, reason=reason)
+    return [pytest.param(damage, id=name, marks=mark) for name, damage in damages.items()]
+
+
+def only(damages: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: damages[name] for name in names}
+
+
+def but(damages: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: damage for name, damage in damages.items() if name not in names}
+
+
+UTF8 = "SQLite's refusal to decode a text is taken for an outage"
+
+
+@each(HEAD | BODY | TOMBSTONE | EMPTY, wrong(NO_TEXT, UTF8))
+async def test_a_load_says_so(damaged: Damaged) -> None:
+    """Fails when a value is not checked, is taken for nothing, or is cleared away."""
+    before = await damaged.stored()
+    with pytest.raises(Undecodable):
+        await damaged.store.load(damaged.record.id)
+    assert await damaged.stored() == before
+
+
+@each(
+    HEAD | TOMBSTONE | EMPTY,
+    wrong(BODY | NO_TEXT, "version and stamp fit, and nothing else is looked at"),
+)
+async def test_a_save_over_it_leaves_it(damaged: Damaged) -> None:
+    """Fails when what is stored is not compared with the base, or not read."""
+    before = await damaged.stored()
+    with pytest.raises(Undecodable):
+        await damaged.store.save(next_version(damaged.record), damaged.record)
+    assert await damaged.stored() == before
+
+
+@each(
+    HEAD | BODY | TOMBSTONE,
+    wrong(EMPTY, "an empty value is taken for none"),
+    wrong(NO_TEXT, UTF8),
+)
+async def test_a_new_session_leaves_it(damaged: Damaged) -> None:
+    """Fails when a first save does not ask what is there."""
+    before = await damaged.stored()
+    with pytest.raises((Undecodable, Conflict)):
+        await damaged.store.save(damaged.record._replace(stamp=b"another!"), None)
+    assert await damaged.stored() == before
+
+
+_TOUCHED = [name for name in HEAD | BODY if name not in ("redis-garbage", "redis-tag")]
+_TOUCHED.remove("sqlite-seen_at")
+
+
+@each(
+    but(HEAD | BODY | TOMBSTONE | EMPTY, *_TOUCHED),
+    wrong(
+        only(HEAD | BODY, *_TOUCHED) | NO_TEXT,
+        "a touch writes into what it has not read, or is refused by its own script",
+    ),
+)
+async def test_a_touch_leaves_it(damaged: Damaged) -> None:
+    """Fails when a touch does not look at the kind of a value."""
+    before = await damaged.stored()
+    await damaged.store.touch(damaged.record, damaged.record.seen_at + 1_000)
+    assert await damaged.stored() == before
+
+
+@each(HEAD | BODY | TOMBSTONE | EMPTY, wrong(NO_TEXT, UTF8))
+async def test_a_listing_shows_the_others(damaged: Damaged) -> None:
+    """Fails when one unreadable record makes a whole page fail."""
+    before = await damaged.stored()
+    for subject in ("alice", None):
+        page = await damaged.store.page(subject, None, 1000)
+        assert page.records == [damaged.intact]
+    assert await damaged.stored() == before
+
+
+@each(
+    HEAD | BODY | EMPTY,
+    wrong(TOMBSTONE, "what starts like a tombstone is left, and the end reported as done"),
+    wrong(NO_TEXT, UTF8),
+)
+async def test_an_end_puts_the_tombstone_in_its_place(damaged: Damaged) -> None:
+    """Fails when an end wants to read what it replaces."""
+    tombstone = make_tombstone(damaged.record.id)
+    assert await damaged.store.end(tombstone) is None
+    assert await damaged.store.load(damaged.record.id) == tombstone
+
+
+_IN_REDIS = [name for name in BODY if name.startswith("redis")]
+
+
+@each(
+    HEAD | but(BODY, *_IN_REDIS) | TOMBSTONE | EMPTY,
+    wrong(only(BODY, *_IN_REDIS), "version and stamp fit, and nothing else is looked at"),
+    wrong(NO_TEXT, UTF8),
+)
+async def test_an_end_of_its_base_leaves_it(damaged: Damaged) -> None:
+    """Fails when an end with a base replaces what it cannot compare."""
+    before = await damaged.stored()
+    with pytest.raises(Undecodable):
+        await damaged.store.end(make_tombstone(damaged.record.id), damaged.record)
+    assert await damaged.stored() == before
+
+
+_FOREIGN = pytest.mark.xfail(
+    strict=True,
+    raises=(StoreUnavailable, UnicodeDecodeError),
+    reason="one key that is not a session's makes the listing of everybody fail",
+)
+
+
+@pytest.mark.parametrize("damaged", [HEAD["redis-garbage"]], indirect=True)
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        pytest.param("SET", b"plain", id="a-string"),
+        pytest.param("RPUSH", b"list", id="another-type", marks=_FOREIGN),
+        pytest.param("SET", b"\xff", id="no-utf-8", marks=_FOREIGN),
+    ],
+)
+async def test_a_key_of_somebody_else_does_not_hide_the_sessions(
+    damaged: Damaged, command: str, name: bytes
+) -> None:
+    """Fails when a key under the prefix that no session has makes a whole page fail."""
+    assert isinstance(damaged, DamagedValue)
+    key = f"{damaged.prefix}:s:".encode() + name
+    await damaged.client.execute_command(command, key, b"value")
+    assert (await damaged.store.page(None, None, 1000)).records == [damaged.intact]
