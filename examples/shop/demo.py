@@ -3,6 +3,7 @@
 STORE names another session store (default: an SQLite file of yours), PORT the port (8000).
 """
 
+import asyncio
 import os
 import signal
 import sys
@@ -10,12 +11,15 @@ import time
 from pathlib import Path
 from typing import Final
 
+from coatcheck import store_from_url
+from coatcheck.errors import ConfigurationError, StoreUnavailable
 from examples.shop.fleet import Fleet, FleetError
 from examples.shop.ports import is_free
 from examples.shop.state import chosen_store, state_folder
 from examples.shop.users import DEMO_PASSWORDS
 
 DEFAULT_PORT: Final = "8000"
+MEMORY: Final = "memory:"
 
 
 def main() -> int:
@@ -28,12 +32,27 @@ def main() -> int:
     if not is_free(int(port)):
         return _fail(f"Port {port} is taken; choose another, as in: PORT=8010 make demo")
     try:
+        asyncio.run(_reach_store())
         return _run(int(port))
+    except (ConfigurationError, StoreUnavailable) as error:
+        return _fail(f"The shop did not open: its store cannot be used: {error}")
     except FleetError as error:
         return _fail(f"The shop did not open: {error}.")
     except KeyboardInterrupt:
         print("\nThe shop is closed.")
         return 0
+
+
+async def _reach_store() -> None:
+    """Ask the store for the time, so that a shop without sessions does not open."""
+    url = chosen_store()
+    if url == MEMORY:
+        return  # the fleet says why that cannot be
+    store = store_from_url(url)
+    try:
+        await store.time()
+    finally:
+        await store.close()
 
 
 def _run(port: int) -> int:

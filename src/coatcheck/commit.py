@@ -201,7 +201,8 @@ class Commit:
             session.update(settings.codec.decode(content))
         self._state.start(record, content)
         if len(content) * 2 >= settings.policy.max_size:
-            largest = next(iter(sizes(content, settings)))
+            taken = sizes(content, settings)
+            largest = ", ".join(f"{key!r} {size}" for key, size in list(taken.items())[:5])
             self._parts.tell(
                 Happened.LARGE, record.id, record.subject, size=len(content), largest=largest
             )

@@ -177,6 +177,8 @@ class Sessions:
         if discard:
             outcome = await commit.end()
             self._reset(session)
+            if outcome.done is Done.KEPT:
+                outcome = await commit.touch()  # somebody was there all the same
         else:
             outcome = await commit.run()
         return await self._done(session, outcome)

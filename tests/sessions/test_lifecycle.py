@@ -385,7 +385,7 @@ async def test_a_session_over_the_limit_is_refused_and_stays_as_it_was(
     assert [event.kind for event in events] == [Happened.CREATED]
     await browser.put(more="x" * 200)
     large = [event for event in events if event.kind is Happened.LARGE]
-    assert [event.facts["largest"] for event in large] == ["cart"]
+    assert [event.facts["largest"] for event in large] == ["'cart' 409, 'more' 208"]
     before = await stored(store, browser)
     session = await browser.send()
     session["photo"] = "x" * 600

@@ -172,6 +172,13 @@ def test_a_store_that_one_process_has_for_itself_is_refused(tmp_path: Path) -> N
 def test_a_store_that_does_not_exist_is_named(tmp_path: Path) -> None:
     code, stdout, stderr = refused(tmp_path, port=str(free_port()), store="mongodb://localhost")
     assert (code, stdout) == (1, "")
-    assert "The shop did not open: A stopped while it was starting." in stderr
+    assert "The shop did not open: its store cannot be used" in stderr
     assert "names no known store" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_a_store_that_is_not_there_is_said_and_nothing_opens(tmp_path: Path) -> None:
+    code, stdout, stderr = refused(tmp_path, port=str(free_port()), store="redis://127.0.0.1:1")
+    assert (code, stdout) == (1, "")
+    assert "The shop did not open: its store cannot be used: Redis" in stderr
     assert "Traceback" not in stderr

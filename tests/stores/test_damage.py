@@ -90,8 +90,8 @@ class DamagedRow(Damaged):
 
     async def damage(self, change: str) -> None:
         with closing(sqlite3.connect(self._path, isolation_level=None)) as db:
-            where = f"UPDATE coatcheck_sessions SET {change} WHERE id = ?"  # noqa: S608
-            db.execute(where, (self.record.id,))
+            statement = f"UPDATE coatcheck_sessions SET {change} WHERE id = ?"  # noqa: S608
+            db.execute(statement, (self.record.id,))
 
     async def stored(self) -> Any:
         with closing(sqlite3.connect(self._path)) as db:
@@ -143,7 +143,7 @@ def each(damages: dict[str, Any], *wrong: Iterable[Any]) -> pytest.MarkDecorator
 
 
 def wrong(damages: dict[str, Any], reason: str) -> list[Any]:
-    errors = (AssertionError, pytest.fail.Exception, StoreUnavailable)
+    errors = (AssertionError, pytest.fail.Exception, StoreUnavailable, Undecodable)
     mark = pytest.mark.xfail(strict=True, raises=errors, reason=reason)
     return [pytest.param(damage, id=name, marks=mark) for name, damage in damages.items()]
 

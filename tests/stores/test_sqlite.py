@@ -2,8 +2,8 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AsyncExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,21 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+async def connect(path: Path) -> AsyncGenerator[Callable[..., SQLiteStore]]:
+    """Makes stores of the one file, and closes them."""
+    async with AsyncExitStack() as opened:
+
+        def connect(**settings: Any) -> SQLiteStore:
+            store = SQLiteStore(path, **settings)
+            opened.push_async_callback(store.close)
+            return store
+
+        yield connect
+
+
+@pytest.fixture
 def connections(monkeypatch: pytest.MonkeyPatch) -> list[Connection]:
-    """The connections that a store opens; the last is this thread's own."""
+    """The connections that stores open; the last is the one in use."""
     opened: list[Connection] = []
 
     def connect(*arguments: Any, **settings: Any) -> Connection:
@@ -63,13 +76,13 @@ def counter(path: Path, table: str) -> Callable[[], int]:
 
 
 async def test_no_listing_and_no_sweep_reads_a_whole_table(
-    path: Path, connections: list[Connection]
+    connect: Callable[..., SQLiteStore], connections: list[Connection]
 ) -> None:
     """Fails when an index is left out, or a statement no longer says what the index is over."""
-    store = SQLiteStore(path)
-    await store.load("opens the connection of this thread")
+    store = connect()
+    await store.load("opens the connection")
     db = connections[-1]
-    steps = [
+    steps: list[tuple[str, Callable[[], Awaitable[object]]]] = [
         ("coatcheck_subject", partial(store.page, "alice", None, 10)),
         ("coatcheck_subject", partial(store.count, "alice")),
         ("coatcheck_subject", partial(store.bar, "alice", 1)),
@@ -84,44 +97,44 @@ async def test_no_listing_and_no_sweep_reads_a_whole_table(
             plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
             assert any("USING" in line and f"INDEX {index}" in line for line in plan), plan
             assert not any(line.startswith("SCAN coatcheck_sessions") for line in plan), plan
-    await store.close()
 
 
 @pytest.mark.usefixtures("any_umask")
-async def test_only_its_owner_reads_the_file(path: Path) -> None:
+async def test_only_its_owner_reads_the_file(
+    path: Path, connect: Callable[..., SQLiteStore]
+) -> None:
     """Fails when SQLite itself creates the file."""
-    store = SQLiteStore(path)
+    store = connect()
     await store.save(make_record(), None)
     modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
     assert modes == dict.fromkeys([path.name, f"{path.name}-wal", f"{path.name}-shm"], 0o600)
-    await store.close()
 
 
 @pytest.mark.parametrize(("setting", "number"), [("NORMAL", 1), ("full", 2), ("EXTRA", 3)])
 async def test_its_settings_are_those_of_the_connection(
-    path: Path, connections: list[Connection], setting: str, number: int
+    connect: Callable[..., SQLiteStore], connections: list[Connection], setting: str, number: int
 ) -> None:
     """Fails when a connection is not told; SQLite's own default is FULL."""
-    store = SQLiteStore(path, synchronous=setting)
-    await store.load("opens the connection of this thread")
+    store = connect(synchronous=setting)
+    await store.load("opens the connection")
     assert connections[-1].execute("PRAGMA synchronous").fetchone() == (number,)
     assert connections[-1].execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    await store.close()
 
 
 async def test_a_store_is_normal_unless_told_otherwise(
-    path: Path, connections: list[Connection]
+    connect: Callable[..., SQLiteStore], connections: list[Connection]
 ) -> None:
     """Fails when the default is another; it is what the docs promise of a crash."""
-    store = SQLiteStore(path)
-    await store.load("opens the connection of this thread")
+    store = connect()
+    await store.load("opens the connection")
     assert connections[-1].execute("PRAGMA synchronous").fetchone() == (1,)
-    await store.close()
 
 
-async def test_tombstones_are_swept_in_bounded_batches(path: Path) -> None:
+async def test_tombstones_are_swept_in_bounded_batches(
+    path: Path, connect: Callable[..., SQLiteStore]
+) -> None:
     """Fails when their deletion has no limit, or does not happen."""
-    store, left = SQLiteStore(path), counter(path, "coatcheck_tombstones")
+    store, left = connect(), counter(path, "coatcheck_tombstones")
     over, stands = [make_tombstone(f"over{n}") for n in range(5)], make_tombstone("stands")
     for tombstone in over:
         await store.end(tombstone._replace(keep_until=tombstone.at - 1))
@@ -130,12 +143,13 @@ async def test_tombstones_are_swept_in_bounded_batches(path: Path) -> None:
         (0, 4), (0, 2), (0, 1), (0, 1),
     ]  # fmt: skip
     assert await store.load(stands.id) == stands
-    await store.close()
 
 
-async def test_bars_are_kept_a_day_and_swept_in_bounded_batches(path: Path) -> None:
+async def test_bars_are_kept_a_day_and_swept_in_bounded_batches(
+    path: Path, connect: Callable[..., SQLiteStore]
+) -> None:
     """Fails when their deletion has no limit, does not happen, or comes early."""
-    store, left = SQLiteStore(path), counter(path, "coatcheck_bars")
+    store, left = connect(), counter(path, "coatcheck_bars")
     now = BAR_KEPT * 10
     for n in range(5):
         await store.bar(f"over{n}", now - BAR_KEPT - 1)
@@ -144,27 +158,29 @@ async def test_bars_are_kept_a_day_and_swept_in_bounded_batches(path: Path) -> N
         (0, 4), (0, 2), (0, 1), (0, 1),
     ]  # fmt: skip
     assert not await store.enlist(make_record(subject="alice"), now - BAR_KEPT, 0)
-    await store.close()
 
 
-async def test_what_was_stored_is_there_when_the_file_is_opened_again(path: Path) -> None:
+async def test_what_was_stored_is_there_when_the_file_is_opened_again(
+    connect: Callable[..., SQLiteStore],
+) -> None:
     """Fails when opening empties a file, or closing undoes what was written."""
     record, tombstone = make_record(subject="alice"), make_tombstone(make_record().id)
-    store = SQLiteStore(path)
+    store = connect()
     await store.save(record, None)
     await store.end(tombstone)
     await store.bar("alice", 5_000)
     await store.close()
-    store = SQLiteStore(path)
+    store = connect()
     assert await store.load(record.id) == record
     assert await store.load(tombstone.id) == tombstone
     assert await store.bar("alice", 1) == (5_000, 5_001, [record.id])
-    await store.close()
 
 
-async def test_two_stores_of_one_file_see_each_other(path: Path) -> None:
+async def test_two_stores_of_one_file_see_each_other(
+    connect: Callable[..., SQLiteStore],
+) -> None:
     """Fails when a store keeps what it read, or a transaction open."""
-    one, other = SQLiteStore(path), SQLiteStore(path)
+    one, other = connect(), connect()
     first = make_record(subject="alice")
     second, late = next_version(first), next_version(first)
     await one.save(first, None)
@@ -178,5 +194,3 @@ async def test_two_stores_of_one_file_see_each_other(path: Path) -> None:
     assert await other.end(tombstone) == second
     assert await one.load(first.id) == tombstone
     assert await one.count("alice") == 0
-    await one.close()
-    await other.close()

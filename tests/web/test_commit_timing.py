@@ -214,7 +214,7 @@ async def test_a_session_that_is_too_large_leaves_the_stored_one_as_it_was(
 async def test_a_session_of_half_the_size_is_reported(browser: Client, events: list[Event]) -> None:
     await browser.post(f"/write?blob={'x' * 32_768}")
     large = [event for event in events if event.kind is Happened.LARGE]
-    assert [event.facts["largest"] for event in large] == ["blob"]
+    assert [event.facts["largest"] for event in large] == ["'blob' 32777"]
 
 
 async def counts_on(request: Request) -> Response:
