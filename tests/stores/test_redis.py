@@ -357,6 +357,7 @@ def test_a_url_that_says_nothing_gets_bounds(kind: Kind) -> None:
         settings = store.pool.connection_kwargs
         times = (settings["socket_timeout"], settings["socket_connect_timeout"])
         assert (*times, store.pool.max_connections) == expected
+        assert store.pool.timeout == 2, "a turn is waited for as long as an answer"
 
 
 async def test_more_tasks_than_connections_wait_for_their_turn(

@@ -539,3 +539,14 @@ async def test_an_outage_deletes_nothing(
     assert (reply.status, reply.cookies) == (503, [])
     spy.mends()
     assert (await browser.get("/me")).cookies[0].startswith("__Host-sid=;")
+
+
+async def test_a_request_that_failed_was_activity_all_the_same(
+    browser: Client, clock: Clock
+) -> None:
+    """Its changes are discarded; that somebody was there is not. Fails when only an end is done."""
+    await browser.post("/login")
+    for _ in range(3):
+        clock.move(minutes=20)
+        assert (await browser.get("/error")).status == 500
+    assert (await browser.get("/me")).status == 200
