@@ -1,4 +1,4 @@
-"""A login, a counter and a logout: run `uvicorn hello:app` on your own machine."""
+"""A counter, a login and a logout: run `uvicorn hello:app` on your own machine."""
 
 from typing import Any
 
@@ -12,10 +12,19 @@ app = FastAPI()
 app.add_middleware(SessionMiddleware, sessions=sessions, development=True)
 
 
+def one_more(data: dict[str, Any]) -> None:
+    data["visits"] = data.get("visits", 0) + 1
+
+
 @app.get("/")
 async def visits(request: Request) -> dict[str, Any]:
-    request.session["visits"] = request.session.get("visits", 0) + 1
+    session_of(request).edit(one_more)  # exact, however many requests come at once
     return dict(request.session)
+
+
+@app.post("/theme/{name}")
+async def theme(name: str, request: Request) -> None:
+    request.session["theme"] = name  # or just change the dict
 
 
 @app.post("/login")

@@ -10,6 +10,6 @@ def handle(cookie: str) -> str | None:
     session = sessions.open(Token.parse(cookie))
     if session.subject is None:
         session.sign_in("alice")
-    session["visits"] = session.get("visits", 0) + 1
+    session["seen"] = True
     token = sessions.commit(session).token
     return token.reveal() if token else None

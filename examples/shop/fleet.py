@@ -67,7 +67,7 @@ class Fleet:
         self._wait("balancer", self.url)
 
     def _launch(self, name: str, module: str, url: str, *arguments: str) -> None:
-        port = str(httpx2.URL(url).port)
+        port = str(urlsplit(url).port)
         self.children[name] = Child(
             module, "--port", port, *arguments, environment=self._environment, log=self._log
         )

@@ -23,28 +23,35 @@ class Goods(BaseModel):
     icon: str
 
 
-class Storefront(BaseModel):
-    """The shop as the caller finds it; for a mere visitor nothing is stored.
+class Display(BaseModel):
+    """The shop as it is for everybody."""
+
+    products: list[Goods]
+    accounts: dict[str, str]
+    time_moves: bool
+
+
+class Visit(BaseModel):
+    """The caller's part of it; for a mere visitor nothing is stored.
 
     `login_is_over` tells a caller whose login expired or was ended from one who never had any.
     """
 
-    products: list[Goods]
-    accounts: dict[str, str]
     cart: Cart
     login_is_over: bool
-    time_moves: bool
+
+
+@router.get("/goods")
+async def goods(request: Request) -> Display:
+    """Describe the shop. It looks at no session, so it is there while the session store is not."""
+    return Display(
+        products=[Goods(**asdict(product)) for product in CATALOGUE.values()],
+        accounts=DEMO_PASSWORDS,
+        time_moves=request.app.state.time_moves,
+    )
 
 
 @router.get("/storefront")
-async def storefront(
-    request: Request, session: CurrentSession, login_is_over: LoginIsOver
-) -> Storefront:
-    """Describe the shop."""
-    return Storefront(
-        products=[Goods(**asdict(product)) for product in CATALOGUE.values()],
-        accounts=DEMO_PASSWORDS,
-        cart=show(session),
-        login_is_over=login_is_over,
-        time_moves=request.app.state.time_moves,
-    )
+async def storefront(session: CurrentSession, login_is_over: LoginIsOver) -> Visit:
+    """Describe who is asking."""
+    return Visit(cart=show(session), login_is_over=login_is_over)

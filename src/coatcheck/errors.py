@@ -55,7 +55,8 @@ class InsecureTransport(CoatcheckError):
     def __init__(self) -> None:
         super().__init__(
             "no session is handed out over plain HTTP: serve HTTPS, name the proxy that does in "
-            "trusted_proxies, or set development=True for connections from this machine"
+            "trusted_proxies, or set development=True for connections from this machine (in tests, "
+            "give the client an https:// address)"
         )
 
 

@@ -4,6 +4,7 @@ Written once, as `async`; `BlockingSessions` runs the same code on the spot.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import iscoroutinefunction
 
 from coatcheck import writes
 from coatcheck.clock import GivenClock, StoreClock
@@ -58,8 +59,8 @@ class Sessions:
         self._check(store)
         self.policy = Policy() if policy is None else policy
         self._settings = Settings(MsgspecCodec(), self.policy, rules=merge or {})
-        if not callable(on_event):
-            raise ConfigurationError("on_event", f"{on_event!r} cannot be called")
+        if not _is_plain_function(on_event):
+            raise ConfigurationError("on_event", f"{on_event!r} is no plain function")
         if clock is not None and not callable(clock):
             raise ConfigurationError("clock", f"{clock!r} cannot be called")
         self._store = store
@@ -335,3 +336,7 @@ def require(store: Store, *, not_: Kind, user: str, needs: str) -> None:
         raise ConfigurationError("store", f"{type(store).__name__} is no store")
     if kind is not_:
         raise ConfigurationError("store", f"is {kind}; {user} needs {needs}")
+
+
+def _is_plain_function(listener: object) -> bool:
+    return callable(listener) and not iscoroutinefunction(listener)

@@ -25,7 +25,9 @@ def merged(base: Data, mine: Data, theirs: Data, **rules: Merge) -> tuple[Data, 
         ({"a": 1}, {"a": 1}, {"a": 2}, {"a": 2}, []),
         ({"a": 1}, {}, {"a": 1, "b": 2}, {"b": 2}, []),
         ({"a": 1}, {"a": 1, "b": 2}, {}, {"b": 2}, []),
-        ({"a": 1}, {"a": 2}, {"a": 2}, {"a": 2}, []),
+        ({"a": 1}, {"a": 2}, {"a": 2}, {"a": 2}, ["a"]),
+        ({"c": {"a": 1}}, {"c": {"a": 2}}, {"c": {"a": 2}}, {"c": {"a": 2}}, ["c.a"]),
+        ({"a": 1}, {}, {}, {}, []),
         ({"a": 1}, {"a": 2}, {"a": 3}, {"a": 2}, ["a"]),
         ({"a": 1}, {}, {"a": 3}, {}, ["a"]),
         ({"a": 1}, {"a": 2}, {}, {"a": 2}, ["a"]),
@@ -57,7 +59,7 @@ def test_a_key_can_be_declared_to_refuse() -> None:
         merged({"c": 1}, {"c": 2}, {"c": 3}, c=Merge.REFUSE)
     assert refused.value.key == "c"
     assert merged({"c": 1}, {"c": 2}, {"c": 1}, c=Merge.REFUSE) == ({"c": 2}, [])
-    assert merged({"c": 1}, {"c": 2}, {"c": 2}, c=Merge.REFUSE) == ({"c": 2}, [])
+    assert merged({"c": 1}, {"c": 1}, {"c": 2}, c=Merge.REFUSE) == ({"c": 2}, [])
 
 
 def test_merging_changes_none_of_the_three() -> None:

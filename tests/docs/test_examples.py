@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 HTTPS = "https://shop.test"
@@ -73,6 +74,11 @@ def test_a_socket_and_a_stream(parts: Any) -> None:
     with client.websocket_connect("wss://shop.test/chat") as socket:
         socket.send_text("hi")
         assert socket.receive_text() == "saved"
+        client.post("/logout")
+        socket.send_text("anybody there?")
+        with pytest.raises(WebSocketDisconnect):
+            socket.receive_text()
+    client.post("/login/alice")
     assert client.get("/export").text == "0\n1\n2\n"
     assert [info.subject for info in client.portal.call(module.sessions.list, "alice")] == ["alice"]
 

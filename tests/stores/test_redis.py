@@ -1,6 +1,7 @@
 """What is Redis's own: times to live, prefixes, scripts, and how a URL reaches a server."""
 
 import asyncio
+import gc
 import socket
 import time
 import traceback
@@ -207,13 +208,6 @@ async def listing(store: RedisStore) -> list[str]:
             return found
 
 
-_NESTED = pytest.mark.xfail(
-    strict=True,
-    raises=StoreUnavailable,
-    reason="an index of the inner prefix makes the outer one's listing of everybody fail",
-)
-
-
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -222,13 +216,13 @@ _NESTED = pytest.mark.xfail(
         ("a\\b", "ab"),
         ("[^a]", "b"),
         ("plain", "other"),
-        pytest.param("outer", "outer:s", marks=_NESTED),
+        ("outer", "outer:s"),
     ],
 )
 async def test_a_prefix_lists_and_counts_exactly_its_own(
     connect: Callable[..., RedisStore], prefix: str, one: str, other: str
 ) -> None:
-    """Fails when a prefix is a pattern, is not in every key, or a record's id is not compared."""
+    """Fails when a prefix is a pattern, is not in every key, or what follows it is taken for an id."""
     records = [make_record(subject="alice") for _ in range(2)]
     stores = [connect(prefix=prefix + name) for name in (one, other)]
     for store, record in zip(stores, records, strict=True):
@@ -302,6 +296,8 @@ def test_a_url_reaches_a_guarded_server(guarded: Guarded, way: str, kind: Kind) 
     use(guarded.url(way), kind)
 
 
+# The driver leaves a TLS connection whose password is refused to the loop, which ends before it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("way", "password"),
@@ -320,6 +316,7 @@ def test_a_refusal_is_an_outage_that_tells_no_password(
     """Fails when the driver's own error gets out, or any certificate is believed."""
     with pytest.raises(StoreUnavailable) as refused:
         use(guarded.url(way, password), kind)
+    gc.collect()
     told = "".join(traceback.format_exception(refused.value))
     assert password not in told
     assert quote(password, safe="") not in told

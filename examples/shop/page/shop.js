@@ -64,13 +64,8 @@ function change(request, done) {
 // What the page shows.
 
 async function load() {
+  if (!find("goods").children.length) await lay(); // without a session: the goods are for everybody
   const shop = await ask("GET", "/storefront");
-  shop.products.forEach((product) => products.set(product.id, product));
-  if (!find("goods").children.length) {
-    showGoods(shop.products, addOne);
-    login.prepare(shop.accounts, loggedIn);
-    find("machine").hidden = !shop.time_moves;
-  }
   const before = subject;
   become(shop.cart.subject);
   show(shop.cart);
@@ -80,6 +75,14 @@ async function load() {
   }
   if (shop.login_is_over) login.open("session expired, please log in again");
   else if (before) login.open("you were logged out in another tab");
+}
+
+async function lay() {
+  const display = await ask("GET", "/goods");
+  display.products.forEach((product) => products.set(product.id, product));
+  showGoods(display.products, addOne);
+  login.prepare(display.accounts, loggedIn);
+  find("machine").hidden = !display.time_moves;
 }
 
 async function refresh() {

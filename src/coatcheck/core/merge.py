@@ -2,7 +2,8 @@
 
 Top-level keys, and keys inside string-keyed dicts, are merged one by one; everything else is a
 leaf. A dict that others removed is one whose leaves they removed. Where both sides changed the same
-leaf the later commit wins, and the overwriting is reported. Lists are never concatenated.
+leaf the later commit wins, and the overwriting is reported, also when both wrote the same (two
+counters that met). Lists are never concatenated.
 """
 
 # Values of any type are what this is about.
@@ -52,7 +53,7 @@ def _merge(
         if _equal(old, new):
             continue
         rule = rules.get(key)
-        if _equal(old, now) or _equal(new, now):
+        if _equal(old, now) or (new is now is _ABSENT):
             merged = new
         elif rule is Merge.REFUSE:
             raise MergeRefused(key)

@@ -6,6 +6,7 @@ when the adapter commits, before the response starts.
 
 from dataclasses import replace
 from datetime import datetime
+from inspect import iscoroutinefunction
 from typing import Any
 
 from coatcheck.core.info import SessionInfo, moment
@@ -183,9 +184,11 @@ class Session(dict[str, Any]):
         `change` modifies the dict it is given and must do nothing else.
 
         Raises:
-            TypeError: a value cannot be stored; it names the key.
+            TypeError: a value cannot be stored, it names the key; or `change` is `async`.
             Exception: whatever `change` raises, now and when it is run again by the commit.
         """
+        if iscoroutinefunction(change):
+            raise TypeError("edit needs a plain function: it is run while the session is saved")
         state = self.state
         state.note(self)
         change(self)

@@ -17,11 +17,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import redis
 import redis.asyncio
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from coatcheck.core.policy import BAR_KEPT, GRACE
 from coatcheck.core.record import Record, Stored, Tombstone
+from coatcheck.core.token import is_id
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
 from coatcheck.stores.redis_format import (
@@ -226,7 +227,8 @@ class RedisStore:
             pattern = _literal(self._key("")) + "*"
             cursor, keys = await self._do(self._client.scan, after or "0", pattern, limit)
             start = len(self._key(""))
-            found = await self._load_all([key.decode()[start:] for key in keys])
+            tails = [key.decode(errors="replace")[start:] for key in keys]
+            found = await self._load_all([id for id in tails if is_id(id)])
             return Page(records(found), str(cursor) if cursor else None)
         index = self._index(subject)[0]
         members = await self._do(self._client.zrange, index, 0, -1)
@@ -275,8 +277,8 @@ class RedisStore:
         pipeline = self._client.pipeline(transaction=False)
         for id in ids:
             pipeline.get(self._key(id))
-        values = await self._do(pipeline.execute)
-        return {id: value or b"" for id, value in zip(ids, values, strict=True)}
+        values = await self._do(pipeline.execute, False)  # an error is one key's
+        return {id: _value(value) for id, value in zip(ids, values, strict=True)}
 
     async def _script(self, source: str, keys: list[str], *values: bytes | str | int) -> Any:
         arguments = (len(keys), *keys, *values)
@@ -302,6 +304,17 @@ def _life(record: Record) -> int:
     It may be longer than the record's, as a slow request's save comes later; the record decides.
     """
     return max(1, record.expires_at - record.seen_at + GRACE)
+
+
+def _value(reply: object) -> bytes:
+    """Return what a key holds, `b""` where nothing is; no string is a value of unknown kind."""
+    if isinstance(reply, bytes):
+        return reply
+    if reply is None:
+        return b""
+    if isinstance(reply, ResponseError) and "WRONGTYPE" in str(reply):
+        return b"?"
+    raise StoreUnavailable(f"Redis: {reply}")
 
 
 def _literal(text: str) -> str:

@@ -74,6 +74,7 @@ class SQLiteFile:
         connection = sqlite3.connect(
             self._path, PATIENCE, isolation_level=None, check_same_thread=False
         )
+        connection.text_factory = _text
         _use_wal(connection)
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         connection.executescript(self._schema)
@@ -82,6 +83,14 @@ class SQLiteFile:
     def __del__(self) -> None:
         if hasattr(self, "_connection"):
             self._close()
+
+
+def _text(raw: bytes) -> str | bytes:
+    """Return a text, or what is none as it is, so that one bad row does not spoil a whole page."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
