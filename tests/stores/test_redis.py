@@ -222,7 +222,7 @@ async def listing(store: RedisStore) -> list[str]:
 async def test_a_prefix_lists_and_counts_exactly_its_own(
     connect: Callable[..., RedisStore], prefix: str, one: str, other: str
 ) -> None:
-    """Fails when a prefix is a pattern, is not in every key, or what follows it is taken for an id."""
+    """Fails when a prefix is a pattern, or is not in every key."""
     records = [make_record(subject="alice") for _ in range(2)]
     stores = [connect(prefix=prefix + name) for name in (one, other)]
     for store, record in zip(stores, records, strict=True):
