@@ -14,6 +14,7 @@ import pytest
 import redis.asyncio
 
 from coatcheck import SQLiteStore, Store
+from coatcheck.core.record import Record
 from coatcheck.errors import Undecodable
 from coatcheck.stores.protocol import Conflict
 from coatcheck.stores.redis import RedisStore
@@ -132,6 +133,17 @@ async def damaged(
         await value.client.aclose()
 
 
+async def listing(store: Store, subject: str | None) -> list[Record]:
+    """Return the records on all pages; other tests have keys in the same database."""
+    found: list[Record] = []
+    after: str | None = None
+    while True:
+        records, after = await store.page(subject, after, 1000)
+        found += records
+        if after is None:
+            return found
+
+
 def each(damages: dict[str, Any]) -> pytest.MarkDecorator:
     """Run a test for each damage."""
     return pytest.mark.parametrize("damaged", damages.values(), ids=damages, indirect=True)
@@ -180,8 +192,7 @@ async def test_a_listing_shows_the_others(damaged: Damaged) -> None:
     """Fails when one unreadable record makes a whole page fail."""
     before = await damaged.stored()
     for subject in ("alice", None):
-        page = await damaged.store.page(subject, None, 1000)
-        assert page.records == [damaged.intact]
+        assert await listing(damaged.store, subject) == [damaged.intact]
     assert await damaged.stored() == before
 
 
@@ -219,4 +230,4 @@ async def test_a_key_of_somebody_else_does_not_hide_the_sessions(
     assert isinstance(damaged, DamagedValue)
     key = f"{damaged.prefix}:s:".encode() + name
     await damaged.client.execute_command(command, key, b"value")
-    assert (await damaged.store.page(None, None, 1000)).records == [damaged.intact]
+    assert await listing(damaged.store, None) == [damaged.intact]
