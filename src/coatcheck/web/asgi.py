@@ -68,7 +68,9 @@ class SessionMiddleware:
             believed.
 
     Raises:
-        ConfigurationError: a setting cannot work; it names the setting.
+        ConfigurationError: a setting cannot work; it names the setting. Starlette makes its
+            middleware when the server starts the application already; the start then fails by the
+            lifespan protocol, which stops the server whatever it makes of exceptions.
     """
 
     def __init__(
@@ -80,21 +82,29 @@ class SessionMiddleware:
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
     ) -> None:
-        if not isinstance(sessions, Sessions):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError("sessions", f"ASGI needs Sessions, not {sessions!r}")
-        if isinstance(transport, type):
-            raise ConfigurationError("transport", f"is a class: write {transport.__name__}()")
         self._app = app
-        self._sessions = sessions
-        self._gate = Gate(
-            sessions.policy,
-            transport or CookieTransport(),
-            development=development,
-            trusted_proxies=trusted_proxies,
-        )
+        self._wrong: ConfigurationError | None = None
+        try:
+            if not isinstance(sessions, Sessions):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ConfigurationError("sessions", f"ASGI needs Sessions, not {sessions!r}")
+            if isinstance(transport, type):
+                raise ConfigurationError("transport", f"is a class: write {transport.__name__}()")
+            self._sessions = sessions
+            self._gate = Gate(
+                sessions.policy,
+                transport or CookieTransport(),
+                development=development,
+                trusted_proxies=trusted_proxies,
+            )
+        except ConfigurationError as error:
+            if not _is_serving():
+                raise
+            self._wrong = error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or one WebSocket."""
+        if self._wrong is not None:
+            await _stop_the_start(self._wrong, scope, receive, send)
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -211,3 +221,22 @@ class _Exchange:
 def _is_failure(message: Message) -> bool:
     """Tell whether a request failed: by a status, or a WebSocket closed before it was accepted."""
     return message["type"] == "websocket.close" or int(message.get("status", 200)) >= 500
+
+
+def _is_serving() -> bool:
+    """Tell whether the application is being made by a server that runs already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+async def _stop_the_start(
+    error: ConfigurationError, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Say in the server's own protocol that the application cannot start; raise in any case."""
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": f"coatcheck: {error}"})
+    raise error
