@@ -10,7 +10,7 @@ from coatcheck.core.record import Ended, Record, Stored, Tombstone
 from coatcheck.core.session import Session
 from coatcheck.core.token import Token
 from coatcheck.core.verdict import Verdict
-from coatcheck.creation import Created, create, enlist
+from coatcheck.creation import Created, create, enlist, rewrite, take_back
 from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated, Undecodable
 from coatcheck.move import move
 from coatcheck.parts import Parts
@@ -156,12 +156,9 @@ class Commit:
         base, state = change.base, self._state
         if isinstance(change.privilege, SignIn) and verdict in (Verdict.COPY, Verdict.EMPTY):
             if verdict is Verdict.COPY and isinstance(found, Record):
-                content = rebased(change, found, self._settings)[0]
-                await self._end_if_barred(base)
-            else:
-                self._parts.tell(Happened.DROPPED, base.id, base.subject)
-                content = own(change, self._settings)
-            return await self._create(content, change.privilege)
+                return await self._fork(change, found, change.privilege)
+            self._parts.tell(Happened.DROPPED, base.id, base.subject)
+            return await self._create(own(change, self._settings), change.privilege)
         if verdict is Verdict.DROP:
             self._parts.tell(Happened.DROPPED, base.id, base.subject)
             self._session.clear()
@@ -172,6 +169,31 @@ class Commit:
             raise Unauthenticated("the session ended while this request ran")
         self._parts.tell(Happened.SUPERSEDED, base.id, base.subject)
         raise Superseded("the session changed its privileges or moved on while this request ran")
+
+    async def _fork(self, change: Change, found: Record, sign_in: SignIn) -> Outcome:
+        """Sign in beside the session, with a copy of its data if it has not ended by then (P5)."""
+        parts, state = self._parts, self._state
+        await self._correct_time()
+        try:
+            content = rebased(change, found, self._settings)[0]
+        except Undecodable:
+            content = own(change, self._settings)
+        new = await create(parts, state, content, sign_in)
+        try:
+            if not await self._is_live(found.id):
+                parts.tell(Happened.DROPPED, found.id, found.subject)
+                new = await rewrite(parts, state, new, own(change, self._settings))
+            await self._end_if_barred(found)
+        except BaseException:
+            await take_back(parts, new.record)
+            raise
+        return self._created(new)
+
+    async def _is_live(self, id: str) -> bool:
+        try:
+            return isinstance(await self._store.load(id), Record)
+        except Undecodable:
+            return False
 
     async def _end_if_barred(self, base: Record) -> None:
         """End the session a sign-in leaves behind, if this request ended all of its subject's.

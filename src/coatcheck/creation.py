@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from coatcheck import writes
 from coatcheck.core.change import check_size
-from coatcheck.core.draft import first
+from coatcheck.core.draft import first, following
 from coatcheck.core.events import Happened
 from coatcheck.core.intents import SignIn
 from coatcheck.core.record import Ended, Record, Tombstone
@@ -13,6 +13,7 @@ from coatcheck.core.state import State
 from coatcheck.core.token import Token
 from coatcheck.errors import InsecureTransport, StoreUnavailable, Unauthenticated
 from coatcheck.parts import Parts
+from coatcheck.stores.protocol import Conflict
 
 
 class Created(NamedTuple):
@@ -45,6 +46,22 @@ async def create(parts: Parts, state: State, content: bytes, sign_in: SignIn | N
         await take_back(parts, record)
         raise
     return Created(record, token, content)
+
+
+async def rewrite(parts: Parts, state: State, new: Created, content: bytes) -> Created:
+    """Write the new session once more; only an `end_all` can have come in between.
+
+    Raises:
+        Unauthenticated: it did.
+    """
+    check_size(content, state.settings)
+    record = following(new.record, new.record.seen_at, parts.random(8))
+    record = state.settings.filled(record, content)
+    try:
+        await writes.save(parts.store, record, new.record)
+    except Conflict as conflict:
+        raise Unauthenticated("all sessions of the user were ended meanwhile") from conflict
+    return new._replace(record=record, content=content)
 
 
 async def enlist(parts: Parts, state: State, record: Record) -> None:

@@ -2,15 +2,14 @@
 
 from coatcheck import writes
 from coatcheck.backoff import back_off
-from coatcheck.core.change import Change, check_size, moved, own
-from coatcheck.core.draft import following
+from coatcheck.core.change import Change, moved, own
 from coatcheck.core.events import Happened
 from coatcheck.core.intents import SignIn
 from coatcheck.core.record import Ended, Record, Stored, Tombstone
 from coatcheck.core.state import State
 from coatcheck.core.verdict import Verdict, decide
-from coatcheck.creation import Created, create, take_back
-from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated, Undecodable
+from coatcheck.creation import Created, create, rewrite, take_back
+from coatcheck.errors import StoreUnavailable, Superseded, Undecodable
 from coatcheck.parts import Parts
 from coatcheck.stores.protocol import Conflict
 
@@ -44,7 +43,7 @@ async def _close(
     while True:
         if isinstance(found, Record) and decide(base, sign_in, found) is Verdict.APPLY:
             if state.carries and found is not base:
-                new = await _rewrite(parts, state, new, _copied(change, found, state))
+                new = await rewrite(parts, state, new, _copied(change, found, state))
             try:
                 await _end(parts, base, sign_in, found)
                 return new
@@ -58,7 +57,7 @@ async def _close(
             return new
         else:
             parts.tell(Happened.DROPPED, base.id, base.subject)
-            return await _rewrite(parts, state, new, own(change, state.settings))
+            return await rewrite(parts, state, new, own(change, state.settings))
         attempt = await back_off(attempt)
 
 
@@ -74,19 +73,3 @@ async def _end(parts: Parts, base: Record, sign_in: SignIn, copied: Record) -> N
     await writes.end(parts.store, tombstone, copied)
     await writes.delist(parts.store, base.subject, base.id)
     parts.tell(Happened.ENDED, base.id, base.subject, why=Ended.MOVED)
-
-
-async def _rewrite(parts: Parts, state: State, new: Created, content: bytes) -> Created:
-    """Write the new session once more; only an `end_all` can have come in between.
-
-    Raises:
-        Unauthenticated: it did.
-    """
-    check_size(content, state.settings)
-    record = following(new.record, new.record.seen_at, parts.random(8))
-    record = state.settings.filled(record, content)
-    try:
-        await writes.save(parts.store, record, new.record)
-    except Conflict as conflict:
-        raise Unauthenticated("all sessions of the user were ended meanwhile") from conflict
-    return new._replace(record=record, content=content)

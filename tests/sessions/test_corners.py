@@ -17,10 +17,11 @@ from coatcheck import (
     Sessions,
     Standing,
     Store,
+    Token,
 )
 from coatcheck.core.record import Record
 from coatcheck.errors import SessionTooLarge, StoreUnavailable, Superseded
-from coatcheck.testing import Clock
+from coatcheck.testing import Clock, make_tombstone
 from tests.sessions.browser import Browser, twin
 
 
@@ -371,3 +372,33 @@ async def test_nothing_of_a_session_shows_in_its_bookkeeping(sessions: Sessions)
     browser = Browser(sessions)
     await browser.put(note="private")
     assert "private" not in repr((await browser.send()).state)
+
+
+async def test_a_fork_beside_a_session_that_ends_meanwhile_carries_nothing_of_it(
+    clock: Clock,
+) -> None:
+    """P5: the end comes between reading what to copy and writing the copy.
+
+    Fails when the fork does not look once more whether what it copied is still there.
+    """
+
+    class Ends(MemoryStore):
+        victim: Token | None = None
+
+        async def save(self, record: Record, base: Record | None, /) -> None:
+            if base is None and self.victim is not None and record.id != self.victim.id:
+                await super().end(make_tombstone(self.victim.id))
+            await super().save(record, base)
+
+    store = Ends()
+    browser = Browser(Sessions(store, clock=clock))
+    await browser.sign_in("alice", secret=1)
+    again = await browser.send()
+    other = await twin(browser).send()
+    other.rotate()
+    await browser.finish(other, lose=True)
+    store.victim = browser.jar[Holder.SIGNED_IN]
+    again.sign_in("alice")
+    again["fresh"] = 1
+    await browser.finish(again)
+    assert await browser.see() == ("alice", {"fresh": 1})
