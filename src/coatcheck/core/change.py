@@ -2,9 +2,10 @@
 
 from typing import NamedTuple, cast
 
+from coatcheck.core.codec import Codec
 from coatcheck.core.draft import following, promoted
 from coatcheck.core.intents import LIBRARY_KEYS, Difference, Privilege, Step
-from coatcheck.core.merge import Data, Merge, merge
+from coatcheck.core.merge import Data, Merge
 from coatcheck.core.rebase import rebase
 from coatcheck.core.record import Client, Record, Stored
 from coatcheck.core.settings import Settings
@@ -110,14 +111,16 @@ def own(change: Change, settings: Settings) -> bytes:
     A list, tuple or set that was there before is left out, whatever was added to it: it would bring
     along what it held.
     """
-    codec, data = settings.codec, Data()
-    for step in change.own_steps:
-        if isinstance(step, Difference):
-            before, after = codec.decode(step.before), codec.decode(step.after)
-            data = merge(before, _without_collections(before, after), data, {}, [])
-        else:
-            step(data)
-    return codec.encode(data)
+    steps = [_fresh(step, settings.codec) for step in change.own_steps]
+    return settings.codec.encode(rebase(steps, {}, settings.codec, {}, []))
+
+
+def _fresh(step: Step, codec: Codec) -> Step:
+    """Return the step without what it did to collections that were there before."""
+    if not isinstance(step, Difference):
+        return step
+    before, after = codec.decode(step.before), codec.decode(step.after)
+    return step._replace(after=codec.encode(_without_collections(before, after)))
 
 
 def _without_collections(before: Data, after: Data) -> Data:

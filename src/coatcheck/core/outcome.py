@@ -21,8 +21,8 @@ class Holder(Enum):
 class Cookies(dict[Holder, Token | None]):
     """By holder, the token to keep from now on, or `None`: delete the copy."""
 
-    def keep_all(self) -> None:
-        """Take the deletions out."""
+    def drop_deletions(self) -> None:
+        """Tell the client of new tokens only."""
         for holder in [holder for holder, token in self.items() if token is None]:
             del self[holder]
 

@@ -142,11 +142,8 @@ class RedisStore:
         query = dict(parse_qsl(parts.query))
         prefix = query.pop("prefix", "coatcheck")
         options: dict[str, Any] = {
-            "socket_timeout": 2,
-            "socket_connect_timeout": 2,
-            "max_connections": 32,
+            name: value for name, value in _DEFAULTS.items() if name not in query
         }
-        options = {name: value for name, value in options.items() if name not in query}
         module: Any = redis.asyncio if kind is Kind.ASYNCIO else redis
         if hasattr(module.ConnectionPool, "maint_notifications_enabled"):
             # With them a pool hands out connections that a restart of Redis has closed.

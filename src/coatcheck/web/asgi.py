@@ -202,7 +202,7 @@ class _Exchange:
             return False
         self._is_replaced = self._has_started = True
         if response.status == 503:
-            self._session.state.cookies.keep_all()  # an outage deletes nothing
+            self._session.state.cookies.drop_deletions()  # an outage deletes nothing
         if self._scope["type"] == "http":
             await self._respond("http.response", response)
         elif "websocket.http.response" in self._scope.get("extensions", {}):
@@ -213,7 +213,7 @@ class _Exchange:
         return True
 
     async def _respond(self, kind: str, response: Answer) -> None:
-        headers = self._headers(self._gate.challenge(self._arrival, response))
+        headers = self._headers(self._gate.answer_headers(self._arrival, response))
         await self._send({"type": f"{kind}.start", "status": response.status, "headers": headers})
         await self._send({"type": f"{kind}.body", "body": response.body})
 

@@ -5,7 +5,7 @@ calls `depart` for the response's headers.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from coatcheck.core.policy import Policy
@@ -58,9 +58,7 @@ class Gate:
         self._development = transport.for_development() if development else None
         self._proxies = Proxies(trusted_proxies)
 
-    def arrive(
-        self, headers: Iterable[tuple[bytes, bytes]], peer: str | None, scheme: str
-    ) -> Arrival:
+    def arrive(self, headers: Headers, peer: str | None, scheme: str) -> Arrival:
         """Look at a request: what may carry tokens, what was presented, who is there.
 
         Args:
@@ -95,8 +93,8 @@ class Gate:
         return protect(headers, vary=transport.vary, hands_over=bool(written)) + written
 
     @staticmethod
-    def challenge(arrival: Arrival, answer: Answer) -> Headers:
-        """Return the headers of one of the library's answers."""
+    def answer_headers(arrival: Arrival, answer: Answer) -> Headers:
+        """Return the headers of one of the library's answers, a 401's challenge included."""
         challenge = arrival.transport.challenge if arrival.transport else None
         if answer.status != 401 or challenge is None:
             return answer.headers
