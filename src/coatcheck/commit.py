@@ -1,9 +1,9 @@
 """Carry out what was done to a session. What a conflict means is decided in `core.verdict`."""
 
 from coatcheck import writes
-from coatcheck.backoff import back_off
-from coatcheck.core.change import Applied, Change, apply, own, rebased, sizes
+from coatcheck.core.change import Applied, Change, own, rebased, sizes
 from coatcheck.core.events import Happened
+from coatcheck.core.fold import Refusal
 from coatcheck.core.intents import SignIn
 from coatcheck.core.outcome import Cookies, Done, Holder, Outcome
 from coatcheck.core.record import Ended, Record, Stored, Tombstone
@@ -12,16 +12,16 @@ from coatcheck.core.token import Token
 from coatcheck.core.verdict import Verdict
 from coatcheck.creation import Created, create, enlist, rewrite, take_back
 from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated, Undecodable
+from coatcheck.groups import Groups
 from coatcheck.move import move
 from coatcheck.parts import Parts
-from coatcheck.stores.protocol import Conflict
 
 
 class Commit:
     """One commit of one session."""
 
-    def __init__(self, parts: Parts, session: Session) -> None:
-        self._parts, self._store = parts, parts.store
+    def __init__(self, parts: Parts, groups: Groups, session: Session) -> None:
+        self._parts, self._store, self._groups = parts, parts.store, groups
         self._session, self._state = session, session.state
         self._settings = session.state.settings
 
@@ -105,25 +105,17 @@ class Commit:
     async def _update(self, change: Change) -> Outcome:
         if isinstance(change.privilege, SignIn):
             await self._relist(change)
-        stored: Stored = change.base
-        attempt = 0
-        while True:
-            applied = apply(change, stored, self._settings, self._parts.random(8))
-            if isinstance(applied, Verdict):
-                return await self._lost(change, applied, stored)
-            self._state.is_in_doubt = True  # until there is an answer, or for good
-            try:
-                if applied.content == self._settings.empty and change.privilege is None:
-                    return await self._end_emptied(applied.over)
-                await writes.save(self._store, applied.record, applied.over)
-                return self._saved(change, applied)
-            except Conflict as conflict:
-                stored = conflict.stored
-            except Undecodable:
-                self._state.is_in_doubt = False
-                return await self._lost(change, Verdict.SUPERSEDED, stored)
-            self._state.is_in_doubt = False
-            attempt = await back_off(attempt)
+        self._state.is_in_doubt = True  # until there is an answer, or for good
+        answer = await self._groups.save(change)
+        self._state.is_in_doubt = False
+        if isinstance(answer, Refusal):
+            return await self._lost(change, answer.verdict, answer.found)
+        if isinstance(answer, Exception):
+            raise answer
+        if answer.content == self._settings.empty and change.privilege is None:
+            self._state.start(None, self._settings.empty)
+            return await self._tell_end(answer.record, Ended.EMPTIED, Cookies())
+        return self._saved(change, answer)
 
     async def _relist(self, change: Change) -> None:
         """Ask the bar before a session is signed in again, and renew its index entry.
@@ -133,13 +125,6 @@ class Commit:
         policy = self._settings.policy
         renewed = change.base._replace(seen_at=change.now, ends_at=policy.ends_at(change.now))
         await enlist(self._parts, self._state, renewed)
-
-    async def _end_emptied(self, record: Record) -> Outcome:
-        """End a session whose last key was taken out, unless another request put something in."""
-        tombstone = Tombstone.of(record.id, Ended.EMPTIED, self._parts.clock.now())
-        await writes.end(self._store, tombstone, record)
-        self._state.start(None, self._settings.empty)
-        return await self._tell_end(record, Ended.EMPTIED, Cookies())
 
     def _saved(self, change: Change, applied: Applied) -> Outcome:
         record, token = applied.record, change.token

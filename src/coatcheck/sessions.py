@@ -23,6 +23,7 @@ from coatcheck.core.standing import Standing, judge
 from coatcheck.core.state import State
 from coatcheck.core.token import Token, is_id, same
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
+from coatcheck.groups import Groups
 from coatcheck.parts import Parts, log
 from coatcheck.stores.protocol import Store
 from coatcheck.sweeper import Sweeper
@@ -66,6 +67,7 @@ class Sessions:
         self._store = store
         self._clock = GivenClock(clock) if clock else StoreClock()
         self._parts = Parts(store, self._settings, self._clock, on_event)
+        self._groups = Groups(self._parts)
         self._sweeper = Sweeper(self._parts)
         self._unreadable: set[str] = set()
 
@@ -193,7 +195,7 @@ class Sessions:
         state.correct(self._clock.offset)
         if state.is_committed:
             state.acted_at = self._clock.now()
-        return Commit(self._parts, session)
+        return Commit(self._parts, self._groups, session)
 
     async def _done(self, session: Session, outcome: Outcome) -> Outcome:
         session.state.is_committed = True

@@ -35,11 +35,17 @@ def finish(coroutine: Coroutine[Any, Any, T]) -> T:
     )
 
 
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs here, `None` in a thread without one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 async def pause(seconds: float) -> None:
     """Wait: suspend where an event loop runs, block the thread elsewhere."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if running_loop() is None:
         time.sleep(seconds)  # noqa: ASYNC251 - there is no loop to hold up
     else:
         await asyncio.sleep(seconds)

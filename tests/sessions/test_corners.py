@@ -270,24 +270,31 @@ async def test_a_list_that_was_there_before_brings_nothing_along(sessions: Sessi
 async def test_a_cancelled_save_is_a_doubt(clock: Clock) -> None:
     """S4: a deadline around the commit. Fails when only an outage is remembered: counted twice."""
 
-    class Applied(MemoryStore):
-        is_slow = False
+    class Slow(MemoryStore):
+        def __init__(self) -> None:
+            super().__init__()
+            self.begun, self.may_answer = asyncio.Event(), asyncio.Event()
+            self.may_answer.set()
 
         async def save(self, record: Record, base: Record | None, /) -> None:
             await super().save(record, base)
-            if self.is_slow:
-                raise asyncio.CancelledError
+            self.begun.set()
+            await self.may_answer.wait()
 
-    store = Applied()
+    store = Slow()
     sessions = Sessions(store, clock=clock)
     browser = Browser(sessions)
     await browser.put(n=0)
     session = await browser.send()
     session.edit(lambda data: data.update(n=data["n"] + 1))
-    store.is_slow = True
+    store.begun.clear()
+    store.may_answer.clear()
+    request = asyncio.create_task(sessions.commit(session))
+    await store.begun.wait()
+    request.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await sessions.commit(session)
-    store.is_slow = False
+        await request
+    store.may_answer.set()
     with pytest.raises(StoreUnavailable, match="earlier save"):
         await sessions.commit(session)
     assert (await browser.see())[1] == {"n": 1}

@@ -41,11 +41,11 @@ class Applied(NamedTuple):
     """A change laid over what is stored.
 
     Attributes:
-        over: what it is to be saved over.
+        record: to be saved over what it was laid over.
+        content: its data, encoded.
         overwritten: the leaves, by path, that somebody else had changed as well.
     """
 
-    over: Record
     record: Record
     content: bytes
     overwritten: tuple[str, ...]
@@ -72,7 +72,7 @@ def apply(change: Change, stored: Stored, settings: Settings, stamp: bytes) -> A
             record, change.privilege, change.token, change.client, settings.policy, change.now
         )
     check_size(content, settings)
-    return Applied(stored, settings.filled(record, content), content, overwritten)
+    return Applied(settings.filled(record, content), content, overwritten)
 
 
 def rebased(change: Change, stored: Record, settings: Settings) -> tuple[bytes, tuple[str, ...]]:

@@ -4,6 +4,7 @@ Nothing in it does I/O, so it is the same object under every framework. What was
 when the adapter commits, before the response starts.
 """
 
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime
 from inspect import iscoroutinefunction
@@ -181,7 +182,8 @@ class Session(dict[str, Any]):
         """Run `change(data)`, and again on the fresh data if another request was faster.
 
         For counters, queues and whatever depends on the present value: no update is lost.
-        `change` modifies the dict it is given and must do nothing else.
+        `change` modifies the dict it is given and must do nothing else. Where it is run again, it
+        sees the context variables of this moment, so those of its own request.
 
         Raises:
             TypeError: a value cannot be stored, it names the key; or `change` is `async`.
@@ -193,7 +195,8 @@ class Session(dict[str, Any]):
         state.note(self)
         change(self)
         state.mark = state.settings.codec.encode(self)
-        state.steps.append(change)
+        context = copy_context()
+        state.steps.append(lambda data: context.run(change, data))
 
     def __repr__(self) -> str:
         keys = ", ".join(map(repr, self)) or "nothing"

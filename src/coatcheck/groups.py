@@ -1,0 +1,180 @@
+"""Join the commits of one session in this process: while one saves, the next ones wait and fold.
+
+Without it each writer of a busy session would meet every other one in the store and try again. So
+conflicts come from other processes only. The rules J1 to J6 are those of
+docs/explanation/semantics.md; the fold itself is pure: `core.fold`.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+from coatcheck import writes
+from coatcheck.backoff import back_off
+from coatcheck.core.change import Change
+from coatcheck.core.fold import Answer, Folded, Refusal, fold
+from coatcheck.core.record import Ended, Record, Stored, Tombstone
+from coatcheck.core.verdict import Verdict
+from coatcheck.errors import StoreUnavailable, Undecodable
+from coatcheck.parts import Parts
+from coatcheck.stores.protocol import Conflict
+from coatcheck.waiting import running_loop
+
+_Loop = asyncio.AbstractEventLoop
+
+
+@dataclass(slots=True, eq=False)
+class _Member:
+    """A commit that waits; in an event loop for `reply`, in a thread for its turn."""
+
+    change: Change
+    reply: "asyncio.Future[Answer] | None" = None
+    answer: Answer | None = None
+    failure: Exception | None = None
+
+    def tell(self, answer: Answer) -> None:
+        self.answer = answer
+        if self.reply is not None and not self.reply.done():
+            self.reply.set_result(answer)
+
+    def fail(self, failure: Exception) -> None:
+        """Tell that nobody knows (J5)."""
+        self.failure = failure
+        if self.reply is not None and not self.reply.done():
+            self.reply.set_exception(failure)
+
+    @property
+    def is_told(self) -> bool:
+        return self.answer is not None or self.failure is not None
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """The commits of one session, in one event loop or in all threads without one.
+
+    Attributes:
+        latest: what was stored last as far as is known here.
+        threads: how many threads are in it.
+    """
+
+    waiting: deque[_Member] = field(default_factory=deque[_Member])
+    latest: Record | None = None
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    threads: int = 0
+    task: "asyncio.Task[None] | None" = None
+
+
+class Groups:
+    """The sessions that are being saved in this process."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._groups: dict[tuple[str, _Loop | None], _Group] = {}
+        self._lock = threading.Lock()
+
+    async def save(self, change: Change) -> Answer:
+        """Save a change, with those that wait beside it; return what became of this one.
+
+        Raises:
+            StoreUnavailable: nobody can tell whether it was saved.
+        """
+        if (loop := running_loop()) is None:
+            return await self._save_in_thread(change)
+        return await self._save_in_loop(change, loop)
+
+    async def _save_in_loop(self, change: Change, loop: _Loop) -> Answer:
+        reply: asyncio.Future[Answer] = loop.create_future()
+        key = change.base.id, loop
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = _Group()
+            # A task of its own, so that it outlives each of the requests (J6).
+            group.task = loop.create_task(self._turns(key, group))
+        group.waiting.append(_Member(change, reply))
+        return await reply
+
+    async def _turns(self, key: tuple[str, _Loop], group: _Group) -> None:
+        try:
+            while group.waiting:
+                await self._turn(group)
+        finally:
+            del self._groups[key]
+            for member in group.waiting:
+                member.fail(StoreUnavailable("the event loop stopped before the session was saved"))
+
+    async def _save_in_thread(self, change: Change) -> Answer:
+        member = _Member(change)
+        key = change.base.id, None
+        with self._lock:
+            group = self._groups.setdefault(key, _Group())
+            group.threads += 1
+        group.waiting.append(member)
+        try:
+            with group.turn:
+                while not member.is_told:
+                    await self._turn(group)
+        finally:
+            with self._lock:
+                group.threads -= 1
+                if not group.threads:
+                    del self._groups[key]
+        if member.answer is None:
+            raise member.failure or AssertionError
+        return member.answer
+
+    async def _turn(self, group: _Group) -> None:
+        """Save what waits, and answer it."""
+        members: list[_Member] = []
+        try:
+            await self._save(group, members)
+        except Exception as error:
+            group.latest = None
+            for member in members:
+                member.fail(error)
+        except BaseException:
+            for member in members:
+                member.fail(StoreUnavailable("stopped while the session was being saved"))
+            raise
+
+    async def _save(self, group: _Group, members: list[_Member]) -> None:
+        _take(group.waiting, members)
+        stored: Stored = group.latest or members[0].change.base
+        attempt = 0
+        while True:
+            changes = [member.change for member in members]
+            folded = fold(changes, stored, self._parts.settings, lambda: self._parts.random(8))
+            try:
+                await self._write(folded, stored)
+                break
+            except Conflict as conflict:
+                stored = conflict.stored
+            except Undecodable:
+                folded = Folded(None, False, [Refusal(Verdict.SUPERSEDED, stored)] * len(members))
+                break
+            try:
+                attempt = await back_off(attempt)
+            except StoreUnavailable as error:
+                folded = Folded(None, False, [error] * len(members))
+                break
+            _take(group.waiting, members)
+        group.latest = None if folded.ends else folded.record
+        for member, answer in zip(members, folded.answers, strict=False):
+            member.tell(answer)
+        group.waiting.extendleft(reversed(members[len(folded.answers) :]))
+
+    async def _write(self, folded: Folded, stored: Stored) -> None:
+        record, store = folded.record, self._parts.store
+        if record is None or not isinstance(stored, Record):
+            return
+        if folded.ends:
+            now = self._parts.clock.now()
+            await writes.end(store, Tombstone.of(record.id, Ended.EMPTIED, now), stored)
+        else:
+            await writes.save(store, record, stored)
+
+
+def _take(waiting: deque[_Member], members: list[_Member]) -> None:
+    """Move what waits over. Others may add to it at the same time."""
+    while waiting:
+        members.append(waiting.popleft())
