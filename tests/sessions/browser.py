@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from coatcheck import Holder, Outcome, Session, Sessions, Token
 from coatcheck.core.presented import Presented
-from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated
+from coatcheck.errors import MergeRefused, StoreUnavailable, Superseded, Unauthenticated
 
-STATUS = {Superseded: 409, Unauthenticated: 401, StoreUnavailable: 503}
+STATUS = {Superseded: 409, MergeRefused: 409, Unauthenticated: 401, StoreUnavailable: 503}
 
 
 @dataclass
