@@ -39,13 +39,21 @@ class BlockingSessions:
         )
         self.policy = self._sessions.policy
 
-    def open(self, token: Token | None, *, client: Client = NOBODY) -> Session:
+    def open(
+        self, token: Token | None, *, client: Client = NOBODY, is_activity: bool = True
+    ) -> Session:
         """See `Sessions.open`."""
-        return finish(self._sessions.open(token, client=client))
+        return finish(self._sessions.open(token, client=client, is_activity=is_activity))
 
-    def admit(self, presented: Sequence[Presented], *, client: Client = NOBODY) -> Session:
+    def admit(
+        self,
+        presented: Sequence[Presented],
+        *,
+        client: Client = NOBODY,
+        is_activity: bool = True,
+    ) -> Session:
         """See `Sessions.admit`."""
-        return finish(self._sessions.admit(presented, client=client))
+        return finish(self._sessions.admit(presented, client=client, is_activity=is_activity))
 
     def commit(self, session: Session, *, discard: bool = False) -> Outcome:
         """See `Sessions.commit`."""
@@ -80,6 +88,10 @@ class BlockingSessions:
     def count(self, subject: str | None = None) -> int:
         """See `Sessions.count`."""
         return finish(self._sessions.count(subject))
+
+    def flush(self) -> None:
+        """See `Sessions.flush`: threads write at once, so that nothing waits."""
+        finish(self._sessions.flush())
 
     def close(self) -> None:
         """See `Sessions.close`."""

@@ -15,13 +15,15 @@ from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated, Unde
 from coatcheck.groups import Groups
 from coatcheck.move import move
 from coatcheck.parts import Parts
+from coatcheck.touches import Touches
 
 
 class Commit:
     """One commit of one session."""
 
-    def __init__(self, parts: Parts, groups: Groups, session: Session) -> None:
-        self._parts, self._store, self._groups = parts, parts.store, groups
+    def __init__(self, parts: Parts, groups: Groups, touches: Touches, session: Session) -> None:
+        self._parts, self._store = parts, parts.store
+        self._groups, self._touches = groups, touches
         self._session, self._state = session, session.state
         self._settings = session.state.settings
 
@@ -74,13 +76,8 @@ class Commit:
         state, base = self._state, self._state.base
         if base is None or not state.is_touch_due:
             return Outcome(Done.KEPT)
-        try:
-            await self._store.touch(base, state.acted_at)
-        except StoreUnavailable as error:
-            self._parts.tell(Happened.UNAVAILABLE, base.id, base.subject, during=f"touch: {error}")
-            return Outcome(Done.KEPT)
-        state.base = base._replace(seen_at=state.acted_at)
-        return Outcome(Done.TOUCHED)
+        state.base = await self._touches.record(base, state.acted_at)
+        return Outcome(Done.KEPT if state.base is base else Done.TOUCHED)
 
     async def _change(self, base: Record) -> Change:
         state, parts = self._state, self._parts

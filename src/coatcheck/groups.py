@@ -83,6 +83,13 @@ class Groups:
             return await self._save_in_thread(change)
         return await self._save_in_loop(change, loop)
 
+    async def settle(self) -> None:
+        """Wait until what is being saved in this event loop is saved."""
+        loop = running_loop()
+        tasks = [group.task for key, group in self._groups.items() if key[1] is loop]
+        if waiting := [task for task in tasks if task is not None]:
+            await asyncio.wait(waiting)
+
     async def _save_in_loop(self, change: Change, loop: _Loop) -> Answer:
         reply: asyncio.Future[Answer] = loop.create_future()
         key = change.base.id, loop

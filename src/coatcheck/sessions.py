@@ -27,6 +27,7 @@ from coatcheck.groups import Groups
 from coatcheck.parts import Parts, log
 from coatcheck.stores.protocol import Store
 from coatcheck.sweeper import Sweeper
+from coatcheck.touches import Touches
 from coatcheck.waiting import Kind
 
 Infos = list[SessionInfo]
@@ -67,25 +68,31 @@ class Sessions:
         self._store = store
         self._clock = GivenClock(clock) if clock else StoreClock()
         self._parts = Parts(store, self._settings, self._clock, on_event)
-        self._groups = Groups(self._parts)
+        self._groups, self._touches = Groups(self._parts), Touches(self._parts)
         self._sweeper = Sweeper(self._parts)
         self._unreadable: set[str] = set()
 
     def _check(self, store: Store) -> None:
         require(store, not_=Kind.BLOCKING, user="Sessions", needs="an asyncio store")
 
-    async def open(self, token: Token | None, *, client: Client = NOBODY) -> Session:
+    async def open(
+        self, token: Token | None, *, client: Client = NOBODY, is_activity: bool = True
+    ) -> Session:
         """Return the session of `token`, or an empty one where there is none to return.
 
         `session.standing` tells what the token was. Without a token there is no I/O.
+
+        Args:
+            client: who asks; remembered with a session that begins now.
+            is_activity: whether a person acts, which keeps the session alive; a poll does not.
 
         Raises:
             StoreUnavailable: nobody can tell; nothing may be assumed about the user.
         """
         if token is None:
-            return self._blank(client)
+            return self._blank(client, is_activity)
         await self._clock.measure(self._store)
-        session = self._blank(client)
+        session = self._blank(client, is_activity)
         state = session.state
         try:
             stored = await self._store.load(token.id)
@@ -93,6 +100,7 @@ class Sessions:
             if state.standing is Standing.CURRENT and isinstance(stored, Record):
                 state.unreadable = stored
                 self._fill(session, stored)
+                await self._arrive(state, stored)
                 state.unreadable = None
             else:
                 self._parts.tell(Happened.REFUSED, token.id, reason=state.standing.value)
@@ -101,7 +109,19 @@ class Sessions:
             self._report_unreadable(token.id, error)
         return session
 
-    async def admit(self, presented: Sequence[Presented], *, client: Client = NOBODY) -> Session:
+    async def _arrive(self, state: State, record: Record) -> None:
+        """Record the arrival at once where the session might end before the request does (T2)."""
+        policy = self.policy
+        if state.is_touch_due and policy.is_near_end(record, state.acted_at):
+            state.base = await self._touches.record_now(record, state.acted_at)
+
+    async def admit(
+        self,
+        presented: Sequence[Presented],
+        *,
+        client: Client = NOBODY,
+        is_activity: bool = True,
+    ) -> Session:
         """Open for an adapter, whatever was presented; it never fails.
 
         The first token that opens a session counts, else the first of all. A store that does not
@@ -110,7 +130,7 @@ class Sessions:
         """
         admitted: Session | None = None
         for each in presented:
-            session = await self._admit(each, client)
+            session = await self._admit(each, client, is_activity)
             state = session.state
             if admitted is None:
                 admitted = session
@@ -122,21 +142,21 @@ class Sessions:
                         admitted.state.unreadable,
                     )
                 return session
-        return self._blank(client) if admitted is None else admitted
+        return self._blank(client, is_activity) if admitted is None else admitted
 
-    async def _admit(self, presented: Presented, client: Client) -> Session:
+    async def _admit(self, presented: Presented, client: Client, is_activity: bool) -> Session:
         token, holder, standing = presented
         try:
-            session = await self.open(token, client=client)
+            session = await self.open(token, client=client, is_activity=is_activity)
         except StoreUnavailable as failure:
             id = token.id if token else None
             self._parts.tell(Happened.UNAVAILABLE, id, during=f"load: {failure}")
-            session = self._blank(client)
+            session = self._blank(client, is_activity)
             session.state.failure = failure
         state = session.state
         if holder is Holder.VISITOR and session.subject is not None:  # planted: it opens nothing
             self._parts.tell(Happened.REFUSED, session.id, reason=Standing.RETIRED.value)
-            session = self._blank(client)
+            session = self._blank(client, is_activity)
             state = session.state
             state.standing = Standing.RETIRED
         state.presented = holder
@@ -147,9 +167,10 @@ class Sessions:
             state.cookies[holder] = None
         return session
 
-    def _blank(self, client: Client) -> Session:
+    def _blank(self, client: Client, is_activity: bool) -> Session:
         now = self._clock.now()
         session = Session(State(self._settings, now, now, self._clock.offset, client))
+        session.state.is_activity = is_activity
         session.state.start(None, self._settings.empty)
         return session
 
@@ -195,7 +216,7 @@ class Sessions:
         state.correct(self._clock.offset)
         if state.is_committed:
             state.acted_at = self._clock.now()
-        return Commit(self._parts, self._groups, session)
+        return Commit(self._parts, self._groups, self._touches, session)
 
     async def _done(self, session: Session, outcome: Outcome) -> Outcome:
         session.state.is_committed = True
@@ -309,8 +330,14 @@ class Sessions:
         """Return how many sessions are stored, expired ones not yet swept included."""
         return await self._store.count(subject)
 
+    async def flush(self) -> None:
+        """Write what waits to be written, as at the end of the process. Never raises."""
+        await self._groups.settle()
+        await self._touches.flush()
+
     async def close(self) -> None:
-        """Let go of the store's connections."""
+        """Write what waits to be written, and let go of the store's connections."""
+        await self.flush()
         await self._store.close()
 
     async def _end(self, id: str, subject: str | None, why: Ended) -> bool:

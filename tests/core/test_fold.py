@@ -132,7 +132,7 @@ def test_one_that_empties_the_session_stands_alone() -> None:
 
 def test_one_that_empties_it_waits_for_those_before_it() -> None:
     base = record()
-    gone = emptied(base)._replace(steps=(lambda data: data.clear(),))
+    gone = emptied(base)._replace(steps=(dict[str, object].clear,))
     result = folded([put(base, a=1), gone, put(base, b=1)], base)
     assert (result.ends, len(result.answers)) == (False, 1)
     assert result.record is not None

@@ -32,10 +32,10 @@ class Browser:
     sessions: Sessions
     jar: dict[Holder, Token] = field(default_factory=dict[Holder, Token])
 
-    async def send(self) -> Session:
+    async def send(self, *, is_activity: bool = True) -> Session:
         """Let a request arrive with the cookies as they are."""
         presented = [Presented(self.jar[holder], holder) for holder in Holder if holder in self.jar]
-        return await self.sessions.admit(presented)
+        return await self.sessions.admit(presented, is_activity=is_activity)
 
     async def finish(self, session: Session, *, lose: bool = False) -> Answer:
         """Let the request be committed, and its answer arrive unless it is to be lost."""

@@ -97,6 +97,14 @@ WRONG: dict[str, tuple[str, Callable[[], object]]] = {
     "no certificates": ("url", lambda: store_from_url("rediss://h/0?ssl_cert_reqs=bogus")),
     "a database by name": ("url", lambda: store_from_url("redis://h/hunter2")),
     "more than memory": ("url", lambda: store_from_url("memory:hunter2")),
+    "a passive path that is none": (
+        "passive",
+        lambda: SessionMiddleware(app, sessions=Sessions(MemoryStore()), passive=["poll"]),
+    ),
+    "a passive path outside a list": (
+        "passive",
+        lambda: SessionMiddleware(app, sessions=Sessions(MemoryStore()), passive="/poll"),
+    ),
     "a fragment": ("url", lambda: store_from_url("sqlite:///x.db#hunter2")),
     "no time at all": ("url", lambda: store_from_url(NOWHERE + "?socket_timeout=0")),
     "a class": (

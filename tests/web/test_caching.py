@@ -86,7 +86,6 @@ LOOKS: dict[str, Callable[[Session], object]] = {
     "rotate": lambda s: s.rotate(),
     "end": lambda s: s.end(),
     "edit": lambda s: s.edit(lambda data: None),
-    "ignore_activity": lambda s: s.ignore_activity(),
     "hasattr": lambda s: hasattr(s, "anything"),
 }
 

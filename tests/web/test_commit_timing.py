@@ -542,11 +542,12 @@ async def test_an_outage_deletes_nothing(
 
 
 async def test_a_request_that_failed_was_activity_all_the_same(
-    browser: Client, clock: Clock
+    browser: Client, sessions: Sessions, clock: Clock
 ) -> None:
     """Its changes are discarded; that somebody was there is not. Fails when only an end is done."""
     await browser.post("/login")
     for _ in range(3):
         clock.move(minutes=20)
         assert (await browser.get("/error")).status == 500
+        await sessions.flush()
     assert (await browser.get("/me")).status == 200

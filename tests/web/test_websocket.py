@@ -245,6 +245,7 @@ async def test_a_socket_that_stays_open_keeps_its_session_alive_by_committing(
         for _ in range(3):
             clock.move(minutes=20)
             await sessions.commit(session)
+            await sessions.flush()
 
     await browser.post("/login")
     app = SessionMiddleware(_route(patient), sessions=sessions)

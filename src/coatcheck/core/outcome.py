@@ -33,7 +33,7 @@ class Done(Enum):
     KEPT = "kept"
     """Nothing."""
     TOUCHED = "touched"
-    """Recorded the activity."""
+    """Recorded the activity, or will within a second."""
     SAVED = "saved"
     CREATED = "created"
     """A new session, of a visitor or by signing in."""

@@ -7,7 +7,10 @@ from coatcheck.core.record import Record
 from coatcheck.errors import ConfigurationError
 
 GRACE = 60_000
-"""Milliseconds, longer than any message lives: stores keep expired records for it."""
+"""Milliseconds, longer than any message lives and nearly any request runs.
+
+Stores keep expired records for it.
+"""
 BAR_KEPT = 86_400_000
 """Milliseconds a bar is kept: longer than any request that was opened before it runs."""
 
@@ -57,7 +60,14 @@ class Policy:
 
     def touch_due(self, record: Record, now: int) -> bool:
         """Tell whether activity has gone unrecorded for long enough to be worth a write."""
-        return now - record.seen_at >= max(1_000, int(record.idle * self.touch_share))
+        return now - record.seen_at >= self._share(record)
+
+    def is_near_end(self, record: Record, now: int) -> bool:
+        """Tell whether idleness may end the session before later activity is recorded (T2)."""
+        return record.seen_at + record.idle - now < self._share(record) + GRACE
+
+    def _share(self, record: Record) -> int:
+        return max(1_000, int(record.idle * self.touch_share))
 
 
 def _is_number(value: object) -> bool:

@@ -169,10 +169,6 @@ class Session(dict[str, Any]):
         state.start(None, state.settings.empty)
         state.is_gone = False
 
-    def ignore_activity(self) -> None:
-        """Let this request not restart the idle timer: for polls and pings (ASVS 5.0 V7.3.1)."""
-        self.state.is_activity = False
-
     def clear(self) -> None:
         """Empty the data. A stored session that is left empty ends, whatever others wrote to it."""
         self.state.is_cleared = True

@@ -34,7 +34,7 @@ class State:
         is_gone: the session ended elsewhere meanwhile; nothing of it is saved again.
         bar: the subject all of whose sessions this very request ended, and when.
         is_deliverable: whether the client can be handed a token at all.
-        is_activity: whether the request counts as activity of the user.
+        is_activity: whether the request counts as activity of the user (ASVS 5.0 V7.3.1).
         is_committed: whether a commit was made already; the next is later activity.
         is_late: whether the response has started, so that nobody may look for the first time.
         unseen: the data, where nobody looked at it yet.

@@ -14,7 +14,7 @@ from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer, answer
 from coatcheck.web.cookie import CookieTransport
-from coatcheck.web.gate import Arrival, Gate
+from coatcheck.web.gate import Arrival, Gate, Passive
 from coatcheck.web.transport import Transport
 from coatcheck.web.unseen import look, unseen
 
@@ -66,6 +66,8 @@ class SessionMiddleware:
         development: allow plain HTTP from this machine, with cookies named `sid` and `anon`.
         trusted_proxies: addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are
             believed.
+        passive: paths of requests that keep nobody signed in, such as polls; or what tells by path
+            and headers (names in lower case).
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting. Starlette makes its
@@ -81,6 +83,7 @@ class SessionMiddleware:
         transport: Transport | None = None,
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
+        passive: Passive = (),
     ) -> None:
         self._app = app
         self._wrong: ConfigurationError | None = None
@@ -95,6 +98,7 @@ class SessionMiddleware:
                 transport or CookieTransport(),
                 development=development,
                 trusted_proxies=trusted_proxies,
+                passive=passive,
             )
         except ConfigurationError as error:
             if not _is_serving():
@@ -106,13 +110,14 @@ class SessionMiddleware:
         if self._wrong is not None:
             await _stop_the_start(self._wrong, scope, receive, send)
         if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, self._flushing(send))
             return
         peer = scope["client"][0] if scope.get("client") else None
         headers = list(scope["headers"])
-        arrival = self._gate.arrive(headers, peer, scope.get("scheme", "http"))
-        session = await self._sessions.admit(arrival.presented, client=arrival.client)
-        session.state.is_activity = arrival.is_activity
+        arrival = self._gate.arrive(headers, peer, scope.get("scheme", "http"), scope["path"])
+        session = await self._sessions.admit(
+            arrival.presented, client=arrival.client, is_activity=arrival.is_activity
+        )
         session.state.is_deliverable = arrival.transport is not None
         scope["session"] = unseen(session)
         exchange = _Exchange(self._sessions, self._gate, arrival, session, scope, send)
@@ -123,6 +128,16 @@ class SessionMiddleware:
                 raise
         finally:
             await exchange.leave()
+
+    def _flushing(self, send: Send) -> Send:
+        """Return `send`, preceded by what waits to be written when the server shuts down (T3)."""
+
+        async def flush_and_send(message: Message) -> None:
+            if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+                await self._sessions.flush()
+            await send(message)
+
+        return flush_and_send
 
 
 class _Exchange:

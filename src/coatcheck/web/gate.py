@@ -5,7 +5,7 @@ calls `depart` for the response's headers.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from coatcheck.core.policy import Policy
@@ -22,12 +22,16 @@ from coatcheck.web.transport import Headers, Transport
 _log = logging.getLogger("coatcheck")
 
 
+Passive = Collection[str] | Callable[[str, Headers], bool]
+"""The paths of requests that are nobody's activity, or what tells by path and headers."""
+
+
 class Arrival(NamedTuple):
     """What a request came with.
 
     Attributes:
         transport: what carries tokens on this connection; `None`: nothing may.
-        is_activity: whether a person acts; a browser that fetches ahead does not.
+        is_activity: whether a person acts; a poll or a browser that fetches ahead does not.
     """
 
     transport: Transport | None
@@ -50,6 +54,7 @@ class Gate:
         *,
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
+        passive: Passive = (),
     ) -> None:
         transport.check(policy)
         if not transport.secure:
@@ -57,8 +62,9 @@ class Gate:
         self._transport = transport
         self._development = transport.for_development() if development else None
         self._proxies = Proxies(trusted_proxies)
+        self._is_passive = _passive(passive)
 
-    def arrive(self, headers: Headers, peer: str | None, scheme: str) -> Arrival:
+    def arrive(self, headers: Headers, peer: str | None, scheme: str, path: str) -> Arrival:
         """Look at a request: what may carry tokens, what was presented, who is there.
 
         Args:
@@ -76,7 +82,8 @@ class Gate:
         transport = self._carrier(resolved)
         presented = transport.read(headers) if transport else ()
         client = Client(resolved.address, family(agent.decode("latin-1")))
-        return Arrival(transport, presented, client, b"prefetch" not in purpose)
+        is_activity = b"prefetch" not in purpose and not self._is_passive(path, headers)
+        return Arrival(transport, presented, client, is_activity)
 
     def depart(self, arrival: Arrival, session: Session, headers: Headers, mount: str) -> Headers:
         """Return the response's headers with what the session adds to them.
@@ -107,6 +114,15 @@ class Gate:
             _warn_once()
             return self._development
         return None
+
+
+def _passive(passive: Passive) -> Callable[[str, Headers], bool]:
+    if callable(passive):
+        return passive
+    if isinstance(passive, str) or not all(path.startswith("/") for path in passive):
+        raise ConfigurationError("passive", f"{passive!r} is no list of paths from / on")
+    paths = frozenset(passive)
+    return lambda path, _: path in paths
 
 
 _warned = False
