@@ -1,8 +1,9 @@
-"""MessagePack by msgspec, with every type coming back as itself or refused by name.
+"""MessagePack, with every type coming back as itself or refused by name.
 
-msgspec turns what MessagePack lacks (sets, dates, dataclasses) into lists, strings and maps without
-a word. So a quick look for anything that is not plain JSON comes first; only data that has such
-values is rewritten, with extension types, before it is encoded.
+ormsgpack encodes, as it asks about every type that MessagePack lacks, subclasses too, so that data
+is looked at in Python only to say what is wrong with it. It takes `bytearray` and `memoryview`
+without asking, though; they would come back as `bytes`. msgspec decodes, as it takes nothing but
+what was asked for, to the last byte.
 """
 
 # Values of any type are what this is about.
@@ -10,32 +11,33 @@ values is rewritten, with extension types, before it is encoded.
 # pyright: reportUnknownMemberType=false
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from msgspec import DecodeError, MsgspecError, ValidationError, msgpack
+import ormsgpack as mp
+from msgspec import DecodeError, msgpack
 
 from coatcheck.errors import Undecodable
 
 _SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 _KEYS = frozenset({str, int, float, bool, type(None)})
+_DEEPEST = 64  # far below what can be read again in a deep stack
+_BUFFERS = frozenset({bytearray, memoryview})
 
-_encode = msgpack.Encoder().encode
+_ASKING = (
+    mp.OPT_PASSTHROUGH_BIG_INT
+    | mp.OPT_PASSTHROUGH_DATACLASS
+    | mp.OPT_PASSTHROUGH_DATETIME
+    | mp.OPT_PASSTHROUGH_ENUM
+    | mp.OPT_PASSTHROUGH_SUBCLASS
+    | mp.OPT_PASSTHROUGH_TUPLE
+    | mp.OPT_PASSTHROUGH_UUID
+)
 
 
-def _read_extension(code: int, body: memoryview) -> Any:
-    if code not in _READERS:
-        raise Undecodable(f"unknown extension type {code}")
-    return _READERS[code](body)
-
-
-_decode = msgpack.Decoder(dict[str, Any], ext_hook=_read_extension).decode
-_decode_any = msgpack.Decoder(ext_hook=_read_extension).decode
-
-
-class MsgspecCodec:
+class MessagePackCodec:
     """The default codec: JSON's types, bytes, and the standard library's everyday values.
 
     Beyond JSON: `bytes`, `datetime` (with and without offset), `date`, `time`, `timedelta`, `UUID`,
@@ -49,11 +51,12 @@ class MsgspecCodec:
             TypeError: a value or key of another type, subclasses included; it names the key.
         """
         try:
-            if set(map(type, data)) <= {str} and _is_plain(data):
-                return _encode(data)
-            return _encode({_text_key(key): _pack(value, key) for key, value in data.items()})
-        except (OverflowError, UnicodeEncodeError, RecursionError) as error:
-            raise TypeError(f"session data cannot be stored: {_culprit(data)}: {error}") from error
+            content = mp.packb(dict(data), _extension, _ASKING)
+        except TypeError:
+            return _encode_checked(data)  # names what is wrong, unless it is a key that is no text
+        if _may_hold_buffers(content) and _holds_buffers(data.values()):
+            return _encode_checked(data)
+        return content
 
     def decode(self, content: bytes, /) -> dict[str, Any]:
         """Decode what `encode` made.
@@ -63,120 +66,163 @@ class MsgspecCodec:
         """
         try:
             return _decode(content)
-        except (MsgspecError, DecodeError, ValidationError, ValueError, TypeError, ArithmeticError,
-                RecursionError) as error:  # fmt: skip
+        except (DecodeError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             raise Undecodable("session data cannot be decoded") from error
 
 
-def _is_plain(data: Mapping[Any, Any]) -> bool:
-    """Tell whether every value, at any depth, is of a type that MessagePack has itself."""
-    for value in data.values():
-        kind: type = type(value)
-        if kind in _SCALARS:
-            continue
+def _encode(data: object) -> bytes:
+    """Encode what `_checked` made."""
+    return mp.packb(data, None, _ASKING | mp.OPT_NON_STR_KEYS)
+
+
+def _encode_checked(data: Mapping[Any, Any]) -> bytes:
+    try:
+        return _encode({_text_key(key): _checked(value, key) for key, value in data.items()})
+    except (TypeError, RecursionError) as error:
+        if isinstance(error, _Refused):
+            raise
+        raise TypeError(f"session data cannot be stored: {_culprit(data)}: {error}") from error
+
+
+def _extension(value: Any) -> mp.Ext:
+    """Return a value that MessagePack has no type for as an extension type."""
+    code, write = _WRITERS[type(value)]
+    return mp.Ext(code, write(value, "", 0))
+
+
+def _read_extension(code: int, body: memoryview) -> Any:
+    if code not in _READERS:
+        raise Undecodable(f"unknown extension type {code}")
+    return _READERS[code](bytes(body))
+
+
+_decode = msgpack.Decoder(dict[str, Any], ext_hook=_read_extension).decode
+_decode_list = msgpack.Decoder(list[Any], ext_hook=_read_extension).decode
+
+
+def _may_hold_buffers(content: bytes) -> bool:
+    """Look for the marks of binary data, which other data may hold by chance."""
+    return b"\xc4" in content or b"\xc5" in content or b"\xc6" in content
+
+
+def _holds_buffers(values: Iterable[Any]) -> bool:
+    for value in values:
+        kind = type(value)
         if kind is dict:
-            if not (_KEYS.issuperset(map(type, value)) and _is_plain(value)):
-                return False
-        elif kind is not list or not _is_plain_list(value):
-            return False
-    return True
+            if _holds_buffers(value.values()):
+                return True
+        elif kind is list:
+            if _holds_buffers(value):
+                return True
+        elif kind in _BUFFERS:
+            return True
+    return False
 
 
-def _is_plain_list(items: list[Any]) -> bool:
-    if _SCALARS.issuperset(map(type, items)):
-        return True
-    return _is_plain(dict(enumerate(items)))
+class _Refused(TypeError):
+    """Says by itself which key is to blame."""
 
 
-def _pack(value: Any, path: str) -> Any:
-    """Return `value` with extension types where MessagePack has no type of its own."""
+def _checked(value: Any, path: str, depth: int = 0) -> Any:
+    """Return `value` with extension types where MessagePack has no type of its own.
+
+    Raises:
+        TypeError: it holds what cannot be stored; it says where.
+    """
     kind: type = type(value)
     if kind in _SCALARS:
         return value
+    if depth > _DEEPEST:
+        raise _Refused(f"session key {path.partition('.')[0]!r} is nested too deeply")
     if kind is dict:
-        return {_scalar_key(k, path): _pack(v, f"{path}.{k}") for k, v in value.items()}
+        inside = depth + 1
+        return {_scalar_key(k, path): _checked(v, f"{path}.{k}", inside) for k, v in value.items()}
     if kind is list:
-        return [_pack(item, path) for item in value]
+        return [_checked(item, path, depth + 1) for item in value]
     if kind not in _WRITERS:
-        raise TypeError(
+        raise _Refused(
             f"session key {path!r} holds a {kind.__module__}.{kind.__qualname__}, which cannot be "
             "stored: keep plain values (text, numbers, lists, dicts, dates) or an id"
         )
     code, write = _WRITERS[kind]
-    return msgpack.Ext(code, write(value, path))
+    return mp.Ext(code, write(value, path, depth))
 
 
 def _text_key(key: Any) -> str:
     if type(key) is not str:
-        raise TypeError(f"session key {key!r} is a {type(key).__name__}, it must be a str")
+        raise _Refused(f"session key {key!r} is a {type(key).__name__}, it must be a str")
     return key
 
 
 def _scalar_key(key: Any, path: str) -> Any:
     if type(key) not in _KEYS:
-        raise TypeError(f"session key {path!r} has a dict with a {type(key).__name__} as a key")
+        raise _Refused(f"session key {path!r} has a dict with a {type(key).__name__} as a key")
     return key
 
 
 def _culprit(data: Mapping[str, Any]) -> str:
     for key, value in data.items():
         try:
-            _encode({key: _pack(value, key)})
-        except (OverflowError, UnicodeEncodeError, RecursionError):
+            _encode({key: _checked(value, key)})
+        except (TypeError, RecursionError):
             return f"key {key!r}" if key.isprintable() else "a key"
     return "unknown key"
 
 
-def _items(value: Any, path: str) -> bytes:
-    return _encode([_pack(item, path) for item in value])
+def _items(value: Any, path: str, depth: int) -> bytes:
+    return _encode([_checked(item, path, depth + 1) for item in value])
 
 
-def _sorted_items(value: Any, path: str) -> bytes:
-    return _encode(sorted((_pack(item, path) for item in value), key=_encode))
+def _sorted_items(value: Any, path: str, depth: int) -> bytes:
+    return _encode(sorted((_checked(item, path, depth + 1) for item in value), key=_encode))
 
 
-def _iso(value: Any, _: str) -> bytes:
+def _iso(value: Any, *_: object) -> bytes:
     text = value.isoformat()
     # `fold` tells the two passes of a repeated hour apart; ISO 8601 has no place for it.
     return f"{text}*".encode() if getattr(value, "fold", 0) else text.encode()
 
 
-def _read_iso(parse: Callable[[str], Any]) -> Callable[[memoryview], Any]:
-    def read(body: memoryview) -> Any:
-        text = bytes(body).decode()
+def _read_iso(parse: Callable[[str], Any]) -> Callable[[bytes], Any]:
+    def read(body: bytes) -> Any:
+        text = body.decode()
         return parse(text[:-1]).replace(fold=1) if text.endswith("*") else parse(text)
 
     return read
 
 
-def _timedelta(value: Any, _: str) -> bytes:
+def _bytes(value: UUID, *_: object) -> bytes:
+    return value.bytes
+
+
+def _text(value: Decimal, *_: object) -> bytes:
+    return str(value).encode()
+
+
+def _timedelta(value: Any, *_: object) -> bytes:
     return _encode([value.days, value.seconds, value.microseconds])
 
 
-def _list(body: memoryview) -> list[Any]:
-    return cast("list[Any]", _decode_any(body))
-
-
-_Writer = Callable[[Any, str], bytes]
+_Writer = Callable[[Any, str, int], bytes]
 _WRITERS: dict[type, tuple[int, _Writer]] = {
     dt.datetime: (1, _iso),
     dt.date: (2, _iso),
     dt.time: (3, _iso),
     dt.timedelta: (4, _timedelta),
-    UUID: (5, lambda value, _: cast("bytes", value.bytes)),
-    Decimal: (6, lambda value, _: str(value).encode()),
+    UUID: (5, _bytes),
+    Decimal: (6, _text),
     set: (7, _sorted_items),
     frozenset: (8, _sorted_items),
     tuple: (9, _items),
 }
-_READERS: dict[int, Callable[[memoryview], Any]] = {
+_READERS: dict[int, Callable[[bytes], Any]] = {
     1: _read_iso(dt.datetime.fromisoformat),
     2: _read_iso(dt.date.fromisoformat),
     3: _read_iso(dt.time.fromisoformat),
-    4: lambda body: dt.timedelta(*_list(body)),
-    5: lambda body: UUID(bytes=bytes(body)),
-    6: lambda body: Decimal(bytes(body).decode()),
-    7: lambda body: set(_list(body)),
-    8: lambda body: frozenset(_list(body)),
-    9: lambda body: tuple(_list(body)),
+    4: lambda body: dt.timedelta(*_decode_list(body)),
+    5: lambda body: UUID(bytes=body),
+    6: lambda body: Decimal(body.decode()),
+    7: lambda body: set(_decode_list(body)),
+    8: lambda body: frozenset(_decode_list(body)),
+    9: lambda body: tuple(_decode_list(body)),
 }

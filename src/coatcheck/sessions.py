@@ -8,7 +8,7 @@ from inspect import iscoroutinefunction
 
 from coatcheck import writes
 from coatcheck.clock import GivenClock, StoreClock
-from coatcheck.codec import MsgspecCodec
+from coatcheck.codec import MessagePackCodec
 from coatcheck.commit import Commit
 from coatcheck.core.events import Happened, Listener
 from coatcheck.core.info import SessionInfo
@@ -60,7 +60,7 @@ class Sessions:
     ) -> None:
         self._check(store)
         self.policy = Policy() if policy is None else policy
-        self._settings = Settings(MsgspecCodec(), self.policy, rules=merge or {})
+        self._settings = Settings(MessagePackCodec(), self.policy, rules=merge or {})
         if not _is_plain_function(on_event):
             raise ConfigurationError("on_event", f"{on_event!r} is no plain function")
         if clock is not None and not callable(clock):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from coatcheck import Merge, Policy, Token
-from coatcheck.codec import MsgspecCodec
+from coatcheck.codec import MessagePackCodec
 from coatcheck.core.change import Applied, Change, apply
 from coatcheck.core.intents import Difference, Privilege, Rotate, SignIn, Step, StepUp
 from coatcheck.core.record import Client, Record
@@ -16,7 +16,7 @@ from coatcheck.errors import MergeRefused, SessionTooLarge
 from coatcheck.testing import make_record, next_version
 
 SETTINGS = Settings(
-    MsgspecCodec(), Policy(max_size=300), rules={"whole": Merge.WHOLE, "no": Merge.REFUSE}
+    MessagePackCodec(), Policy(max_size=300), rules={"whole": Merge.WHOLE, "no": Merge.REFUSE}
 )
 encode, decode = SETTINGS.codec.encode, SETTINGS.codec.decode
 

@@ -9,6 +9,7 @@ import dataclasses
 import datetime as dt
 import enum
 import pickle
+from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,11 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coatcheck.codec import MsgspecCodec
+from coatcheck.codec import MessagePackCodec
 from coatcheck.core.envelope import Checked
 from coatcheck.errors import Undecodable
 
-codec = MsgspecCodec()
+codec = MessagePackCodec()
 BERLIN = ZoneInfo("Europe/Berlin")
 
 scalars = st.one_of(
@@ -125,6 +126,44 @@ def test_other_types_are_refused_by_key(value: object, depth: str) -> None:
     nested = {"flat": value, "in a list": {"k": [value]}, "in a tuple": [(value,)]}[depth]
     with pytest.raises(TypeError, match="'profile"):
         codec.encode({"fine": 1, "profile": nested})
+
+
+@pytest.mark.parametrize("text", ["\u0104", "\u0144", "\u0184"])
+def test_text_that_looks_like_binary_data_is_none(text: str) -> None:
+    """In UTF-8 it has bytes that mark binary data; whoever is warned must look, not refuse."""
+    data = {"a": [{"b": text * 20}], "c": (text,)}
+    assert typed(codec.decode(codec.encode(data))) == typed(data)
+
+
+NESTINGS: dict[str, Callable[[Any], Any]] = {
+    "list": lambda inner: [inner],
+    "dict": lambda inner: {"k": inner},
+    "int key": lambda inner: {1: inner},
+    "tuple": lambda inner: (inner,),
+    "set": lambda inner: frozenset([inner]),
+}
+
+
+@pytest.mark.parametrize("nest", NESTINGS.values(), ids=NESTINGS)
+def test_what_can_be_stored_can_be_read_again_however_deep(nest: Callable[[Any], Any]) -> None:
+    """Also by a request that is deep in its own stack. Fails without a limit of our own."""
+    contents: list[bytes] = []
+    with pytest.raises(TypeError, match="'deep"):
+        encode_deeper_and_deeper(nest, contents)
+    assert len(contents) >= 64
+    for content in contents:
+        assert codec.encode(in_a_deep_stack(content)) == content
+
+
+def encode_deeper_and_deeper(nest: Callable[[Any], Any], contents: list[bytes]) -> None:
+    value: Any = 1
+    for _ in range(500):
+        value = nest(value)
+        contents.append(codec.encode({"deep": value}))
+
+
+def in_a_deep_stack(content: bytes, depth: int = 400) -> dict[str, Any]:
+    return in_a_deep_stack(content, depth - 1) if depth else codec.decode(content)
 
 
 def test_keys_are_text() -> None:

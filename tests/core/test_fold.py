@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from coatcheck import Policy, Token
-from coatcheck.codec import MsgspecCodec
+from coatcheck.codec import MessagePackCodec
 from coatcheck.core.change import Applied, Change
 from coatcheck.core.fold import Answer, Folded, Refusal, fold
 from coatcheck.core.intents import Difference, Privilege, Rotate, StepUp
@@ -17,7 +17,7 @@ from coatcheck.core.verdict import Verdict
 from coatcheck.errors import SessionTooLarge
 from coatcheck.testing import make_record, make_tombstone, next_version
 
-SETTINGS = Settings(MsgspecCodec(), Policy(max_size=300))
+SETTINGS = Settings(MessagePackCodec(), Policy(max_size=300))
 encode, decode = SETTINGS.codec.encode, SETTINGS.codec.decode
 
 

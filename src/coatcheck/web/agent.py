@@ -3,6 +3,8 @@
 The raw header is not kept: it identifies more than a list of devices needs.
 """
 
+from functools import lru_cache
+
 # The first that fits names it: most agents also claim to be those further down.
 _BROWSERS = (
     ("Edg", "Edge"),
@@ -29,11 +31,14 @@ _SYSTEMS = (
 )
 
 
-def family(user_agent: str | None) -> str | None:
+def family(user_agent: bytes) -> str | None:
     """Return browser and system of a `User-Agent`, `None` for no header."""
-    if not user_agent:
-        return None
-    head = user_agent[:512]
+    return _family(user_agent[:512]) if user_agent else None
+
+
+@lru_cache(maxsize=1024)
+def _family(user_agent: bytes) -> str:
+    head = user_agent.decode("latin-1")
     browser = next((name for mark, name in _BROWSERS if mark in head), "Unknown agent")
     system = next((name for mark, name in _SYSTEMS if mark in head), None)
     return f"{browser} on {system}" if system else browser

@@ -81,7 +81,7 @@ class Gate:
                 purpose = value
         transport = self._carrier(resolved)
         presented = transport.read(headers) if transport else ()
-        client = Client(resolved.address, family(agent.decode("latin-1")))
+        client = Client(resolved.address, family(agent))
         is_activity = b"prefetch" not in purpose and not self._is_passive(path, headers)
         return Arrival(transport, presented, client, is_activity)
 

@@ -1,6 +1,7 @@
 """Who is at the other end, and over what: believed from the peer, or from proxies named as ours."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -22,7 +23,8 @@ class Peer(NamedTuple):
     Attributes:
         address: as text, `None` when nobody knows.
         secure: whether the request came over TLS as far as the first proxy of ours.
-        is_local: whether it comes from this machine, and not through a proxy nobody named.
+        is_local: over plain HTTP, whether it comes from this machine, and not through a proxy
+            nobody named.
     """
 
     address: str | None
@@ -57,41 +59,43 @@ class Proxies:
             if network.prefixlen < _LEAST[network.version]:
                 raise ConfigurationError("trusted_proxies", f"{entry} would trust half the world")
             self._trusted.append(network)
+        self._is_ours = lru_cache(maxsize=1024)(self._is_one_of_ours)  # few proxies, many requests
 
     def resolve(
         self, peer: str | None, scheme: str, headers: Iterable[tuple[bytes, bytes]]
     ) -> Peer:
         """Return the client; proxies append, so the list is read from its end."""
         secure = scheme in ("https", "wss")
-        forwarded = {b"x-forwarded-for": list[bytes](), b"x-forwarded-proto": list[bytes]()}
-        is_direct = True
-        for name, value in headers:
-            if name in forwarded:
-                forwarded[name].append(value)
-            is_direct = is_direct and not name.startswith(_TRACES)
         if not self._trusts(peer):
-            return Peer(peer, secure, is_direct and _is_loopback(peer))
+            return Peer(peer, secure, not secure and _is_loopback(peer) and _is_direct(headers))
         address = peer
-        for hop in reversed(_items(forwarded[b"x-forwarded-for"])):
+        for hop in reversed(_items(headers, b"x-forwarded-for")):
             if (address := _canonical(hop)) is None or not self._trusts(address):
                 break
-        protocols = _items(forwarded[b"x-forwarded-proto"])
+        protocols = _items(headers, b"x-forwarded-proto")
         if protocols:
             secure = protocols[-1].lower() in ("https", "wss")
-        return Peer(address, secure, _is_loopback(address))
+        return Peer(address, secure, not secure and _is_loopback(address))
 
     def _trusts(self, address: str | None) -> bool:
-        if not self._trusted or address is None:
-            return False
+        return bool(self._trusted) and address is not None and self._is_ours(address)
+
+    def _is_one_of_ours(self, address: str) -> bool:
         parsed = _parse(address)
         return parsed is not None and any(parsed in network for network in self._trusted)
 
 
-def _items(values: list[bytes]) -> list[str]:
-    text = ",".join(value.decode("latin-1") for value in values)
+def _is_direct(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return not any(name.startswith(_TRACES) for name, _ in headers)
+
+
+def _items(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> list[str]:
+    """Return the items of a header that is a list, over all its lines."""
+    text = b",".join([value for name, value in headers if name == wanted]).decode("latin-1")
     return [item.strip() for item in text.split(",") if item.strip()]
 
 
+@lru_cache(maxsize=1024)
 def _canonical(hop: str) -> str | None:
     """Return an address in its usual spelling, `None` for what is none; a port is left out."""
     address = hop
@@ -112,6 +116,7 @@ def _parse(address: str) -> IPv4Address | IPv6Address | None:
     return (parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None) or parsed
 
 
+@lru_cache(maxsize=1024)
 def _is_loopback(address: str | None) -> bool:
     parsed = _parse(address) if address is not None else None
     return parsed is not None and parsed.is_loopback
