@@ -65,14 +65,17 @@ class Redis(Server):
         assert (kind, check.count("redis-cli")) == ("CMD-SHELL", 1)
         check = check.replace("redis-cli", f"{program('redis-cli')} -p {self.port}")
         environment = {**os.environ, **self._service["environment"]}
-        return subprocess.run(["sh", "-c", check], env=environment, check=False).returncode == 0
+        done = subprocess.run(
+            ["sh", "-c", check], env=environment, stderr=subprocess.DEVNULL, check=False
+        )
+        return done.returncode == 0
 
 
 @contextmanager
 def redis_as_composed(folder: Path) -> Generator[Redis]:
     redis = Redis(folder)
-    redis.start()
     try:
+        redis.start()
         yield redis
     finally:
         redis.stop()
