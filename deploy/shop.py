@@ -1,5 +1,6 @@
 """A shop as it stands on the internet; systemd/shop@.service runs three of it."""
 
+import logging
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from fastapi import FastAPI, Request
 from coatcheck import Sessions, store_from_url
 from coatcheck.web.asgi import SessionMiddleware, session_of
 
+logging.basicConfig(level=logging.INFO)  # what happens to sessions goes to the journal
 sessions = Sessions(store_from_url(os.environ["STORE"]))
 
 

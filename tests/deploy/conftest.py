@@ -1,7 +1,6 @@
 """One site for all tests that do not break it for others."""
 
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 

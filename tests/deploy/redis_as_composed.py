@@ -26,20 +26,14 @@ def service(environment: dict[str, str]) -> dict[str, Any]:
     Raises KeyError where Compose refuses to start.
     """
 
-    def fill(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: fill(each) for key, each in value.items()}
-        if isinstance(value, list):
-            return [fill(each) for each in value]
-        return _VARIABLE.sub(fetch, value) if isinstance(value, str) else value
-
     def fetch(match: re.Match[str]) -> str:
         if not environment.get(match[1]):
             raise KeyError(match[1])
         return environment[match[1]]
 
-    filled: dict[str, Any] = fill(YAML(typ="safe").load(FILE)["services"]["redis"])
-    return filled
+    yaml: Any = YAML(typ="safe")
+    service: dict[str, Any] = yaml.load(_VARIABLE.sub(fetch, FILE.read_text()))["services"]["redis"]
+    return service
 
 
 class Redis(Server):

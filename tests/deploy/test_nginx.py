@@ -44,9 +44,7 @@ def test_one_session_on_three_servers(browser: httpx2.Client) -> None:
     assert [browser.get("/me").status_code for _ in SERVERS] == [401] * 3
 
 
-def test_what_belongs_to_a_session_is_kept_by_nobody(
-    shop: Site, browser: httpx2.Client
-) -> None:
+def test_what_belongs_to_a_session_is_kept_by_nobody(shop: Site, browser: httpx2.Client) -> None:
     """What coatcheck says to caches arrives, and two people at one address see their own."""
     assert browser.post("/login").headers["cache-control"] == "no-store"
     browser.post("/cart/hat")
@@ -106,9 +104,11 @@ def test_nobody_says_where_a_request_comes_from_but_nginx(browser: httpx2.Client
 
 def test_other_names_are_not_answered(shop: Site) -> None:
     """Neither by TLS, nor inside a connection that was made for our name, nor in plain HTTP."""
-    with socket.create_connection(("127.0.0.1", shop.tls)) as raw:
-        with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
-            shop.trust.wrap_socket(raw, server_hostname="evil.example")
+    with (
+        socket.create_connection(("127.0.0.1", shop.tls)) as raw,
+        pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"),
+    ):
+        shop.trust.wrap_socket(raw, server_hostname="evil.example")
     with shop.browser() as browser, pytest.raises(httpx2.RemoteProtocolError):
         browser.get("/health", headers={"Host": "evil.example"})
     with pytest.raises(httpx2.RemoteProtocolError):
@@ -130,7 +130,10 @@ def test_tls_1_2_and_1_3_and_nothing_older(shop: Site) -> None:
 
     assert handshake(ssl.TLSVersion.TLSv1_3) == "TLSv1.3"
     assert handshake(ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
-    with pytest.warns(DeprecationWarning), pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
+    with (
+        pytest.warns(DeprecationWarning, match="TLSv1_1"),  # which nobody should use
+        pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"),
+    ):
         handshake(ssl.TLSVersion.TLSv1_1)
 
 
