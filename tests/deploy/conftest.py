@@ -1,4 +1,4 @@
-"""One site for all tests that do not break it for others."""
+"""One site for all tests: whoever stops a part of it starts it again."""
 
 from collections.abc import Generator
 
@@ -7,7 +7,7 @@ import pytest
 from tests.deploy.site import Site, site
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
     with site(tmp_path_factory.mktemp("site")) as shop:
         yield shop
