@@ -5,6 +5,7 @@ set -eu
 missing=
 command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v nginx >/dev/null || missing="$missing nginx"
+command -v systemd-analyze >/dev/null || missing="$missing systemd"
 command -v "${CHROMIUM:-chromium}" >/dev/null || missing="$missing chromium"
 [ -n "$missing" ] || exit 0
 

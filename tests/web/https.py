@@ -96,9 +96,10 @@ def _uvicorn(sessions: Sessions, proxy_headers: bool, settings: dict[str, Any]) 
 
 
 def certify(folder: Path) -> None:
-    """Write a certificate for 127.0.0.1 that vouches for itself, and its key."""
+    """Write a certificate for 127.0.0.1 and a shop's name that vouches for itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a shop under test")])
+    names = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("shop.example.com")]
     now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -108,9 +109,7 @@ def certify(folder: Path) -> None:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
