@@ -27,12 +27,17 @@ class Clock(Protocol):
         ...
 
     @property
+    def is_due(self) -> bool:
+        """Whether it is time to `measure`."""
+        ...
+
+    @property
     def offset(self) -> int:
         """What `now` adds to the local clock, milliseconds, as far as it is known."""
         ...
 
     async def measure(self, store: Store, /) -> None:
-        """Compare with the store's clock, if that is due."""
+        """Compare with the store's clock, if it is due."""
         ...
 
 
@@ -45,7 +50,7 @@ class StoreClock:
 
     def __init__(self, local: Callable[[], int] | None = None) -> None:
         self._local = local or _monotonic
-        self._due: int | None = None
+        self._due = 0
         self.offset = 0 if local else system() - _monotonic()
         self.error = 0
 
@@ -53,12 +58,17 @@ class StoreClock:
         """Return the store's time, as far as this process knows it."""
         return self._local() + self.offset
 
+    @property
+    def is_due(self) -> bool:
+        """Whether nothing is known yet, or not for a minute."""
+        return not self._due or self._local() >= self._due
+
     async def measure(self, store: Store, /) -> None:
         """Ask the store, halve the way there and back, and remember what that leaves unknown."""
+        if not self.is_due:
+            return
         before = self._local()
-        if self._due is not None:
-            if before < self._due:
-                return
+        if self._due:
             self._due = before + MEASURED_EVERY  # it is known well enough for all others to go on
         theirs = await store.time()
         after = self._local()
@@ -81,6 +91,7 @@ class GivenClock:
 
     error = 0
     offset = 0
+    is_due = False
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.now = now

@@ -1,11 +1,13 @@
 """Carry out what was done to a session. What a conflict means is decided in `core.verdict`."""
 
+from collections.abc import Mapping
+
 from coatcheck import writes
 from coatcheck.core.change import Applied, Change, own, rebased, sizes
 from coatcheck.core.events import Happened
 from coatcheck.core.fold import Refusal
 from coatcheck.core.intents import SignIn
-from coatcheck.core.outcome import Cookies, Done, Holder, Outcome
+from coatcheck.core.outcome import KEPT, Cookies, Done, Holder, Outcome
 from coatcheck.core.record import Ended, Record, Stored, Tombstone
 from coatcheck.core.session import Session
 from coatcheck.core.token import Token
@@ -22,28 +24,25 @@ class Commit:
     """One commit of one session."""
 
     def __init__(self, parts: Parts, groups: Groups, touches: Touches, session: Session) -> None:
-        self._parts, self._store = parts, parts.store
-        self._groups, self._touches = groups, touches
+        self._parts, self._groups, self._touches = parts, groups, touches
         self._session, self._state = session, session.state
-        self._settings = session.state.settings
 
     async def run(self) -> Outcome:
         """Do it. See `Sessions.commit`."""
         state, session = self._state, self._session
-        ended = await self.end()
+        ended = await self.end() if state.ending else KEPT
         if state.is_in_doubt:
             raise StoreUnavailable("an earlier save of this request may have been applied or not")
         if state.is_gone:
             session.clear()
             return Outcome(Done.DROPPED)
-        state.note(session)
+        if state.settle(session):
+            return ended
         sign_in = state.privilege if isinstance(state.privilege, SignIn) else None
-        base, is_empty = state.base, state.mark == self._settings.empty
+        base, is_empty = state.base, state.mark == self._parts.settings.empty
         if base is None:
-            if is_empty and sign_in is None:
-                return ended
             created = await self._create(state.mark, sign_in)
-            return Outcome(Done.CREATED, Cookies(ended.cookies | created.cookies))
+            return Outcome(Done.CREATED, Cookies({**ended.cookies, **created.cookies}))
         is_edited = state.mark != state.content
         if is_edited and is_empty and state.is_cleared and state.privilege is None:
             session.end()
@@ -57,17 +56,19 @@ class Commit:
 
     async def end(self, why: Ended = Ended.END) -> Outcome:
         """End the session that `end()` was called on, if it was."""
-        outcome, ending = Outcome(Done.KEPT), self._state.ending
+        outcome, ending = KEPT, self._state.ending
         while ending:
             record = ending[-1]
             tombstone = Tombstone.of(record.id, why, self._parts.clock.now())
-            if await writes.end(self._store, tombstone):
+            if await writes.end(self._parts.store, tombstone):
                 outcome = await self._tell_end(record, why, outcome.cookies)
             ending.pop()
         return outcome
 
-    async def _tell_end(self, record: Record, why: Ended, others: Cookies) -> Outcome:
-        await writes.delist(self._store, record.subject, record.id)
+    async def _tell_end(
+        self, record: Record, why: Ended, others: Mapping[Holder, Token | None]
+    ) -> Outcome:
+        await writes.delist(self._parts.store, record.subject, record.id)
         self._parts.tell(Happened.ENDED, record.id, record.subject, why=why)
         return Outcome(Done.ENDED, Cookies({**others, Holder.of(record.subject): None}))  # C2
 
@@ -75,9 +76,9 @@ class Commit:
         """Record the request's activity, if that is due; it is worth no failure of the request."""
         state, base = self._state, self._state.base
         if base is None or not state.is_touch_due:
-            return Outcome(Done.KEPT)
+            return KEPT
         state.base = await self._touches.record(base, state.acted_at)
-        return Outcome(Done.KEPT if state.base is base else Done.TOUCHED)
+        return KEPT if state.base is base else Outcome(Done.TOUCHED)
 
     async def _change(self, base: Record) -> Change:
         state, parts = self._state, self._parts
@@ -96,7 +97,7 @@ class Commit:
 
     async def _correct_time(self) -> None:
         """Correct the time of opening, if the store's clock is known only now."""
-        await self._parts.clock.measure(self._store)
+        await self._parts.clock.measure(self._parts.store)
         self._state.correct(self._parts.clock.offset)
 
     async def _update(self, change: Change) -> Outcome:
@@ -109,8 +110,8 @@ class Commit:
             return await self._lost(change, answer.verdict, answer.found)
         if isinstance(answer, Exception):
             raise answer
-        if answer.content == self._settings.empty and change.privilege is None:
-            self._state.start(None, self._settings.empty)
+        if answer.content == self._parts.settings.empty and change.privilege is None:
+            self._state.start(None, self._parts.settings.empty)
             return await self._tell_end(answer.record, Ended.EMPTIED, Cookies())
         return self._saved(change, answer)
 
@@ -119,7 +120,7 @@ class Commit:
 
         Record and entry are there already, so this order keeps G1; refused, the session stays.
         """
-        policy = self._settings.policy
+        policy = self._parts.settings.policy
         renewed = change.base._replace(seen_at=change.now, ends_at=policy.ends_at(change.now))
         await enlist(self._parts, self._state, renewed)
 
@@ -140,11 +141,11 @@ class Commit:
             if verdict is Verdict.COPY and isinstance(found, Record):
                 return await self._fork(change, found, change.privilege)
             self._parts.tell(Happened.DROPPED, base.id, base.subject)
-            return await self._create(own(change, self._settings), change.privilege)
+            return await self._create(own(change, self._parts.settings), change.privilege)
         if verdict is Verdict.DROP:
             self._parts.tell(Happened.DROPPED, base.id, base.subject)
             self._session.clear()
-            state.start(None, self._settings.empty)
+            state.start(None, self._parts.settings.empty)
             state.is_gone = True
             return Outcome(Done.DROPPED)
         if verdict is Verdict.UNAUTHENTICATED:
@@ -157,14 +158,14 @@ class Commit:
         parts, state = self._parts, self._state
         await self._correct_time()
         try:
-            content = rebased(change, found, self._settings)[0]
+            content = rebased(change, found, self._parts.settings)[0]
         except Undecodable:
-            content = own(change, self._settings)
+            content = own(change, self._parts.settings)
         new = await create(parts, state, content, sign_in)
         try:
             if not await self._is_live(found.id):
                 parts.tell(Happened.DROPPED, found.id, found.subject)
-                new = await rewrite(parts, state, new, own(change, self._settings))
+                new = await rewrite(parts, state, new, own(change, self._parts.settings))
             await self._end_if_barred(found)
         except BaseException:
             await take_back(parts, new.record)
@@ -173,7 +174,7 @@ class Commit:
 
     async def _is_live(self, id: str) -> bool:
         try:
-            return isinstance(await self._store.load(id), Record)
+            return isinstance(await self._parts.store.load(id), Record)
         except Undecodable:
             return False
 
@@ -185,8 +186,8 @@ class Commit:
         bar = self._state.bar
         if bar is not None and bar[0] == base.subject:
             tombstone = Tombstone.of(base.id, Ended.END_ALL, self._parts.clock.now())
-            await writes.end(self._store, tombstone)
-            await writes.delist(self._store, base.subject, base.id)
+            await writes.end(self._parts.store, tombstone)
+            await writes.delist(self._parts.store, base.subject, base.id)
 
     async def _create(self, content: bytes, sign_in: SignIn | None) -> Outcome:
         await self._correct_time()
@@ -199,7 +200,7 @@ class Commit:
 
     def _show(self, record: Record, content: bytes) -> None:
         """Let the session show what is stored now, and warn when it has grown large."""
-        settings, session = self._settings, self._session
+        settings, session = self._parts.settings, self._session
         if content != self._state.mark:
             session.clear()
             session.update(settings.codec.decode(content))

@@ -13,7 +13,7 @@ from coatcheck.commit import Commit
 from coatcheck.core.events import Happened, Listener
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
-from coatcheck.core.outcome import Done, Holder, Outcome
+from coatcheck.core.outcome import KEPT, Done, Holder, Outcome
 from coatcheck.core.policy import Policy
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import NOBODY, Client, Ended, Record, Tombstone
@@ -91,7 +91,8 @@ class Sessions:
         """
         if token is None:
             return self._blank(client, is_activity)
-        await self._clock.measure(self._store)
+        if self._clock.is_due:
+            await self._clock.measure(self._store)
         session = self._blank(client, is_activity)
         state = session.state
         try:
@@ -100,7 +101,8 @@ class Sessions:
             if state.standing is Standing.CURRENT and isinstance(stored, Record):
                 state.unreadable = stored
                 self._fill(session, stored)
-                await self._arrive(state, stored)
+                if state.is_touch_due and self.policy.is_near_end(stored, state.acted_at):  # T2
+                    state.base = await self._touches.record_now(stored, state.acted_at)
                 state.unreadable = None
             else:
                 self._parts.tell(Happened.REFUSED, token.id, reason=state.standing.value)
@@ -108,12 +110,6 @@ class Sessions:
             state.standing = Standing.UNREADABLE
             self._report_unreadable(token.id, error)
         return session
-
-    async def _arrive(self, state: State, record: Record) -> None:
-        """Record the arrival at once where the session might end before the request does (T2)."""
-        policy = self.policy
-        if state.is_touch_due and policy.is_near_end(record, state.acted_at):
-            state.base = await self._touches.record_now(record, state.acted_at)
 
     async def admit(
         self,
@@ -220,6 +216,8 @@ class Sessions:
 
     async def _done(self, session: Session, outcome: Outcome) -> Outcome:
         session.state.is_committed = True
+        if outcome is KEPT:
+            return outcome
         cookies = session.state.cookies
         if outcome.cookies.get(Holder.SIGNED_IN) and cookies.get(Holder.VISITOR):
             del cookies[Holder.VISITOR]  # of a session that this request made, and moved

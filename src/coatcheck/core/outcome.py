@@ -1,7 +1,9 @@
 """What a commit did, and what the client must be told."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 
 from coatcheck.core.token import Token
 
@@ -44,6 +46,9 @@ class Done(Enum):
     """Nothing: the session had ended meanwhile."""
 
 
+_NO_COOKIES: Mapping[Holder, Token | None] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The result of a commit.
@@ -53,9 +58,13 @@ class Outcome:
     """
 
     done: Done
-    cookies: Cookies = field(default_factory=Cookies)
+    cookies: Mapping[Holder, Token | None] = field(default_factory=lambda: _NO_COOKIES)
 
     @property
     def token(self) -> Token | None:
         """The new token, where there is one."""
         return next((token for token in self.cookies.values() if token), None)
+
+
+KEPT = Outcome(Done.KEPT)
+"""The outcome of most commits."""

@@ -60,7 +60,8 @@ class Policy:
 
     def touch_due(self, record: Record, now: int) -> bool:
         """Tell whether activity has gone unrecorded for long enough to be worth a write."""
-        return now - record.seen_at >= self._share(record)
+        unrecorded = now - record.seen_at
+        return unrecorded >= 1_000 and unrecorded >= self._share(record)
 
     def is_near_end(self, record: Record, now: int) -> bool:
         """Tell whether idleness may end the session before later activity is recorded (T2)."""

@@ -95,9 +95,20 @@ class State:
 
     def correct(self, clock_offset: int) -> None:
         """Correct the times by what is known of the clock now (T5)."""
+        if clock_offset == self.clock_offset:
+            return
         self.opened_at += clock_offset - self.clock_offset
         self.acted_at += clock_offset - self.clock_offset
         self.clock_offset = clock_offset
+
+    def settle(self, data: dict[str, Any]) -> bool:
+        """Note the plain edits, and tell whether nothing at all is to be carried out.
+
+        Raises:
+            TypeError: a value cannot be encoded.
+        """
+        self.note(data)
+        return self.mark == self.content and self.privilege is None and not self.is_touch_due
 
     def note(self, data: dict[str, Any]) -> None:
         """Turn the plain edits since the last mark into a step.
@@ -105,7 +116,7 @@ class State:
         Raises:
             TypeError: a value cannot be encoded.
         """
-        after = self.settings.codec.encode(data)
+        after = self.settings.codec.encode(data) if data else self.settings.empty
         if after != self.mark:
             self.steps.append(Difference(self.mark, after))
             self.mark = after

@@ -10,13 +10,23 @@ def protect(headers: Headers, *, vary: str, hands_over: bool) -> Headers:
     the application said (ASVS 5.0 V14.3.2); another is private, unless the application said that it
     is for everybody, or for nobody.
     """
-    kept = [(name, value) for name, value in headers if name.lower() != b"vary"]
-    varies = [value for name, value in headers if name.lower() == b"vary"]
+    kept: Headers = []
+    varies: list[bytes] = []
+    is_decided = False
+    for header in headers:
+        name = header[0].lower()
+        if name == b"vary":
+            varies.append(header[1])
+            continue
+        if name == b"cache-control":
+            if hands_over:
+                continue
+            is_decided = is_decided or _is_decided(header[1])
+        kept.append(header)
     kept.append((b"vary", _extended(varies, vary)))
     if hands_over:
-        kept = [(name, value) for name, value in kept if name.lower() != b"cache-control"]
         kept.append((b"cache-control", b"no-store"))
-    elif not any(name.lower() == b"cache-control" and _is_decided(value) for name, value in kept):
+    elif not is_decided:
         kept.append((b"cache-control", b"private"))
     return kept
 
@@ -28,6 +38,8 @@ def _is_decided(value: bytes) -> bool:
 
 
 def _extended(varies: list[bytes], vary: str) -> bytes:
+    if not varies:
+        return vary.encode()
     items = [item.strip() for value in varies for item in value.split(b",") if item.strip()]
     if b"*" in items:
         return b"*"

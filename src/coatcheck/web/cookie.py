@@ -4,8 +4,8 @@ The rules for reading and writing are those of RFC 6265 as draft-ietf-httpbis-rf
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Literal
@@ -56,6 +56,7 @@ class CookieTransport:
     same_site: Literal["Lax", "Strict", "None"] = "Lax"
     max_age: timedelta | None = None
     partitioned: bool = False
+    _holders: Mapping[bytes, Holder] = field(init=False, repr=False, compare=False)
 
     @property
     def vary(self) -> str:
@@ -82,6 +83,8 @@ class CookieTransport:
         age = self.max_age
         if age is not None and not _is_age(age):
             raise ConfigurationError("max_age", f"{age} is no time of 1 second to 400 days")
+        holders = {self._name_for(holder).encode(): holder for holder in Holder}
+        object.__setattr__(self, "_holders", holders)
 
     def check(self, policy: Policy, /) -> None:
         """Refuse a cookie that outlives every session."""
@@ -108,21 +111,23 @@ class CookieTransport:
         (RFC 9113 8.2.3); pairs are split at `;` alone, quotes mean nothing; names are compared
         exactly. Different values for one name are ambiguous: the order tells nothing (8.6).
         """
-        raw = b";".join(value for name, value in headers if name == b"cookie")
+        raw = b";".join([value for name, value in headers if name == b"cookie"])
         if not raw:
             return ()
         if len(raw) > MAX_HEADER or raw.count(b";") >= MAX_PAIRS:
             return (Presented(None, standing=Standing.UNREAD),)
-        text = raw.decode("latin-1")
-        found: list[Presented] = []
-        for holder in Holder:
-            wanted = self._name_for(holder)
-            if wanted in text and (values := _values(text, wanted)):
-                if len(values) > 1:
-                    found.append(Presented(None, holder, Standing.AMBIGUOUS))
-                else:
-                    found.append(Presented(Token.parse(values.pop()), holder))
-        return found
+        values: list[tuple[Holder, bytes]] = []
+        for pair in raw.split(b";"):
+            name, equals, value = pair.partition(b"=")
+            if equals and (holder := self._holders.get(name.strip(b" \t"))):
+                values.append((holder, value.strip(b" \t")))
+        if len(values) == 1:
+            return (_presented(*values[0]),)
+        return [
+            _presented(holder, *{value for of, value in values if of is holder})
+            for holder in Holder
+            if any(of is holder for of, _ in values)
+        ]
 
     def write(self, cookies: Cookies, mount: str, /) -> Headers:
         """Return one `Set-Cookie` for each cookie that changes."""
@@ -181,14 +186,10 @@ class CookieTransport:
 _PREFIXES = ("__Host-Http-", "__Http-", "__Host-", "__Secure-")
 
 
-def _values(text: str, wanted: str) -> set[str]:
-    """Return the different values of the cookie `wanted`; a pair without `=` has no name."""
-    found: set[str] = set()
-    for pair in text.split(";"):
-        name, equals, value = pair.partition("=")
-        if equals and name.strip(" \t") == wanted:
-            found.add(value.strip(" \t"))
-    return found
+def _presented(holder: Holder, value: bytes, *others: bytes) -> Presented:
+    if others:
+        return Presented(None, holder, Standing.AMBIGUOUS)
+    return Presented(Token.parse(value.decode("latin-1")), holder)
 
 
 def _is_name(name: object) -> bool:

@@ -96,7 +96,7 @@ class Gate:
         transport, state = arrival.transport, session.state
         if transport is None or not state.is_seen:
             return headers
-        written = transport.write(state.cookies, mount.rstrip("/"))
+        written = transport.write(state.cookies, mount.rstrip("/")) if state.cookies else []
         return protect(headers, vary=transport.vary, hands_over=bool(written)) + written
 
     @staticmethod
