@@ -16,9 +16,9 @@ import redis.asyncio
 from coatcheck import SQLiteStore, Store
 from coatcheck.core.record import Record
 from coatcheck.errors import Undecodable
+from coatcheck.stores.packed import pack, pack_tombstone
 from coatcheck.stores.protocol import Conflict
 from coatcheck.stores.redis import RedisStore
-from coatcheck.stores.redis_format import pack, pack_tombstone
 from coatcheck.testing import make_record, make_tombstone, next_version
 from tests.servers import Server
 
@@ -40,8 +40,10 @@ class InRedis:
 
 # What writes compare, a version and a stamp, is not there any more.
 HEAD: dict[str, Any] = {
-    "sqlite-version": InSQLite("version = 'x'"),
-    "sqlite-stamp": InSQLite("stamp = 'x'"),
+    "sqlite-garbage": InSQLite("record = x'ffffffffffffffffffffffffffffffffffffff'"),
+    "sqlite-text": InSQLite("record = CAST(record AS TEXT) || 'x'"),
+    "sqlite-cut-9": InSQLite("record = substr(record, 1, 9)"),
+    "sqlite-tag": InSQLite("record = CAST('X' || substr(record, 2) AS BLOB)"),
     "redis-garbage": InRedis(lambda _: b"\xff" * 99),
     "redis-tag": InRedis(lambda value: b"X" + value[1:]),
     "redis-cut-9": InRedis(lambda value: value[:9]),
@@ -49,10 +51,9 @@ HEAD: dict[str, Any] = {
 }
 # It is there, and what follows is damaged.
 BODY: dict[str, Any] = {
-    "sqlite-subject": InSQLite("subject = x'00'"),
     "sqlite-seen_at": InSQLite("seen_at = 'x'"),
-    "sqlite-no-utf-8": InSQLite("agent = CAST(x'ff' AS TEXT)"),
-    "sqlite-payload": InSQLite("payload = 'x'"),
+    "sqlite-cut-30": InSQLite("record = substr(record, 1, 30)"),
+    "sqlite-cut-last": InSQLite("record = substr(record, 1, length(record) - 1)"),
     "redis-cut-20": InRedis(lambda value: value[:20]),
     "redis-cut-30": InRedis(lambda value: value[:30]),
     "redis-cut-last": InRedis(lambda value: value[:-1]),

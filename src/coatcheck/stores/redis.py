@@ -24,8 +24,7 @@ from coatcheck.core.policy import BAR_KEPT, GRACE
 from coatcheck.core.record import Record, Stored, Tombstone
 from coatcheck.core.token import is_id
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
-from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
-from coatcheck.stores.redis_format import (
+from coatcheck.stores.packed import (
     TOMBSTONE,
     expected,
     pack,
@@ -33,6 +32,7 @@ from coatcheck.stores.redis_format import (
     records,
     unpack,
 )
+from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
 from coatcheck.waiting import Kind
 
 _DEFAULTS = {"socket_timeout": 2, "socket_connect_timeout": 2, "max_connections": 32}

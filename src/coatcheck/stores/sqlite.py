@@ -9,14 +9,15 @@ listed, so that `enlist` has only the bar to look at.
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from random import random
 from typing import Any, TypeVar
 
 from coatcheck.core.policy import BAR_KEPT
-from coatcheck.core.record import Client, Record, Stored, Tombstone
+from coatcheck.core.record import Record, Stored, Tombstone
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
+from coatcheck.stores.packed import expected, pack, unpack
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
 from coatcheck.stores.sqlite_file import SQLiteFile
 from coatcheck.waiting import Kind, pause
@@ -26,14 +27,10 @@ T = TypeVar("T")
 BUSY_INLINE = 0.05
 BUSY_TOTAL = 5.0
 
-_COLUMNS = [*Record._fields[:-2], "address", "agent", "payload"]
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS coatcheck_sessions (
-    id TEXT PRIMARY KEY, version INTEGER NOT NULL, stamp BLOB NOT NULL, subject TEXT,
-    lineage_digest BLOB NOT NULL, digest BLOB NOT NULL, former_digest BLOB, former_until INTEGER,
-    renew_nonce BLOB, renewed_at INTEGER NOT NULL, created_at INTEGER NOT NULL,
-    authenticated_at INTEGER, assurance INTEGER NOT NULL, seen_at INTEGER NOT NULL,
-    idle INTEGER NOT NULL, ends_at INTEGER NOT NULL, address TEXT, agent TEXT, payload BLOB NOT NULL
+    id TEXT PRIMARY KEY, subject TEXT, seen_at INTEGER NOT NULL, idle INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL, record BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS coatcheck_subject ON coatcheck_sessions (subject, id)
     WHERE subject IS NOT NULL;
@@ -46,21 +43,17 @@ CREATE INDEX IF NOT EXISTS coatcheck_tombstones_due ON coatcheck_tombstones (kee
 CREATE TABLE IF NOT EXISTS coatcheck_bars (subject TEXT PRIMARY KEY, at INTEGER NOT NULL)
     WITHOUT ROWID;
 """
-_FIELDS = ", ".join(_COLUMNS)
-_LOAD = f"SELECT {_FIELDS} FROM coatcheck_sessions WHERE id = ?"  # noqa: S608 - no input in it
+_LOAD = "SELECT record, seen_at FROM coatcheck_sessions WHERE id = ?"
 _LOAD_TOMBSTONE = "SELECT * FROM coatcheck_tombstones WHERE id = ?"
-_INSERT = (
-    f"INSERT OR IGNORE INTO coatcheck_sessions ({_FIELDS}) "  # noqa: S608 - no input in it
-    f"SELECT {', '.join('?' * len(_COLUMNS))} "
-    "WHERE NOT EXISTS (SELECT 1 FROM coatcheck_tombstones WHERE id = ?)"
-)
-_UPDATE = (
-    "UPDATE coatcheck_sessions SET "  # noqa: S608 - no input in it
-    + ", ".join(
-        "seen_at = max(seen_at, ?)" if name == "seen_at" else f"{name} = ?" for name in _COLUMNS
-    )
-    + " WHERE id = ? AND version = ? AND stamp = ?"
-)
+_INSERT = """
+INSERT OR IGNORE INTO coatcheck_sessions (id, subject, seen_at, idle, ends_at, record)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS (SELECT 1 FROM coatcheck_tombstones WHERE id = ?1)
+"""
+_UPDATE = """
+UPDATE coatcheck_sessions
+SET seen_at = max(seen_at, ?2), idle = ?3, ends_at = ?4, record = ?5
+WHERE id = ?1 AND substr(record, 1, 17) = ?6
+"""
 
 
 class SQLiteStore:
@@ -94,11 +87,14 @@ class SQLiteStore:
         """See `Store.save`."""
 
         def write(db: sqlite3.Connection) -> Stored:
+            id, seen_at, idle, ends_at = record.id, record.seen_at, record.idle, record.ends_at
             if base is None:
-                done = db.execute(_INSERT, (*_row(record), record.id))
+                new = id, record.subject, seen_at, idle, ends_at, pack(record)
+                done = db.execute(_INSERT, new)
             else:
-                done = db.execute(_UPDATE, (*_row(record), base.id, base.version, base.stamp))
-            return record if done.rowcount == 1 else _load(db, record.id)
+                next_ = id, seen_at, idle, ends_at, pack(record), expected(base)
+                done = db.execute(_UPDATE, next_)
+            return record if done.rowcount == 1 else _load(db, id)
 
         refuse(record, await self._run(write))
 
@@ -149,10 +145,12 @@ class SQLiteStore:
     async def page(self, subject: str | None, after: str | None, limit: int, /) -> Page:
         """See `Store.page`."""
         where = "id > ?" if subject is None else "id > ? AND subject = ?"
-        statement = f"SELECT {_FIELDS} FROM coatcheck_sessions WHERE {where} ORDER BY id LIMIT ?"  # noqa: S608 - no input in it
+        statement = (
+            f"SELECT id, record, seen_at FROM coatcheck_sessions WHERE {where} ORDER BY id LIMIT ?"  # noqa: S608 - no input in it
+        )
         values = (after or "", *([] if subject is None else [subject]), limit)
         rows = await self._run(lambda db: db.execute(statement, values).fetchall())
-        records = [record for record in map(_readable, rows) if record]
+        records = [record for row in rows if (record := _readable(*row))]
         return Page(records, rows[-1][0] if len(rows) == limit else None)
 
     async def count(self, subject: str | None, /) -> int:
@@ -192,26 +190,37 @@ class SQLiteStore:
         self._file.close()
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do `work`, again and again while another process holds the lock, up to a limit.
+        """Do `work`, again and again while another process holds the lock, up to a limit."""
+        try:
+            return self._file.run(work, self._patience())
+        except sqlite3.Error as error:
+            return await self._run_again(work, error)
 
-        Once somebody waited in vain, nobody lets SQLite wait for a while, so that many requests
-        that meet a lock hold the event loop up only once.
-        """
+    async def _run_again(self, work: Callable[[sqlite3.Connection], T], error: sqlite3.Error) -> T:
         waited = 0.0
         while True:
-            wait = 0.0 if time.monotonic() < self._contended_until else BUSY_INLINE
-            try:
-                return self._file.run(work, wait)
-            except sqlite3.OperationalError as error:
-                code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-                if code not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or waited > BUSY_TOTAL:
-                    raise StoreUnavailable(f"SQLite: {error}") from error
-            except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or waited > BUSY_TOTAL:
                 raise StoreUnavailable(f"SQLite: {error}") from error
+            waited += self._patience()
             self._contended_until = time.monotonic() + 1
             delay = 0.005 + 0.02 * random()  # noqa: S311 - jitter, not a secret
             await pause(delay)
-            waited += delay + wait
+            waited += delay
+            try:
+                return self._file.run(work, self._patience())
+            except sqlite3.Error as another:
+                error = another
+
+    def _patience(self) -> float:
+        """Return how long SQLite may wait for a lock, in seconds.
+
+        Once somebody waited in vain, nobody lets it wait for a while, so that many requests that
+        meet a lock hold the event loop up only once.
+        """
+        if self._contended_until and time.monotonic() < self._contended_until:
+            return 0.0
+        return BUSY_INLINE
 
 
 @contextmanager
@@ -228,29 +237,31 @@ def _transaction(db: sqlite3.Connection) -> Generator[None]:
 
 def _load(db: sqlite3.Connection, id: str, *, unreadable: bool = False) -> Stored:
     if row := db.execute(_LOAD, (id,)).fetchone():
-        record = _readable(row)
-        if record is None and not unreadable:
-            raise Undecodable(f"row {id} of coatcheck_sessions is damaged")
-        return record
+        try:
+            return _read(id, *row)
+        except Undecodable:
+            if unreadable:
+                return None
+            raise
     row = db.execute(_LOAD_TOMBSTONE, (id,)).fetchone()
     return Tombstone(*row) if row else None
 
 
-def _readable(row: Sequence[Any]) -> Record | None:
-    """Return the record of a row, or `None` when a value is of another type than it must be."""
-    for value, kinds in zip(row, _KINDS, strict=True):
-        if not isinstance(value, kinds):
-            return None
-    *fields, address, agent, payload = row
-    return Record._make((*fields, Client(address, agent), payload))
+def _read(id: str, record: Any, seen_at: Any) -> Record:
+    """Return the record of a row.
+
+    Raises:
+        Undecodable: it is damaged; SQLite keeps values of any type in any column.
+    """
+    if isinstance(record, bytes) and isinstance(seen_at, int):
+        stored = unpack(id, record, seen_at)
+        if isinstance(stored, Record):
+            return stored
+    raise Undecodable(f"row {id} of coatcheck_sessions is damaged")
 
 
-_NONE = type(None)
-_KINDS: tuple[type | tuple[type, ...], ...] = (
-    str, int, bytes, (str, _NONE), bytes, bytes, (bytes, _NONE), (int, _NONE), (bytes, _NONE),
-    int, int, (int, _NONE), int, int, int, int, (str, _NONE), (str, _NONE), bytes,
-)  # fmt: skip
-
-
-def _row(record: Record) -> tuple[Any, ...]:
-    return (*record[:-2], *record.client, record.payload)
+def _readable(id: str, record: Any, seen_at: Any) -> Record | None:
+    try:
+        return _read(id, record, seen_at)
+    except Undecodable:
+        return None

@@ -1,7 +1,7 @@
-"""How a record is one string in Redis: a header of fixed width, then MessagePack.
+"""How a record is one string of bytes: a header of fixed width, then MessagePack.
 
-The header is all that the scripts look at: a tag, version, stamp, and the last activity, in 1, 8, 8
-and 8 bytes. A tombstone is a tag of its own and MessagePack.
+The header is all that Redis's scripts and SQLite's conditions look at: a tag, version, stamp, and
+the last activity, in 1, 8, 8 and 8 bytes. A tombstone is a tag of its own and MessagePack.
 """
 
 import struct
@@ -68,8 +68,11 @@ def pack_tombstone(tombstone: Tombstone) -> bytes:
     return TOMBSTONE + _encode(tombstone)
 
 
-def unpack(id: str, value: bytes | None) -> Stored:
+def unpack(id: str, value: bytes | None, touched_at: int = 0) -> Stored:
     """Return what `value` is, and that it is what was asked for (R-019).
+
+    Args:
+        touched_at: activity that is kept beside the value.
 
     Raises:
         Undecodable: it is damaged or belongs to another id.
@@ -84,6 +87,7 @@ def unpack(id: str, value: bytes | None) -> Stored:
             if tag != RECORD:
                 raise Undecodable(f"value of session {id} is of an unknown kind")
             b = _decode_body(memoryview(value)[_HEADER.size :])
+            seen_at = max(seen_at, touched_at)
             stored = Record(
                 b.id, version, stamp, b.subject, b.lineage_digest, b.digest, b.former_digest,
                 b.former_until, b.renew_nonce, b.renewed_at, b.created_at, b.authenticated_at,
