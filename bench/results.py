@@ -1,0 +1,27 @@
+"""The one file that tables and plots are made from."""
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+FILE = Path(__file__).with_name("results.json")
+_PACKAGES = (
+    "starlette", "uvicorn", "uvloop", "httptools", "redis", "msgspec",
+    "starsessions", "Flask-Session", "Django",
+)  # fmt: skip
+
+
+def load(file: Path) -> dict[str, Any]:
+    """Return all results so far."""
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def update(file: Path, **parts: Any) -> None:
+    """Replace parts of the results."""
+    found = load(file) | parts
+    found["versions"] = {"Python": platform.python_version()} | {
+        name: version(name) for name in _PACKAGES
+    }
+    file.write_text(json.dumps(found, indent=1) + "\n")
