@@ -1,5 +1,6 @@
 """A plain HTTP client: one connection, no cookie jar."""
 
+from collections.abc import Mapping
 from http.client import HTTPConnection
 from typing import NamedTuple
 
@@ -10,12 +11,12 @@ class Answer(NamedTuple):
     """A response.
 
     Attributes:
-        cookies: what it set, as `name=value`.
+        cookies: what it set.
     """
 
     status: int
     body: str
-    cookies: list[str]
+    cookies: dict[str, str]
 
 
 class Client:
@@ -32,8 +33,9 @@ class Client:
         self._connection.request("GET", path, headers=headers)
         response = self._connection.getresponse()
         body = response.read().decode()
-        set_cookies = response.headers.get_all("Set-Cookie") or []
-        return Answer(response.status, body, [each.partition(";")[0] for each in set_cookies])
+        lines = response.headers.get_all("Set-Cookie") or []
+        pairs = [line.partition(";")[0].partition("=") for line in lines]
+        return Answer(response.status, body, {name: value for name, _, value in pairs})
 
     def text(self, path: str, cookie: str | None = None) -> str:
         """Return the body of an answer that must be 200."""
@@ -44,3 +46,8 @@ class Client:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def header(cookies: Mapping[str, str]) -> str:
+    """Return the value of a request's `Cookie`."""
+    return "; ".join(f"{name}={value}" for name, value in cookies.items())

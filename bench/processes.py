@@ -118,3 +118,14 @@ def uvicorn(app: str, store: str, *, first: bool = False) -> Generator[Process]:
     command += ["--log-level", "warning"]
     with running(command, port, {"BENCH_STORE": store}, first=first) as process:
         yield process
+
+
+@contextlib.contextmanager
+def gunicorn(app: str, store: str, *, first: bool = False) -> Generator[Process]:
+    """Serve `bench.apps.NAME`, which speaks WSGI, with one worker of 16 threads."""
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", f"bench.apps.{app}:app"]
+    command += ["--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--threads", "16"]
+    command += ["--keep-alive", "30", "--graceful-timeout", "1", "--log-level", "warning"]
+    with running(command, port, {"BENCH_STORE": store}, first=first) as process:
+        yield process

@@ -6,16 +6,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+Results = dict[str, Any]
 FILE = Path(__file__).with_name("results.json")
 _PACKAGES = (
     "starlette", "uvicorn", "uvloop", "httptools", "redis", "msgspec",
-    "starsessions", "Flask-Session", "Django",
+    "starsessions", "Flask-Session", "Django", "gunicorn",
 )  # fmt: skip
 
 
-def load(file: Path) -> dict[str, Any]:
+def load(file: Path) -> Results:
     """Return all results so far."""
-    return json.loads(file.read_text()) if file.exists() else {}
+    found: Results = json.loads(file.read_text()) if file.exists() else {}
+    return found
 
 
 def update(file: Path, **parts: Any) -> None:

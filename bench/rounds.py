@@ -1,6 +1,6 @@
 """From single runs to medians."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
@@ -69,14 +69,14 @@ def figures(rounds: Sequence[Sequence[Run]], baseline: str) -> Mapping[tuple[str
     }
 
 
-def wrong(rounds: Sequence[Sequence[Run]], lossless: Collection[str]) -> list[str]:
-    """Tell what went wrong: a refusal, or a write lost by a subject that may lose none."""
+def wrong(rounds: Sequence[Sequence[Run]]) -> list[str]:
+    """Tell which runs refused a request or lost a write."""
     return [
         f"{run.subject}, {run.kind}: of {run.requests} requests {run.refused} were refused"
         f" and {run.lost or 0} writes lost"
         for runs in rounds
         for run in runs
-        if run.refused or (run.lost and run.subject in lossless)
+        if run.refused or run.lost
     ]
 
 

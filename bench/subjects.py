@@ -17,6 +17,7 @@ class Subject:
         title: in tables and plots.
         app: the module in `bench.apps`.
         store: `redis`, `sqlite`, `memory`, or nothing.
+        server: what serves it.
         is_counted: whether what was written can be read back without following cookies.
     """
 
@@ -24,14 +25,14 @@ class Subject:
     title: str
     app: str
     store: str = ""
+    server: Literal["uvicorn", "gunicorn"] = "uvicorn"
     is_counted: bool = True
 
     def url(self, redis: str, folder: Path) -> str:
         """Return the URL of a store of its own."""
         match self.store:
             case "redis":
-                number = 1 if self.app == "coatcheck" else 2
-                return f"{redis}/{number}"
+                return f"{redis}/{1 if self.app == 'coatcheck' else 2}"
             case "sqlite":
                 return f"sqlite:///{folder / self.name}.db"
             case _:

@@ -10,11 +10,10 @@ CONNECTIONS = 32
 
 
 class Load(NamedTuple):
-    """What one run of wrk saw. Latencies are in microseconds; `refused` were not 2xx."""
+    """What one run of wrk saw: `p99` in microseconds; `refused` were not 2xx."""
 
     requests: int
     seconds: float
-    p50: int
     p99: int
     refused: int
     broken: int
@@ -41,7 +40,7 @@ def run(url: str, seconds: int, cookies: Path | None = None) -> Load:
         RuntimeError: requests stayed without an answer.
     """
     if (program := shutil.which("wrk")) is None:
-        raise SystemExit("wrk is missing: tools/programs.sh wrk installs it")
+        raise SystemExit("wrk is missing: tools/programs.sh bench installs it")
     script = Path(__file__).with_name("wrk.lua")
     command = [program, "--threads", "1", "--connections", str(CONNECTIONS)]
     command += ["--duration", f"{seconds}s", "--script", str(script), url, "--"]

@@ -5,7 +5,8 @@ from typing import Any
 from starlette.middleware import Middleware
 from starlette.requests import Request
 
-from bench.apps.handlers import STORE, application
+from bench.apps.handlers import application
+from bench.apps.store import STORE
 from coatcheck import Sessions, store_from_url
 from coatcheck.web.asgi import SessionMiddleware, session_of
 
@@ -23,7 +24,7 @@ def sign_in(request: Request, user: str) -> None:
 
 
 app = application(
-    Middleware(SessionMiddleware, sessions=Sessions(store_from_url(STORE or "memory:"))),
+    Middleware(SessionMiddleware, sessions=Sessions(store_from_url(STORE))),
     increase_exactly=edit,
     login=sign_in,
 )

@@ -1,7 +1,6 @@
 """The requests that are measured, written once for all applications that are Starlette's."""
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
@@ -11,9 +10,6 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from bench import data
-
-STORE = os.environ.get("BENCH_STORE", "")
-"""The URL of the store, for the applications that have one."""
 
 
 def increase(request: Request) -> None:

@@ -5,4 +5,10 @@ from starlette.middleware.sessions import SessionMiddleware
 
 from bench.apps.handlers import application
 
-app = application(Middleware(SessionMiddleware, secret_key="a secret", https_only=True))
+app = application(
+    Middleware(
+        SessionMiddleware,
+        secret_key="a secret",  # noqa: S106 - it protects nothing
+        https_only=True,
+    )
+)
