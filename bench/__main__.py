@@ -8,8 +8,6 @@ from pathlib import Path
 from bench import http, plot, results, survivors
 from bench.processes import pin_others
 from bench.report import medians, report
-from bench.rounds import Run, wrong
-from bench.subjects import COATCHECK
 
 IMAGES = results.FILE.parents[1] / "docs" / "images"
 PARTS = ("http", "survivors", "report")
@@ -17,7 +15,7 @@ PARTS = ("http", "survivors", "report")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all unless named")
+    parser.add_argument("parts", nargs="*", choices=PARTS, help="all unless named")
     parser.add_argument("--quick", action="store_true", help="see that it works; keep nothing")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2, help="of each measured run")
@@ -37,26 +35,22 @@ def main() -> None:
 def _run(options: argparse.Namespace, file: Path, images: Path) -> None:
     pin_others()
     parts = options.parts or PARTS
+    complaints: list[str] = []
     if "http" in parts:
-        found = http.benchmark(options.rounds, options.seconds, options.warm_up, options.users)
-        results.update(file, http=found)
+        costs = http.benchmark(options.rounds, options.seconds, options.warm_up, options.users)
+        results.update(file, http=costs)
+        complaints += http.wrong(costs)
     if "survivors" in parts:
-        results.update(file, survivors=survivors.benchmark(options.repetitions))
+        kept = survivors.benchmark(options.repetitions)
+        results.update(file, survivors=kept)
+        complaints += survivors.wrong(kept)
     everything = results.load(file)
     page = report(everything)
     file.with_suffix(".md").write_text(page)
     print(page)
     if "http" in everything:
         plot.draw(medians(everything["http"]), images)
-    sys.exit("\n".join(_wrong(everything)) or 0)
-
-
-def _wrong(everything: results.Results) -> list[str]:
-    """Tell what must not be: a request of coatcheck's that was lost, or refused."""
-    names = {subject.name for subject in COATCHECK}
-    http = everything.get("http", {"rounds": []})
-    rounds = [[Run(**run) for run in runs if run["subject"] in names] for runs in http["rounds"]]
-    return wrong(rounds) + survivors.wrong(everything.get("survivors", []))
+    sys.exit("\n".join(complaints) or 0)
 
 
 if __name__ == "__main__":

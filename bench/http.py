@@ -5,6 +5,7 @@ In each round every subject serves every kind of request, in an order of the rou
 
 import random
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
@@ -15,7 +16,7 @@ from bench.processes import IS_PINNED
 from bench.redis import connect, redis_server
 from bench.rounds import Run
 from bench.serving import SESSIONS, Serving, serving
-from bench.subjects import KINDS, SUBJECTS, Kind
+from bench.subjects import COATCHECK, KINDS, SUBJECTS, Kind
 
 
 def benchmark(rounds: int, seconds: int, warm_up: int, users: int) -> dict[str, Any]:
@@ -45,6 +46,18 @@ def benchmark(rounds: int, seconds: int, warm_up: int, users: int) -> dict[str, 
             "counts": counts.count(redis, folder),
             "memory": memory.measure(redis, folder, users),
         }
+
+
+def wrong(costs: Mapping[str, Any]) -> list[str]:
+    """Tell where coatcheck lost or refused a request."""
+    ours = {subject.name for subject in COATCHECK}
+    return [
+        f"{run['subject']}, {run['kind']}: of {run['requests']} requests {run['refused']} were"
+        f" refused and {run['lost'] or 0} writes lost"
+        for runs in costs["rounds"]
+        for run in runs
+        if run["subject"] in ours and (run["refused"] or run["lost"])
+    ]
 
 
 def _round(redis: str, folder: Path, seconds: int, warm_up: int) -> list[Run]:
@@ -78,8 +91,8 @@ def _run(serving: Serving, kind: Kind, seconds: int, warm_up: int) -> Run:
         subject=subject.name,
         kind=kind,
         requests=load.requests,
-        rate=load.requests / load.seconds,
-        cpu=cpu / load.requests / 1000,
+        rate=round(load.requests / load.seconds, 1),
+        cpu=round(cpu / load.requests / 1000, 2),
         p99=load.p99,
         refused=load.refused,
         lost=lost,

@@ -29,19 +29,20 @@ def _draw(found: Mapping[tuple[str, str], Figures], text: str, ours: str, others
     colours = {f"{part}.color": text for part in ("text", "xtick", "ytick")}
     with mpl.rc_context({"font.size": 10, "font.family": "DejaVu Sans", **colours}):
         figure = Figure(figsize=(9.6, 2.9), layout="constrained")
+        figure.get_layout_engine().set(h_pad=0.09)
         axes = figure.subplots(1, len(PANELS), sharex=True, sharey=True)
         longest = max(found[subject.name, kind].added for subject in SUBJECTS for kind in PANELS)
         for axis, (kind, title) in zip(axes, PANELS.items(), strict=True):
-            added = [found[subject.name, kind].added for subject in SUBJECTS]
+            figures = [found[subject.name, kind] for subject in SUBJECTS]
             bars = axis.barh(
                 [subject.title for subject in SUBJECTS],
-                added,
+                [each.added for each in figures],
                 height=0.62,
                 color=[ours if subject in COATCHECK else others for subject in SUBJECTS],
             )
-            axis.bar_label(bars, fmt="%.0f", padding=4, color=text)
+            axis.bar_label(bars, [_label(each) for each in figures], padding=4, color=text)
             axis.set_title(title, fontsize=10.5, fontweight="bold", loc="left", color=text)
-            axis.set_xlim(0, longest * 1.18)
+            axis.set_xlim(0, longest * 1.6)  # with room for the labels
             axis.set_xticks([])
             axis.tick_params(axis="y", length=0)
             axis.spines[:].set_visible(False)
@@ -52,3 +53,12 @@ def _draw(found: Mapping[tuple[str, str], Figures], text: str, ours: str, others
             color=text,
         )
         return figure
+
+
+def _label(of: Figures) -> str:
+    """Return what stands beside a bar: its length, and the share of requests that went wrong."""
+    parts = [f"{of.added:.0f}"]
+    for number, what in ((of.lost, "lost"), (of.refused, "refused")):
+        if number:
+            parts.append(f"{number / of.requests:.0%} {what}")
+    return ", ".join(parts)

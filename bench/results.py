@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,4 +27,6 @@ def update(file: Path, **parts: Any) -> None:
     found["versions"] = {"Python": platform.python_version()} | {
         name: version(name) for name in _PACKAGES
     }
-    file.write_text(json.dumps(found, indent=1) + "\n")
+    text = json.dumps(found, indent=1)
+    text = re.sub(r"\{[^{}]*\}", lambda inner: " ".join(inner[0].split()), text)  # a run, a line
+    file.write_text(text + "\n")

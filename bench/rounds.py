@@ -69,17 +69,6 @@ def figures(rounds: Sequence[Sequence[Run]], baseline: str) -> Mapping[tuple[str
     }
 
 
-def wrong(rounds: Sequence[Sequence[Run]]) -> list[str]:
-    """Tell which runs refused a request or lost a write."""
-    return [
-        f"{run.subject}, {run.kind}: of {run.requests} requests {run.refused} were refused"
-        f" and {run.lost or 0} writes lost"
-        for runs in rounds
-        for run in runs
-        if run.refused or run.lost
-    ]
-
-
 def _total(lost: Iterable[int | None]) -> int | None:
     known = [each for each in lost if each is not None]
     return sum(known) if known else None

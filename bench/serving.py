@@ -26,6 +26,10 @@ class Serving:
         if wrong := [answer for answer in answers if answer.status != 200]:
             raise RuntimeError(f"{subject.name}: {wrong[0]}")
         cookies = [header(answer.cookies) for answer in answers]
+        read = self._client.text("/read", cookies[0])
+        unknown = self._client.text("/anonymous")
+        if (read, unknown) != ("EUR", subject.unknown):
+            raise RuntimeError(f"{subject.name} answers {read!r} and {unknown!r}")
         self.hot, self.spread = cookies[:1], cookies[1:]
         self._files: dict[Kind, Path] = {}
         for kind in KINDS:

@@ -18,6 +18,7 @@ class Subject:
         app: the module in `bench.apps`.
         store: `redis`, `sqlite`, `memory`, or nothing.
         server: what serves it.
+        unknown: what it answers to somebody without a cookie.
         is_counted: whether what was written can be read back without following cookies.
     """
 
@@ -26,6 +27,7 @@ class Subject:
     app: str
     store: str = ""
     server: Literal["uvicorn", "gunicorn"] = "uvicorn"
+    unknown: str = "nobody"
     is_counted: bool = True
 
     def url(self, redis: str, folder: Path) -> str:
@@ -39,7 +41,7 @@ class Subject:
                 return f"{self.store}:" if self.store else ""
 
 
-BASELINE = Subject("none", "no session", "none", is_counted=False)
+BASELINE = Subject("none", "no session", "none", unknown="somebody", is_counted=False)
 SIGNED = Subject("signed", "Starlette, signed cookie", "signed", is_counted=False)
 STARSESSIONS = Subject("starsessions-redis", "starsessions, Redis", "starsessions", "redis")
 COATCHECK = (

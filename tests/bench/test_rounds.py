@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.rounds import Figures, Run, figures, wrong
+from bench.rounds import Figures, Run, figures
 
 
 def run(subject: str, cpu: float, rate: float = 1000, lost: int | None = None, **of: int) -> Run:
@@ -43,13 +43,3 @@ def test_losses_and_refusals_are_added_up_and_not_knowing_stays_so() -> None:
 def test_a_round_without_a_baseline_is_no_round() -> None:
     with pytest.raises(KeyError):
         figures([[run("ours", 1)]], "none")
-
-
-@pytest.mark.parametrize("bad", [{"refused": 1}, {"lost": 1}])
-def test_a_run_that_refused_or_lost_something_is_wrong(bad: dict[str, int]) -> None:
-    rounds = [[run("ours", 1, lost=0)], [run("ours", 1, **bad)]]
-    assert len(wrong(rounds)) == 1
-
-
-def test_a_run_in_which_nothing_went_wrong_is_not() -> None:
-    assert wrong([[run("ours", 1, lost=0), run("none", 1)]]) == []
