@@ -15,7 +15,7 @@ PARTS = ("http", "survivors", "report")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=PARTS, help="all unless named")
+    parser.add_argument("part", nargs="?", choices=PARTS, help="both, and the report, unless named")
     parser.add_argument("--quick", action="store_true", help="see that it works; keep nothing")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2, help="of each measured run")
@@ -34,13 +34,12 @@ def main() -> None:
 
 def _run(options: argparse.Namespace, file: Path, images: Path) -> None:
     pin_others()
-    parts = options.parts or PARTS
     complaints: list[str] = []
-    if "http" in parts:
+    if options.part in (None, "http"):
         costs = http.benchmark(options.rounds, options.seconds, options.warm_up, options.users)
         results.update(file, http=costs)
         complaints += http.wrong(costs)
-    if "survivors" in parts:
+    if options.part in (None, "survivors"):
         kept = survivors.benchmark(options.repetitions)
         results.update(file, survivors=kept)
         complaints += survivors.wrong(kept)
