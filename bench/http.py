@@ -43,7 +43,7 @@ def benchmark(rounds: int, seconds: int, warm_up: int, users: int) -> dict[str, 
                 "pinned": IS_PINNED,
             },
             "rounds": [[run._asdict() for run in each] for each in runs],
-            "counts": counts.count(redis, folder),
+            "counts": counts.count(redis, folder, under_load=warm_up > 0),
             "memory": memory.measure(redis, folder, users),
         }
 
