@@ -36,7 +36,13 @@ def _run(options: argparse.Namespace, file: Path, images: Path) -> None:
     pin_others()
     complaints: list[str] = []
     if options.part in (None, "http"):
-        costs = http.benchmark(options.rounds, options.seconds, options.warm_up, options.users)
+        costs = http.benchmark(
+            options.rounds,
+            options.seconds,
+            options.warm_up,
+            options.users,
+            under_load=not options.quick,
+        )
         results.update(file, http=costs)
         complaints += http.wrong(costs)
     if options.part in (None, "survivors"):

@@ -19,13 +19,16 @@ from bench.serving import SESSIONS, Serving, serving
 from bench.subjects import COATCHECK, KINDS, SUBJECTS, Kind
 
 
-def benchmark(rounds: int, seconds: int, warm_up: int, users: int) -> dict[str, Any]:
+def benchmark(
+    rounds: int, seconds: int, warm_up: int, users: int, *, under_load: bool
+) -> dict[str, Any]:
     """Return this benchmark's part of the results.
 
     Args:
         seconds: of each measured run.
         warm_up: seconds before each of them.
         users: how many sessions the memory is measured with.
+        under_load: count commands under load, too.
     """
     with tempfile.TemporaryDirectory() as name, redis_server() as redis:
         folder = Path(name)
@@ -43,7 +46,7 @@ def benchmark(rounds: int, seconds: int, warm_up: int, users: int) -> dict[str, 
                 "pinned": IS_PINNED,
             },
             "rounds": [[run._asdict() for run in each] for each in runs],
-            "counts": counts.count(redis, folder, under_load=warm_up > 0),
+            "counts": counts.count(redis, folder, under_load=under_load),
             "memory": memory.measure(redis, folder, users),
         }
 
