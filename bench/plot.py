@@ -42,7 +42,7 @@ def _draw(found: Mapping[tuple[str, str], Figures], text: str, ours: str, others
             )
             axis.bar_label(bars, [_label(each) for each in figures], padding=4, color=text)
             axis.set_title(title, fontsize=10.5, fontweight="bold", loc="left", color=text)
-            axis.set_xlim(0, longest * 1.6)  # with room for the labels
+            axis.set_xlim(0, longest * 1.7)  # with room for the labels
             axis.set_xticks([])
             axis.tick_params(axis="y", length=0)
             axis.spines[:].set_visible(False)
