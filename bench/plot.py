@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from bench.rounds import Figures
 from bench.subjects import COATCHECK, SIGNED, STARSESSIONS
@@ -28,8 +29,7 @@ def draw(found: Mapping[tuple[str, str], Figures], folder: Path) -> None:
 def _draw(found: Mapping[tuple[str, str], Figures], text: str, ours: str, others: str) -> Figure:
     colours = {f"{part}.color": text for part in ("text", "xtick", "ytick")}
     with mpl.rc_context({"font.size": 10, "font.family": "DejaVu Sans", **colours}):
-        figure = Figure(figsize=(9.6, 2.9), layout="constrained")
-        figure.get_layout_engine().set(h_pad=0.09)
+        figure = Figure(figsize=(9.6, 2.9), layout=ConstrainedLayoutEngine(h_pad=0.09))
         axes = figure.subplots(1, len(PANELS), sharex=True, sharey=True)
         longest = max(found[subject.name, kind].added for subject in SUBJECTS for kind in PANELS)
         for axis, (kind, title) in zip(axes, PANELS.items(), strict=True):
