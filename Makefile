@@ -10,7 +10,7 @@ export PATH := $(PATH):/usr/sbin
 # Keep pyright to the version in the lock, and from asking whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help demo walk test check lock clean
+.PHONY: help demo walk test check bench profile lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -34,16 +34,25 @@ check: .venv/.dev ## Check style, types, layers and documentation
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/docs.py
 
-# The demo's lock takes its versions from dev's, so that one environment suits both.
+bench: .venv/.bench ## Measure against other libraries (QUICK=1: a minute, to see that it works)
+	@tools/programs.sh bench
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
+
+profile: .venv/.bench ## Show where the time of a request goes (ARGS="redis write" and the like)
+	@tools/programs.sh bench
+	$(BIN)/python -m bench.profile $(ARGS)
+
+# The other locks take their versions from dev's, so that one environment suits all.
 COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --extra redis --python-version 3.11 \
 	--universal --generate-hashes --annotation-style line \
 	--no-header --no-emit-index-url --no-emit-find-links --no-python-downloads $(ARGS)
 lock: .venv/.dev ## Lock the requirements anew (ARGS=--upgrade to take newer versions)
 	$(COMPILE) requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) requirements/demo.in -c requirements/dev.txt -o requirements/demo.txt
+	$(COMPILE) requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
 
 clean: ## Remove all that the other targets made
-	rm -rf .venv dist .hypothesis .*_cache
+	rm -rf .venv dist profile.html .hypothesis .*_cache
 	find . -name __pycache__ -prune -exec rm -r {} +
 
 # pip rather than python: where ensurepip is missing (Debian without python3-venv),
@@ -61,4 +70,8 @@ $(BIN)/pip:
 # The lock has one package without a wheel; it is built by the setuptools just installed.
 .venv/.dev: requirements/dev.txt .venv/.demo
 	$(PIP) --require-hashes --use-pep517 --no-build-isolation -r requirements/dev.txt
+	@touch $@
+
+.venv/.bench: requirements/bench.txt .venv/.demo
+	$(PIP) --require-hashes -r requirements/bench.txt
 	@touch $@

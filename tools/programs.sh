@@ -1,16 +1,21 @@
 #!/bin/sh
-# Make sure that the programs the tests drive are here; install the missing ones where we may.
+# Make sure that the programs the tests drive are here, or with the argument `bench` those of the
+# benchmarks; install the missing ones where we may.
 set -eu
 
 missing=
 command -v redis-server >/dev/null || missing="$missing redis-server"
-command -v nginx >/dev/null || missing="$missing nginx"
-command -v systemd-analyze >/dev/null || missing="$missing systemd"
-command -v "${CHROMIUM:-chromium}" >/dev/null || missing="$missing chromium"
+if [ "${1:-}" = bench ]; then
+    command -v wrk >/dev/null || missing="$missing wrk"
+else
+    command -v nginx >/dev/null || missing="$missing nginx"
+    command -v systemd-analyze >/dev/null || missing="$missing systemd"
+    command -v "${CHROMIUM:-chromium}" >/dev/null || missing="$missing chromium"
+fi
 [ -n "$missing" ] || exit 0
 
 give_up() {
-    echo "The tests need programs that are missing:$missing" >&2
+    echo "Programs are missing:$missing" >&2
     echo "$1" >&2
     exit 1
 }
@@ -32,8 +37,8 @@ else
     give_up "Install them: sudo $install"
 fi
 
-echo "Installing what the tests need:$missing"
-# The tests start servers of their own, so the packages' services stay off: now, by the
+echo "Installing what is missing:$missing"
+# We start servers of our own, so the packages' services stay off: now, by the
 # file that Debian asks before it starts one, and at the next boot.
 $sudo sh -eu -s -- "$install" <<'ROOT'
 policy=/usr/sbin/policy-rc.d

@@ -1,0 +1,1 @@
+"""Benchmarks: what a session costs a request, and what survives when requests meet."""

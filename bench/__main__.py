@@ -1,0 +1,62 @@
+"""Run the benchmarks and write what they found: `make bench`."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import http, plot, results, survivors
+from bench.processes import pin_others
+from bench.report import medians, report
+
+IMAGES = results.FILE.parents[1] / "docs" / "images"
+PARTS = ("http", "survivors", "report")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("part", nargs="?", choices=PARTS, help="both, and the report, unless named")
+    parser.add_argument("--quick", action="store_true", help="see that it works; keep nothing")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2, help="of each measured run")
+    parser.add_argument("--warm-up", type=int, default=1, help="seconds before each of them")
+    parser.add_argument("--repetitions", type=int, default=5, help="of what survives")
+    parser.add_argument("--users", type=int, default=3_000, help="for the memory in Redis")
+    options = parser.parse_args()
+    if not options.quick:
+        _run(options, results.FILE, IMAGES)
+        return
+    options.rounds = options.seconds = options.repetitions = 1
+    options.warm_up, options.users = 0, 500
+    with tempfile.TemporaryDirectory() as folder:
+        _run(options, Path(folder, results.FILE.name), Path(folder))
+
+
+def _run(options: argparse.Namespace, file: Path, images: Path) -> None:
+    pin_others()
+    complaints: list[str] = []
+    if options.part in (None, "http"):
+        costs = http.benchmark(
+            options.rounds,
+            options.seconds,
+            options.warm_up,
+            options.users,
+            under_load=not options.quick,
+        )
+        results.update(file, http=costs)
+        complaints += http.wrong(costs)
+    if options.part in (None, "survivors"):
+        kept = survivors.benchmark(options.repetitions)
+        results.update(file, survivors=kept)
+        complaints += survivors.wrong(kept)
+    everything = results.load(file)
+    page = report(everything)
+    file.with_suffix(".md").write_text(page)
+    print(page)
+    if "http" in everything:
+        plot.draw(medians(everything["http"]), images)
+    sys.exit("\n".join(complaints) or 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The same application with the sessions of different libraries."""

@@ -1,0 +1,30 @@
+"""coatcheck with the store that `BENCH_STORE` names, with its defaults and for production."""
+
+from typing import Any
+
+from starlette.middleware import Middleware
+from starlette.requests import Request
+
+from bench.apps.handlers import application
+from bench.apps.store import STORE
+from coatcheck import Sessions, store_from_url
+from coatcheck.web.asgi import SessionMiddleware, session_of
+
+
+def one_more(data: dict[str, Any]) -> None:
+    data["n"] = data.get("n", 0) + 1
+
+
+def edit(request: Request) -> None:
+    session_of(request).edit(one_more)
+
+
+def sign_in(request: Request, user: str) -> None:
+    session_of(request).sign_in(user)
+
+
+app = application(
+    Middleware(SessionMiddleware, sessions=Sessions(store_from_url(STORE))),
+    increase_exactly=edit,
+    login=sign_in,
+)
