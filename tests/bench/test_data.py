@@ -1,11 +1,11 @@
 """The sessions of the benchmark are as large as it says."""
 
 from bench import data
-from coatcheck.codec import MsgspecCodec
+from coatcheck.codec import MessagePackCodec
 
 
 def test_every_session_has_a_thousand_bytes() -> None:
-    sizes = {len(MsgspecCodec().encode(data.session(number))) for number in (0, 255, 9_999)}
+    sizes = {len(MessagePackCodec().encode(data.session(number))) for number in (0, 255, 9_999)}
     assert sizes == {1_000}
 
 
