@@ -19,34 +19,41 @@ from coatcheck.core.verdict import Verdict
 from coatcheck.errors import StoreUnavailable, Undecodable
 from coatcheck.parts import Parts
 from coatcheck.stores.protocol import Conflict
-from coatcheck.waiting import running_loop
+from coatcheck.waiting import Kind, running_loop, start
 
 _Loop = asyncio.AbstractEventLoop
 
 
 @dataclass(slots=True, eq=False)
 class _Member:
-    """A commit that waits; in an event loop for `reply`, in a thread for its turn."""
+    """A commit that waits; in an event loop until it is `told`, in a thread for its turn."""
 
     change: Change
-    reply: "asyncio.Future[Answer] | None" = None
+    told: "asyncio.Future[None] | None" = None
     answer: Answer | None = None
     failure: Exception | None = None
 
     def tell(self, answer: Answer) -> None:
         self.answer = answer
-        if self.reply is not None and not self.reply.done():
-            self.reply.set_result(answer)
+        self._wake()
 
     def fail(self, failure: Exception) -> None:
         """Tell that nobody knows (J5)."""
         self.failure = failure
-        if self.reply is not None and not self.reply.done():
-            self.reply.set_exception(failure)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self.told is not None and not self.told.done():
+            self.told.set_result(None)
 
     @property
     def is_told(self) -> bool:
         return self.answer is not None or self.failure is not None
+
+    def result(self) -> Answer:
+        if self.answer is None:
+            raise self.failure or AssertionError
+        return self.answer
 
 
 @dataclass(slots=True, eq=False)
@@ -91,15 +98,21 @@ class Groups:
             await asyncio.wait(waiting)
 
     async def _save_in_loop(self, change: Change, loop: _Loop) -> Answer:
-        reply: asyncio.Future[Answer] = loop.create_future()
+        member = _Member(change)
         key = change.base.id, loop
-        group = self._groups.get(key)
-        if group is None:
-            group = self._groups[key] = _Group()
-            # A task of its own, so that it outlives each of the requests (J6).
-            group.task = loop.create_task(self._turns(key, group))
-        group.waiting.append(_Member(change, reply))
-        return await reply
+        if group := self._groups.get(key):
+            group.waiting.append(member)
+        else:
+            group = self._groups[key] = _Group(deque([member]))
+            # A task of its own, so that it outlives each of the requests (J6); a store that hardly
+            # ever waits needs none.
+            turns = self._turns(key, group)
+            is_slow = self._parts.store.kind is Kind.ASYNCIO
+            group.task = loop.create_task(turns) if is_slow else start(turns, loop)
+        if not member.is_told:
+            member.told = loop.create_future()
+            await member.told
+        return member.result()
 
     async def _turns(self, key: tuple[str, _Loop], group: _Group) -> None:
         try:
@@ -126,9 +139,7 @@ class Groups:
                 group.threads -= 1
                 if not group.threads:
                     del self._groups[key]
-        if member.answer is None:
-            raise member.failure or AssertionError
-        return member.answer
+        return member.result()
 
     async def _turn(self, group: _Group) -> None:
         """Save what waits, and answer it."""

@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+import types
+from collections.abc import Coroutine, Generator
 from enum import StrEnum
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -41,6 +43,37 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def start(
+    coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop
+) -> asyncio.Task[None] | None:
+    """Run a coroutine here until it first waits; let a task go on from there, if it does.
+
+    For coroutines that seldom wait, and then in a way that does not ask which task they are in.
+    """
+    try:
+        waited_for = coroutine.send(None)
+    except StopIteration:
+        return None
+    return loop.create_task(cast("Coroutine[Any, Any, None]", _go_on(coroutine, waited_for)))
+
+
+@types.coroutine
+def _go_on(
+    coroutine: Coroutine[Any, Any, None], waited_for: object
+) -> Generator[object, object, None]:
+    while True:
+        try:
+            value = yield waited_for
+        except BaseException as error:
+            step = partial(coroutine.throw, error)
+        else:
+            step = partial(coroutine.send, value)
+        try:
+            waited_for = step()
+        except StopIteration:
+            return
 
 
 async def pause(seconds: float) -> None:

@@ -66,9 +66,10 @@ def fold(
     if last is None or not isinstance(stored, Record):
         return Folded(None, False, answers)
     # However many changes it holds, it is one save: the version after the stored one (S4).
-    record = last.record._replace(version=stored.version + 1)
-    last = last._replace(record=record)
-    return Folded(record, ends, [_shown(answer, last) for answer in answers])
+    if len(answers) > 1:
+        last = last._replace(record=last.record._replace(version=stored.version + 1))
+        answers = [_shown(answer, last) for answer in answers]
+    return Folded(last.record, ends, answers)
 
 
 def _attempt(change: Change, left: Stored, settings: Settings, stamp: bytes) -> Answer:
