@@ -69,12 +69,12 @@ class Proxy:
         commands: asyncio.StreamWriter,
     ) -> bool:
         """Pass one command and its answer on; tell whether the connection goes on."""
-        raw, words = await _command(reader)
+        raw, words = await read_command(reader)
         self.commands.append(words[0].upper().decode())
         loss = self._loss(words)
         if loss is None or loss.applied:
             commands.write(raw)
-            answer = await _answer(redis)
+            answer = await read_answer(redis)
             if loss is None:
                 writer.write(answer)
                 if self.echoed and words[0] == b"GET":
@@ -117,7 +117,8 @@ def _kind(words: list[bytes]) -> str:
     return {"GET": "load", "ZREM": "delist"}.get(name, name)
 
 
-async def _command(reader: asyncio.StreamReader) -> tuple[bytes, list[bytes]]:
+async def read_command(reader: asyncio.StreamReader) -> tuple[bytes, list[bytes]]:
+    """Return a command as it is, and its words."""
     raw = await reader.readuntil(b"\r\n")
     words: list[bytes] = []
     for _ in range(int(raw[1:])):
@@ -128,7 +129,7 @@ async def _command(reader: asyncio.StreamReader) -> tuple[bytes, list[bytes]]:
     return raw, words
 
 
-async def _answer(reader: asyncio.StreamReader) -> bytes:
+async def read_answer(reader: asyncio.StreamReader) -> bytes:
     """Return one whole answer, of either version of the protocol."""
     raw = await reader.readuntil(b"\r\n")
     kind, number = raw[:1], raw[1:-2]
@@ -136,5 +137,5 @@ async def _answer(reader: asyncio.StreamReader) -> bytes:
         return raw + await reader.readexactly(int(number) + 2)
     if kind in b"*%~>" and number != b"-1":
         for _ in range(int(number) * (2 if kind == b"%" else 1)):
-            raw += await _answer(reader)
+            raw += await read_answer(reader)
     return raw

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ import redis.asyncio
 from coatcheck import Store, store_from_url
 from coatcheck.core.record import Record
 from coatcheck.errors import Undecodable
+from coatcheck.stores.protocol import Conflict
 from coatcheck.testing import make_record
 from tests.chaos.proxy import Proxy, proxy
 from tests.chaos.shop import Shop
@@ -74,6 +75,54 @@ async def test_a_thousand_cancelled_loads_mix_nothing_up(
                     cancelled += 1
                 else:
                     assert result == record
+
+
+async def test_a_thousand_cancelled_requests_of_all_kinds_mix_nothing_up(
+    store: Store, records: list[Record]
+) -> None:
+    """Each kind has replies of its own, which come in the order of one pipeline.
+
+    Fails when a cancelled command's reply is left for the next, or a cancellation reaches others.
+    """
+    cancelled = answered = 0
+    async with asyncio.timeout(20):
+        while cancelled < 1_000:
+            random.shuffle(records)
+            work = [asyncio.create_task(one) for one in mixed(store, records)]
+            await turns(30)
+            for task in random.sample(work, len(work) // 2):
+                task.cancel()
+            results = await asyncio.gather(*work, return_exceptions=True)
+            for n, (record, result) in enumerate(zip(records, results, strict=True)):
+                if isinstance(result, asyncio.CancelledError):
+                    cancelled += 1
+                    continue
+                answered += 1
+                assert is_answer(n, record, result)
+    assert answered > 1_000
+
+
+def mixed(store: Store, records: list[Record]) -> Iterator[Coroutine[Any, Any, Any]]:
+    """Ask in turn for a record, for nothing, for a conflict, and for the time."""
+    for n, record in enumerate(records):
+        if n % 4 == 0:
+            yield store.load(record.id)
+        elif n % 4 == 1:
+            yield store.touch(record, record.seen_at)
+        elif n % 4 == 2:
+            yield store.save(record._replace(stamp=b"another!"), None)
+        else:
+            yield store.time()
+
+
+def is_answer(n: int, record: Record, result: object) -> bool:
+    if n % 4 == 0:
+        return result == record
+    if n % 4 == 1:
+        return result is None
+    if n % 4 == 2:
+        return isinstance(result, Conflict) and result.stored == record
+    return isinstance(result, int)
 
 
 async def test_cancelled_loads_keep_no_connection(

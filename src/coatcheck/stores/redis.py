@@ -3,9 +3,13 @@
 A session is one string: a load is one GET, and each write one small script on one key, atomic in a
 cluster too. The key's time to live is a duration with a margin; the record decides about expiry. A
 subject's index is a sorted set scored by `ends_at`, its bar a string in the same slot.
+
+With asyncio the commands of one turn of the event loop leave together (`redis_batch`); a thread has
+one command at a time to send, and sends it.
 """
 
-import inspect
+import asyncio
+import contextlib
 import re
 import struct
 from base64 import urlsafe_b64encode
@@ -33,6 +37,7 @@ from coatcheck.stores.packed import (
     unpack,
 )
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
+from coatcheck.stores.redis_batch import Batches, unavailable
 from coatcheck.waiting import Kind
 
 _DEFAULTS = {"socket_timeout": 2, "socket_connect_timeout": 2, "max_connections": 32}
@@ -122,6 +127,7 @@ class RedisStore:
             )
         self._client: Any = client
         self._prefix = prefix
+        self._batches: Batches | None = None
 
     @classmethod
     def from_url(cls, url: str, *, kind: Kind = Kind.ASYNCIO) -> "RedisStore":
@@ -169,7 +175,7 @@ class RedisStore:
 
     async def load(self, id: str, /) -> Stored:
         """See `Store.load`."""
-        return unpack(id, await self._do(self._client.get, self._key(id)))
+        return unpack(id, await self._send("GET", self._key(id)))
 
     async def save(self, record: Record, base: Record | None, /) -> None:
         """See `Store.save`."""
@@ -211,7 +217,7 @@ class RedisStore:
 
     async def delist(self, subject: str, id: str, /) -> None:
         """See `Store.delist`."""
-        await self._do(self._client.zrem, self._index(subject)[0], id)
+        await self._send("ZREM", self._index(subject)[0], id)
 
     async def bar(self, subject: str, at: int, /) -> Barred:
         """See `Store.bar`."""
@@ -251,13 +257,17 @@ class RedisStore:
 
     async def time(self) -> int:
         """See `Store.time`: the server's clock."""
-        seconds, microseconds = await self._do(self._client.time)
+        seconds, microseconds = await self._send("TIME")
         return int(seconds) * 1000 + int(microseconds) // 1000
 
     async def close(self) -> None:
         """See `Store.close`."""
-        client = self._client
-        await self._do(client.aclose if self.kind is Kind.ASYNCIO else client.close)
+        if self.kind is Kind.BLOCKING:
+            await self._do(self._client.close)
+        else:
+            batches = await self._enter()
+            await batches.close()
+            await self._do(self._client.aclose)
 
     def _key(self, id: str) -> str:
         return f"{self._prefix}:s:{id}"
@@ -280,19 +290,43 @@ class RedisStore:
     async def _script(self, source: str, keys: list[str], *values: bytes | str | int) -> Any:
         arguments = (len(keys), *keys, *values)
         try:
-            return await self._do(self._client.evalsha, _SHA[source], *arguments)
+            return await self._send("EVALSHA", _SHA[source], *arguments)
         except StoreUnavailable as error:
             if not isinstance(error.__cause__, NoScriptError):
                 raise
-        return await self._do(self._client.eval, source, *arguments)
+        return await self._send("EVAL", source, *arguments)
+
+    async def _send(self, *command: bytes | str | int) -> Any:
+        """Send one command, in asyncio with those of others."""
+        if self.kind is Kind.BLOCKING:
+            return await self._do(self._client.execute_command, *command)
+        batches = self._batches
+        if batches is None or batches.loop is not asyncio.get_running_loop():
+            batches = await self._enter()
+        return await batches.send(*command)
 
     async def _do(self, command: Callable[..., Any], *arguments: Any) -> Any:
-        """Run a command of either client; its errors become `StoreUnavailable`, here only."""
+        """Run a command of either client; its errors become `StoreUnavailable`."""
         try:
-            reply = command(*arguments)
-            return await reply if inspect.isawaitable(reply) else reply
+            if self.kind is Kind.BLOCKING:
+                return command(*arguments)
+            await self._enter()
+            return await command(*arguments)
         except (RedisError, OSError) as error:
-            raise StoreUnavailable(f"Redis: {type(error).__name__}: {error}") from error
+            raise unavailable(error) from error
+
+    async def _enter(self) -> Batches:
+        """Return the batches of the running event loop, whose connections the pool has then.
+
+        A connection lives and dies with the loop that opened it.
+        """
+        loop, pool = asyncio.get_running_loop(), self._client.connection_pool
+        if self._batches is not None and self._batches.loop is not loop:
+            with contextlib.suppress(RuntimeError, RedisError):  # that loop may be closed
+                await pool.disconnect(inuse_connections=False)
+        if self._batches is None or self._batches.loop is not loop:
+            self._batches = Batches(pool, loop)
+        return self._batches
 
 
 def _life(record: Record) -> int:
