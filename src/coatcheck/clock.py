@@ -1,5 +1,6 @@
 """One clock for all processes: this machine's, corrected by what the store says (T5)."""
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -27,8 +28,8 @@ class Clock(Protocol):
         ...
 
     @property
-    def is_due(self) -> bool:
-        """Whether it is time to `measure`."""
+    def due(self) -> int:
+        """From when on it is time to `measure`, by `now`."""
         ...
 
     @property
@@ -50,7 +51,7 @@ class StoreClock:
 
     def __init__(self, local: Callable[[], int] | None = None) -> None:
         self._local = local or _monotonic
-        self._due = 0
+        self.due = 0
         self.offset = 0 if local else system() - _monotonic()
         self.error = 0
 
@@ -58,23 +59,18 @@ class StoreClock:
         """Return the store's time, as far as this process knows it."""
         return self._local() + self.offset
 
-    @property
-    def is_due(self) -> bool:
-        """Whether nothing is known yet, or not for a minute."""
-        return not self._due or self._local() >= self._due
-
     async def measure(self, store: Store, /) -> None:
         """Ask the store, halve the way there and back, and remember what that leaves unknown."""
-        if not self.is_due:
+        if self.now() < self.due:
             return
         before = self._local()
-        if self._due:
-            self._due = before + MEASURED_EVERY  # it is known well enough for all others to go on
+        if self.due:
+            self.due = self.now() + MEASURED_EVERY  # known well enough for all others to go on
         theirs = await store.time()
         after = self._local()
         self.offset = theirs - (before + after) // 2
         self.error = (after - before + 1) // 2
-        self._due = after + MEASURED_EVERY
+        self.due = self.now() + MEASURED_EVERY
 
 
 # The monotonic clock that goes on while the machine sleeps, where there is one.
@@ -91,7 +87,7 @@ class GivenClock:
 
     error = 0
     offset = 0
-    is_due = False
+    due = sys.maxsize
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.now = now

@@ -97,8 +97,7 @@ class Commit:
 
     async def _correct_time(self) -> None:
         """Correct the time of opening, if the store's clock is known only now."""
-        if self._parts.clock.is_due:
-            await self._parts.clock.measure(self._parts.store)
+        await self._parts.clock.measure(self._parts.store)
         self._state.correct(self._parts.clock.offset)
 
     async def _update(self, change: Change) -> Outcome:

@@ -91,10 +91,11 @@ class Sessions:
         """
         if token is None:
             return self._blank(client, is_activity)
-        if self._clock.is_due:
-            await self._clock.measure(self._store)
         session = self._blank(client, is_activity)
         state = session.state
+        if state.opened_at >= self._clock.due:
+            await self._clock.measure(self._store)
+            state.correct(self._clock.offset)
         try:
             stored = await self._store.load(token.id)
             state.standing = judge(token, stored, state.opened_at)
@@ -124,56 +125,49 @@ class Sessions:
         answer is noted in `session.state.failure`, for the first look at the session to raise. The
         deletion of a dead copy is noted in `session.state.cookies`.
         """
-        admitted: Session | None = None
-        for each in presented:
-            session = await self._admit(each, client, is_activity)
+        first: Session | None = None
+        for token, holder, standing in presented:
+            try:
+                session = await self.open(token, client=client, is_activity=is_activity)
+            except StoreUnavailable as failure:
+                session = self._unavailable(token, failure, client, is_activity)
             state = session.state
-            if admitted is None:
-                admitted = session
+            if holder is Holder.VISITOR and session.subject is not None:
+                # It was planted, so it opens nothing.
+                self._parts.tell(Happened.REFUSED, session.id, reason=Standing.RETIRED.value)
+                session = self._blank(client, is_activity)
+                state = session.state
+                state.standing = Standing.RETIRED
+            state.presented = holder
+            if token is None:
+                state.standing = standing
+                self._parts.tell(Happened.REFUSED, None, reason=standing.value)
             if state.base is not None or state.failure is not None:
-                if admitted is not session:  # a visitor's, beside a dead login
-                    state.standing, state.presented = admitted.standing, admitted.state.presented
-                    state.cookies, state.unreadable = (
-                        admitted.state.cookies,
-                        admitted.state.unreadable,
-                    )
-                return session
-        return self._blank(client, is_activity) if admitted is None else admitted
+                return session if first is None else _beside(session, first)
+            if state.standing.is_deletable:
+                state.cookies[holder] = None
+            if first is None:
+                first = session
+        return self._blank(client, is_activity) if first is None else first
 
-    async def _admit(self, presented: Presented, client: Client, is_activity: bool) -> Session:
-        token, holder, standing = presented
-        try:
-            session = await self.open(token, client=client, is_activity=is_activity)
-        except StoreUnavailable as failure:
-            id = token.id if token else None
-            self._parts.tell(Happened.UNAVAILABLE, id, during=f"load: {failure}")
-            session = self._blank(client, is_activity)
-            session.state.failure = failure
-        state = session.state
-        if holder is Holder.VISITOR and session.subject is not None:  # planted: it opens nothing
-            self._parts.tell(Happened.REFUSED, session.id, reason=Standing.RETIRED.value)
-            session = self._blank(client, is_activity)
-            state = session.state
-            state.standing = Standing.RETIRED
-        state.presented = holder
-        if token is None:
-            state.standing = standing
-            self._parts.tell(Happened.REFUSED, None, reason=standing.value)
-        if state.standing.is_deletable:
-            state.cookies[holder] = None
+    def _unavailable(
+        self, token: Token | None, failure: StoreUnavailable, client: Client, is_activity: bool
+    ) -> Session:
+        id = token.id if token else None
+        self._parts.tell(Happened.UNAVAILABLE, id, during=f"load: {failure}")
+        session = self._blank(client, is_activity)
+        session.state.failure = failure
         return session
 
     def _blank(self, client: Client, is_activity: bool) -> Session:
-        now = self._clock.now()
-        session = Session(State(self._settings, now, now, self._clock.offset, client))
-        session.state.is_activity = is_activity
-        session.state.start(None, self._settings.empty)
-        return session
+        now, offset, settings = self._clock.now(), self._clock.offset, self._settings
+        return Session(State(settings, now, now, offset, client, is_activity=is_activity))
 
     def _fill(self, session: Session, record: Record) -> None:
-        content = self._settings.content(record)
-        session.update(self._settings.codec.decode(content))
-        session.state.start(record, content)
+        state, settings = session.state, self._settings
+        content = settings.content(record)
+        session.update(settings.codec.decode(content))
+        state.base, state.content, state.mark = record, content, content
 
     async def commit(self, session: Session, *, discard: bool = False) -> Outcome:
         """Carry out what was done to the session: save, rotate, move, end, touch, or nothing.
@@ -350,6 +344,14 @@ class Sessions:
                 self._unreadable.clear()
             self._unreadable.add(id)
             self._parts.tell(Happened.UNREADABLE, id, problem=str(error))
+
+
+def _beside(visitor: Session, first: Session) -> Session:
+    """Return a visitor's session that counts beside a dead login, whose standing is shown."""
+    state, other = visitor.state, first.state
+    state.standing, state.presented = other.standing, other.presented
+    state.cookies, state.unreadable = other.cookies, other.unreadable
+    return visitor
 
 
 def require(store: Store, *, not_: Kind, user: str, needs: str) -> None:

@@ -40,8 +40,7 @@ def judge(token: Token, stored: Stored, now: int) -> Standing:
         return Standing.ABSENT
     if not isinstance(stored, Record):
         return Standing.RETIRED
-    digests = token.digests()
-    current = same(digests.secret, stored.digest) and same(digests.lineage, stored.lineage_digest)
-    if not current:
+    lineage, secret = token.digests()
+    if not same(lineage + secret, stored.lineage_digest + stored.digest):
         return Standing.RETIRED
     return Standing.CURRENT if now < stored.expires_at else Standing.EXPIRED

@@ -52,8 +52,8 @@ class State:
     failure: StoreUnavailable | None = None
     unreadable: Record | None = None
     base: Record | None = None
-    content: bytes = b""
-    mark: bytes = b""
+    content: bytes = field(init=False)
+    mark: bytes = field(init=False)
     steps: list[Step] = field(default_factory=list[Step])
     privilege: Privilege = None
     signed_at: int = 0
@@ -70,6 +70,9 @@ class State:
     unseen: dict[str, Any] | None = None
     is_seen: bool = True
     cookies: Cookies = field(default_factory=Cookies)
+
+    def __post_init__(self) -> None:
+        self.content = self.mark = self.settings.empty
 
     @property
     def subject(self) -> str | None:
