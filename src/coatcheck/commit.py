@@ -36,8 +36,15 @@ class Commit:
         if state.is_gone:
             session.clear()
             return Outcome(Done.DROPPED)
-        if state.settle(session):
-            return ended
+        return ended if state.settle(session) else await self.carry_out(ended)
+
+    async def carry_out(self, ended: Outcome = KEPT) -> Outcome:
+        """Do what is settled: something is to be done, and nothing stands against it.
+
+        Args:
+            ended: what became of a session before it.
+        """
+        state, session = self._state, self._session
         sign_in = state.privilege if isinstance(state.privilege, SignIn) else None
         base, is_empty = state.base, state.mark == self._parts.settings.empty
         if base is None:

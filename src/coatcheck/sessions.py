@@ -187,19 +187,24 @@ class Sessions:
             StoreUnavailable: the store did not answer; an `end()` then did not happen either.
             Exception: whatever a function given to `Session.edit` raises.
         """
-        commit = self._next_commit(session)
-        if discard:
+        commit, state = self._next_commit(session), session.state
+        if state.is_plain and not discard:  # nearly always
+            outcome = KEPT if state.settle(session) else await commit.carry_out()
+        elif discard:
             outcome = await commit.end()
             self._reset(session)
             if outcome.done is Done.KEPT:
                 outcome = await commit.touch()  # somebody was there all the same
         else:
             outcome = await commit.run()
-        return await self._done(session, outcome)
+        state.is_committed = True
+        return outcome if outcome is KEPT else await self._done(session, outcome)
 
     async def touch(self, session: Session) -> Outcome:
         """Record the activity of a request that did not look at its session. Never raises."""
-        return await self._done(session, await self._next_commit(session).touch())
+        outcome = await self._next_commit(session).touch()
+        session.state.is_committed = True
+        return outcome if outcome is KEPT else await self._done(session, outcome)
 
     def _next_commit(self, session: Session) -> Commit:
         state = session.state
@@ -209,9 +214,6 @@ class Sessions:
         return Commit(self._parts, self._groups, self._touches, session)
 
     async def _done(self, session: Session, outcome: Outcome) -> Outcome:
-        session.state.is_committed = True
-        if outcome is KEPT:
-            return outcome
         cookies = session.state.cookies
         if outcome.cookies.get(Holder.SIGNED_IN) and cookies.get(Holder.VISITOR):
             del cookies[Holder.VISITOR]  # of a session that this request made, and moved

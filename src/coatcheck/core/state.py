@@ -104,6 +104,11 @@ class State:
         self.acted_at += clock_offset - self.clock_offset
         self.clock_offset = clock_offset
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but what was done to the data and the privileges is to be looked at."""
+        return not (self.ending or self.is_in_doubt or self.is_gone)
+
     def settle(self, data: dict[str, Any]) -> bool:
         """Note the plain edits, and tell whether nothing at all is to be carried out.
 

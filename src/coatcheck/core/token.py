@@ -30,9 +30,11 @@ class Digests(NamedTuple):
     secret: bytes
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, repr=False, unsafe_hash=True)
 class Token:
     """A session's credential. Its text never appears by accident: `reveal()` is the only way out.
+
+    Never changed once it is made; not frozen, as making it would take twice the time.
 
     Attributes:
         id: 16 random bytes; the key of the record. Not a secret.

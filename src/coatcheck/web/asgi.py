@@ -127,7 +127,8 @@ class SessionMiddleware:
             if not await exchange.fail(error):
                 raise
         finally:
-            await exchange.leave()
+            if not exchange.has_started:
+                await exchange.leave()
 
     def _flushing(self, send: Send) -> Send:
         """Return `send`, preceded by what waits to be written when the server shuts down (T3)."""
@@ -141,7 +142,11 @@ class SessionMiddleware:
 
 
 class _Exchange:
-    """One request's way back: commit when the response starts, or answer in its place."""
+    """One request's way back: commit when the response starts, or answer in its place.
+
+    Attributes:
+        has_started: whether the client is being answered.
+    """
 
     def __init__(
         self,
@@ -156,24 +161,27 @@ class _Exchange:
         self._arrival, self._session = arrival, session
         self._scope, self._send = scope, send
         self._mount = scope.get("root_path", "")  # a mounted application inside changes it
-        self._has_started = False
+        self.has_started = False
         self._is_replaced = False
 
     async def send(self, message: Message) -> None:
         """Pass a message of the application on; commit first when it starts the response."""
+        if self.has_started and not self._is_replaced:
+            await self._send(message)
+            return
         if self._is_replaced:
             # The client has its answer already. Who goes on is told to stop, as after a disconnect.
             if message.get("more_body") or message["type"] == "websocket.send":
                 raise OSError("the session could not be saved; an error was answered instead")
             return
-        if message["type"] in _STARTS and not self._has_started:
+        if message["type"] in _STARTS:
             try:
                 await self._commit(discard=_is_failure(message))
             except Exception as error:
                 if not await self._replace(error):
                     raise
                 return
-            self._has_started = True
+            self.has_started = True
             self._session.state.is_late = message["type"] == "http.response.start"
             if message["type"] != "websocket.close":
                 message = {**message, "headers": self._headers(message.get("headers", ()))}
@@ -184,7 +192,7 @@ class _Exchange:
         if self._is_replaced:
             _log.debug("after its response was replaced, the application failed", exc_info=error)
             return True
-        if self._has_started:
+        if self.has_started:
             return False
         try:
             await self._commit(discard=True)
@@ -194,7 +202,7 @@ class _Exchange:
 
     async def leave(self) -> None:
         """Let an `end()` hold even when the application was cancelled or answered nothing."""
-        if not self._has_started and self._session.state.ending:
+        if self._session.state.ending:
             await asyncio.shield(self._sessions.commit(self._session, discard=True))
 
     async def _commit(self, *, discard: bool) -> None:
@@ -215,7 +223,7 @@ class _Exchange:
         response = answer(error)
         if response is None:
             return False
-        self._is_replaced = self._has_started = True
+        self._is_replaced = self.has_started = True
         if response.status == 503:
             self._session.state.cookies.drop_deletions()  # an outage deletes nothing
         if self._scope["type"] == "http":
