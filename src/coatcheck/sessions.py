@@ -161,7 +161,7 @@ class Sessions:
 
     def _blank(self, client: Client, is_activity: bool) -> Session:
         now, offset, settings = self._clock.now(), self._clock.offset, self._settings
-        return Session(State(settings, now, now, offset, client, is_activity=is_activity))
+        return Session(State(settings, now, offset, client, is_activity=is_activity))
 
     def _fill(self, session: Session, record: Record) -> None:
         state, settings = session.state, self._settings

@@ -30,7 +30,6 @@ class Session(dict[str, Any]):
     state: State
 
     def __init__(self, state: State) -> None:
-        super().__init__()
         self.state = state
 
     @property

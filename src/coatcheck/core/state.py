@@ -1,6 +1,5 @@
 """The state of a request's session, beside its dict: what was opened, and what was done since."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
@@ -11,7 +10,6 @@ from coatcheck.core.standing import Standing
 from coatcheck.errors import StoreUnavailable
 
 
-@dataclass(slots=True, repr=False)
 class State:
     """The library's side of a `Session`. For adapters; applications use the session's methods.
 
@@ -42,37 +40,43 @@ class State:
         cookies: what the client is to be told with the response.
     """
 
-    settings: Settings
-    opened_at: int
-    acted_at: int
-    clock_offset: int = 0
-    client: Client = NOBODY
     standing: Standing = Standing.NONE
     presented: Holder | None = None
     failure: StoreUnavailable | None = None
     unreadable: Record | None = None
     base: Record | None = None
-    content: bytes = field(init=False)
-    mark: bytes = field(init=False)
-    steps: list[Step] = field(default_factory=list[Step])
     privilege: Privilege = None
     signed_at: int = 0
     carries: bool = True
     is_cleared: bool = False
-    ending: list[Record] = field(default_factory=list[Record])
     is_in_doubt: bool = False
     is_gone: bool = False
     bar: tuple[str, int] | None = None
     is_deliverable: bool = True
-    is_activity: bool = True
     is_committed: bool = False
     is_late: bool = False
     unseen: dict[str, Any] | None = None
     is_seen: bool = True
-    cookies: Cookies = field(default_factory=Cookies)
 
-    def __post_init__(self) -> None:
-        self.content = self.mark = self.settings.empty
+    # One is made for each request, and most of it stays as it is: what stands above costs nothing.
+    def __init__(
+        self,
+        settings: Settings,
+        opened_at: int,
+        clock_offset: int = 0,
+        client: Client = NOBODY,
+        *,
+        is_activity: bool = True,
+    ) -> None:
+        self.settings = settings
+        self.opened_at = self.acted_at = opened_at
+        self.clock_offset = clock_offset
+        self.client = client
+        self.is_activity = is_activity
+        self.content = self.mark = settings.empty
+        self.steps: list[Step] = []
+        self.ending: list[Record] = []
+        self.cookies = Cookies()
 
     @property
     def subject(self) -> str | None:

@@ -81,7 +81,10 @@ class SQLiteStore:
 
     async def load(self, id: str, /) -> Stored:
         """See `Store.load`."""
-        return await self._run(lambda db: _load(db, id))
+        try:
+            return self._file.run(_load, self._patience(), id)
+        except sqlite3.Error as error:
+            return await self._run_again(lambda db: _load(db, id), error)
 
     async def save(self, record: Record, base: Record | None, /) -> None:
         """See `Store.save`."""

@@ -7,11 +7,12 @@ import time
 import weakref
 from collections.abc import Callable
 from random import random
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from coatcheck.errors import ConfigurationError
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 PATIENCE = 5.0
 """Seconds that a new connection waits for others who are setting the file up."""
@@ -40,7 +41,13 @@ class SQLiteFile:
             raise ConfigurationError("path", f"cannot open {path!r}: {error}") from error
         _watch_forks(weakref.ref(self))
 
-    def run(self, work: Callable[[sqlite3.Connection], T], wait: float) -> T:
+    def run(
+        self,
+        work: Callable[Concatenate[sqlite3.Connection, P], T],
+        wait: float,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         """Do `work` with the connection, which waits at most `wait` seconds for a lock."""
         with self._turn:
             if self._connection is None:
@@ -48,7 +55,7 @@ class SQLiteFile:
             if wait != self._wait:
                 self._wait = wait
                 self._connection.execute(f"PRAGMA busy_timeout = {int(wait * 1000)}")
-            return work(self._connection)
+            return work(self._connection, *args, **kwargs)
 
     def close(self) -> None:
         """Close the connection; another is made when it is needed."""
