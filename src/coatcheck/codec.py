@@ -44,8 +44,11 @@ class MessagePackCodec:
     `Decimal`, `set`, `frozenset`, `tuple`. Dicts keep their order; sets are written sorted.
     """
 
-    def encode(self, data: Mapping[str, Any], /) -> bytes:
+    def encode(self, data: Mapping[str, Any], before: bytes = b"", /) -> bytes:
         """Encode a session's data.
+
+        Args:
+            before: what it was encoded as.
 
         Raises:
             TypeError: a value or key of another type, subclasses included; it names the key.
@@ -54,7 +57,7 @@ class MessagePackCodec:
             content = mp.packb(dict(data), _extension, _ASKING)
         except TypeError:
             return _encode_checked(data)  # names what is wrong, unless it is a key that is no text
-        if _may_hold_buffers(content) and _holds_buffers(data.values()):
+        if content != before and _may_hold_buffers(content) and _holds_buffers(data.values()):
             return _encode_checked(data)
         return content
 
@@ -101,8 +104,15 @@ _decode_list = msgpack.Decoder(list[Any], ext_hook=_read_extension).decode
 
 
 def _may_hold_buffers(content: bytes) -> bool:
-    """Look for the marks of binary data, which other data may hold by chance."""
-    return b"\xc4" in content or b"\xc5" in content or b"\xc6" in content
+    """Look for the marks of binary data, which other data may hold by chance.
+
+    The marks are of up to 255 bytes, up to 65,535, and more.
+    """
+    return (
+        b"\xc4" in content
+        or (len(content) > 0xFF and b"\xc5" in content)
+        or (len(content) > 0xFFFF and b"\xc6" in content)
+    )
 
 
 def _holds_buffers(values: Iterable[Any]) -> bool:

@@ -56,7 +56,9 @@ class Commit:
             return await self.end(Ended.EMPTIED)
         if state.privilege is None and not is_edited:
             return await self.touch()
-        change = await self._change(base)
+        if state.privilege is not None:
+            await self._correct_time()
+        change = self._change(base)
         if sign_in and sign_in.subject != base.subject:
             return self._created(await move(self._parts, state, change, sign_in))
         return await self._update(change)
@@ -87,9 +89,8 @@ class Commit:
         state.base = await self._touches.record(base, state.acted_at)
         return KEPT if state.base is base else Outcome(Done.TOUCHED)
 
-    async def _change(self, base: Record) -> Change:
+    def _change(self, base: Record) -> Change:
         state, parts = self._state, self._parts
-        await self._correct_time()
         return Change(
             base=base,
             steps=tuple(state.steps),
@@ -98,7 +99,7 @@ class Commit:
             privilege=state.privilege,
             token=None if state.privilege is None else Token.mint(parts.random, base.id),
             acted_at=state.acted_at if state.is_activity else base.seen_at,
-            now=parts.clock.now(),
+            now=state.acted_at if state.privilege is None else parts.clock.now(),
             client=state.client,
         )
 

@@ -8,6 +8,7 @@ docs/explanation/semantics.md; the fold itself is pure: `core.fold`.
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from coatcheck import writes
@@ -80,15 +81,15 @@ class Groups:
         self._groups: dict[tuple[str, _Loop | None], _Group] = {}
         self._lock = threading.Lock()
 
-    async def save(self, change: Change) -> Answer:
-        """Save a change, with those that wait beside it; return what became of this one.
+    def save(self, change: Change) -> Awaitable[Answer]:
+        """Save a change, with those that wait beside it; return what becomes of this one.
 
         Raises:
             StoreUnavailable: nobody can tell whether it was saved.
         """
         if (loop := running_loop()) is None:
-            return await self._save_in_thread(change)
-        return await self._save_in_loop(change, loop)
+            return self._save_in_thread(change)
+        return self._save_in_loop(change, loop)
 
     async def settle(self) -> None:
         """Wait until what is being saved in this event loop is saved."""
@@ -163,7 +164,8 @@ class Groups:
             changes = [member.change for member in members]
             folded = fold(changes, stored, self._parts.settings, lambda: self._parts.random(8))
             try:
-                await self._write(folded, stored)
+                if folded.record is not None and isinstance(stored, Record):
+                    await self._write(folded.record, stored, folded.ends)
                 break
             except Conflict as conflict:
                 stored = conflict.stored
@@ -181,15 +183,12 @@ class Groups:
             member.tell(answer)
         group.waiting.extendleft(reversed(members[len(folded.answers) :]))
 
-    async def _write(self, folded: Folded, stored: Stored) -> None:
-        record, store = folded.record, self._parts.store
-        if record is None or not isinstance(stored, Record):
-            return
-        if folded.ends:
-            now = self._parts.clock.now()
-            await writes.end(store, Tombstone.of(record.id, Ended.EMPTIED, now), stored)
-        else:
-            await writes.save(store, record, stored)
+    def _write(self, record: Record, stored: Record, ends: bool) -> Awaitable[object]:
+        store = self._parts.store
+        if not ends:
+            return writes.save(store, record, stored)
+        now = self._parts.clock.now()
+        return writes.end(store, Tombstone.of(record.id, Ended.EMPTIED, now), stored)
 
 
 def _take(waiting: deque[_Member], members: list[_Member]) -> None:

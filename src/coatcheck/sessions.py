@@ -218,7 +218,7 @@ class Sessions:
         if outcome.cookies.get(Holder.SIGNED_IN) and cookies.get(Holder.VISITOR):
             del cookies[Holder.VISITOR]  # of a session that this request made, and moved
         cookies.update(outcome.cookies)
-        if outcome.done is not Done.KEPT:
+        if outcome.done is not Done.KEPT and self._sweeper.is_due(session.state.acted_at):
             await self._sweeper.sweep()
         return outcome
 

@@ -16,11 +16,13 @@ class Sweeper:
         self._parts = parts
         self._due = 0
 
+    def is_due(self, now: int) -> bool:
+        """Tell whether it is time to `sweep`; also after a clock went back."""
+        return not self._due - EVERY <= now < self._due
+
     async def sweep(self) -> None:
-        """Sweep if it is due. Never raises."""
+        """Sweep. Never raises."""
         parts, now = self._parts, self._parts.clock.now()
-        if self._due - EVERY <= now < self._due:
-            return
         self._due = now + EVERY
         try:
             swept = await parts.store.sweep(now - GRACE, BATCH)

@@ -66,12 +66,14 @@ def apply(change: Change, stored: Stored, settings: Settings, stamp: bytes) -> A
         content, overwritten = rebased(change, stored, settings)
     except Undecodable:
         return Verdict.SUPERSEDED  # another version of the application wrote it
-    record = following(stored, change.acted_at, stamp)
-    if change.token is not None:
-        record = promoted(
-            record, change.privilege, change.token, change.client, settings.policy, change.now
-        )
     check_size(content, settings)
+    if change.token is None:
+        record = following(stored, change.acted_at, stamp, settings.payload(stored, content))
+        return Applied(record, content, overwritten)
+    record = following(stored, change.acted_at, stamp)
+    record = promoted(
+        record, change.privilege, change.token, change.client, settings.policy, change.now
+    )
     return Applied(settings.filled(record, content), content, overwritten)
 
 

@@ -7,8 +7,11 @@ from typing import Any, Protocol
 class Codec(Protocol):
     """Turns data into bytes and back. Deterministic: equal data in equal order, equal bytes."""
 
-    def encode(self, data: Mapping[str, Any], /) -> bytes:
+    def encode(self, data: Mapping[str, Any], before: bytes = b"", /) -> bytes:
         """Encode; an empty mapping too.
+
+        Args:
+            before: what the data was encoded as; if it still is, nothing needs to be looked at.
 
         Raises:
             TypeError: a value of a type that would not come back as itself; it names the key.

@@ -33,10 +33,13 @@ def first(
     )
 
 
-def following(stored: Record, seen_at: int, stamp: bytes) -> Record:
+def following(stored: Record, seen_at: int, stamp: bytes, payload: bytes = b"") -> Record:
     """Return the version after `stored`: one number higher, seen at the later of both times."""
     return stored._replace(
-        version=stored.version + 1, stamp=stamp, seen_at=max(stored.seen_at, seen_at)
+        version=stored.version + 1,
+        stamp=stamp,
+        seen_at=max(stored.seen_at, seen_at),
+        payload=payload,
     )
 
 

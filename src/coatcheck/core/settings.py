@@ -44,6 +44,10 @@ class Settings:
         """
         return self.envelope.unwrap(record.payload, record.bound_to())
 
+    def payload(self, record: Record, content: bytes) -> bytes:
+        """Return `content` bound to `record`, and to others that differ in what changes freely."""
+        return self.envelope.wrap(content, record.bound_to())
+
     def filled(self, record: Record, content: bytes) -> Record:
         """Return `record` with `content` as its payload: the last step, as it binds the two."""
-        return record._replace(payload=self.envelope.wrap(content, record.bound_to()))
+        return record._replace(payload=self.payload(record, content))

@@ -128,7 +128,7 @@ class State:
         Raises:
             TypeError: a value cannot be encoded.
         """
-        after = self.settings.codec.encode(data) if data else self.settings.empty
+        after = self.settings.codec.encode(data, self.mark) if data else self.settings.empty
         if after != self.mark:
             self.steps.append(Difference(self.mark, after))
             self.mark = after
