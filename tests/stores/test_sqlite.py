@@ -86,7 +86,7 @@ async def test_no_listing_and_no_sweep_reads_a_whole_table(
         ("coatcheck_subject", partial(store.page, "alice", None, 10)),
         ("coatcheck_subject", partial(store.count, "alice")),
         ("coatcheck_subject", partial(store.bar, "alice", 1)),
-        ("coatcheck_expiry", partial(store.sweep, 1, 10)),
+        ("coatcheck_due", partial(store.sweep, 1, 10)),
     ]
     for index, step in steps:
         db.noted.clear()
@@ -128,6 +128,22 @@ async def test_a_store_is_normal_unless_told_otherwise(
     store = connect()
     await store.load("opens the connection")
     assert connections[-1].execute("PRAGMA synchronous").fetchone() == (1,)
+
+
+async def test_what_lives_on_is_looked_at_once_and_swept_when_it_is_over(
+    path: Path, connect: Callable[..., SQLiteStore]
+) -> None:
+    """Fails when saves and touches that leave `due` alone keep a row, or have it looked at again
+    by each sweep."""
+    store, left = connect(), counter(path, "coatcheck_sessions")
+    due = counter(path, "coatcheck_sessions WHERE due <= 2000")
+    touched, saved = (make_record(seen_at=1_000, idle=1_000, ends_at=99_000) for _ in range(2))
+    for record in (touched, saved):
+        await store.save(record, None)
+    await store.touch(touched, 5_000)
+    await store.save(next_version(saved)._replace(seen_at=5_000), saved)
+    assert (due(), await store.sweep(3_000, 10), left(), due()) == (2, 0, 2, 0)
+    assert (await store.sweep(6_001, 10), left()) == (2, 0)
 
 
 async def test_tombstones_are_swept_in_bounded_batches(

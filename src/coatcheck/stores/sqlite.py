@@ -30,11 +30,11 @@ BUSY_TOTAL = 5.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS coatcheck_sessions (
     id TEXT PRIMARY KEY, subject TEXT, seen_at INTEGER NOT NULL, idle INTEGER NOT NULL,
-    ends_at INTEGER NOT NULL, record BLOB NOT NULL
+    ends_at INTEGER NOT NULL, due INTEGER NOT NULL, record BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS coatcheck_subject ON coatcheck_sessions (subject, id)
     WHERE subject IS NOT NULL;
-CREATE INDEX IF NOT EXISTS coatcheck_expiry ON coatcheck_sessions (min(seen_at + idle, ends_at));
+CREATE INDEX IF NOT EXISTS coatcheck_due ON coatcheck_sessions (due);
 CREATE TABLE IF NOT EXISTS coatcheck_tombstones (
     id TEXT PRIMARY KEY, why TEXT NOT NULL, at INTEGER NOT NULL, moved_to_subject TEXT,
     keep_until INTEGER NOT NULL
@@ -46,14 +46,25 @@ CREATE TABLE IF NOT EXISTS coatcheck_bars (subject TEXT PRIMARY KEY, at INTEGER 
 _LOAD = "SELECT record, seen_at FROM coatcheck_sessions WHERE id = ?"
 _LOAD_TOMBSTONE = "SELECT * FROM coatcheck_tombstones WHERE id = ?"
 _INSERT = """
-INSERT OR IGNORE INTO coatcheck_sessions (id, subject, seen_at, idle, ends_at, record)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS (SELECT 1 FROM coatcheck_tombstones WHERE id = ?1)
+INSERT OR IGNORE INTO coatcheck_sessions (id, subject, seen_at, idle, ends_at, due, record)
+SELECT ?1, ?2, ?3, ?4, ?5, min(?3 + ?4, ?5), ?6 WHERE NOT EXISTS (SELECT 1 FROM coatcheck_tombstones WHERE id = ?1)
 """
 _UPDATE = """
 UPDATE coatcheck_sessions
 SET seen_at = max(seen_at, ?2), idle = ?3, ends_at = ?4, record = ?5
 WHERE id = ?1 AND substr(record, 1, 17) = ?6
 """
+
+# No save and no touch writes `due`, so that they leave its index alone: it is when to look at a row
+# again. Looking postpones those that live on.
+_DUE = "SELECT rowid FROM coatcheck_sessions WHERE due < ?1 AND min(seen_at + idle, ends_at)"
+_POSTPONE = f"""
+UPDATE coatcheck_sessions SET due = min(seen_at + idle, ends_at)
+WHERE rowid IN ({_DUE} >= ?1 LIMIT ?2)
+"""  # noqa: S608 - no input in it
+_SWEEP = f"""
+DELETE FROM coatcheck_sessions WHERE rowid IN ({_DUE} < ?1 LIMIT ?2)
+"""  # noqa: S608 - no input in it
 
 
 class SQLiteStore:
@@ -176,11 +187,8 @@ class SQLiteStore:
                 "(SELECT subject FROM coatcheck_bars WHERE at < ? LIMIT ?)",
                 (before - BAR_KEPT, limit),
             )
-            return db.execute(
-                "DELETE FROM coatcheck_sessions WHERE rowid IN (SELECT rowid FROM "
-                "coatcheck_sessions WHERE min(seen_at + idle, ends_at) < ? LIMIT ?)",
-                (before, limit),
-            ).rowcount
+            db.execute(_POSTPONE, (before, limit))
+            return db.execute(_SWEEP, (before, limit)).rowcount
 
         return await self._run(write)
 
