@@ -47,7 +47,8 @@ _LOAD = "SELECT record, seen_at FROM coatcheck_sessions WHERE id = ?"
 _LOAD_TOMBSTONE = "SELECT * FROM coatcheck_tombstones WHERE id = ?"
 _INSERT = """
 INSERT OR IGNORE INTO coatcheck_sessions (id, subject, seen_at, idle, ends_at, due, record)
-SELECT ?1, ?2, ?3, ?4, ?5, min(?3 + ?4, ?5), ?6 WHERE NOT EXISTS (SELECT 1 FROM coatcheck_tombstones WHERE id = ?1)
+SELECT ?1, ?2, ?3, ?4, ?5, min(?3 + ?4, ?5), ?6
+WHERE NOT EXISTS (SELECT 1 FROM coatcheck_tombstones WHERE id = ?1)
 """
 _UPDATE = """
 UPDATE coatcheck_sessions
