@@ -36,7 +36,8 @@ def report(results: Mapping[str, Any]) -> str:
         parts += [_setting(http["settings"]), *(_kind(kind, found, http) for kind in KINDS)]
         parts += [_targets(targets(found, http["counts"], http["memory"])), _sizes(http)]
     if survivors := results.get("survivors"):
-        parts.append(_survivors(survivors))
+        title = "## What survives when requests of one session meet\n\n"
+        parts.append(title + survivors_table(survivors))
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     return "\n".join(["# Results\n", *parts, f"Versions: {versions}.\n"])
 
@@ -109,14 +110,15 @@ def _sizes(http: Mapping[str, Any]) -> str:
     )
 
 
-def _survivors(survivors: Sequence[Mapping[str, Any]]) -> str:
+def survivors_table(survivors: Sequence[Mapping[str, Any]]) -> str:
+    """Return what each library keeps of the requests; the README shows it too."""
     total = survivors[0]["requests"]
     rows = [
         [each["title"], str(each["processes"]), *(_range(each[what]) for what in ("cart", "count"))]
         for each in survivors
     ]
     head = ["", "processes", f"items kept of {total}", f"count of {total}"]
-    return "## What survives when requests of one session meet\n\n" + table(head, rows)
+    return table(head, rows)
 
 
 def _range(repetitions: Sequence[Mapping[str, int]]) -> str:
