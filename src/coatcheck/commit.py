@@ -48,6 +48,8 @@ class Commit:
         sign_in = state.privilege if isinstance(state.privilege, SignIn) else None
         base, is_empty = state.base, state.mark == self._parts.settings.empty
         if base is None:
+            if is_empty and sign_in is None:
+                return ended  # nothing is stored for a visitor who left nothing
             created = await self._create(state.mark, sign_in)
             return Outcome(Done.CREATED, Cookies({**ended.cookies, **created.cookies}))
         is_edited = state.mark != state.content

@@ -17,6 +17,7 @@ from coatcheck import (
     Store,
     Token,
 )
+from coatcheck.core.outcome import KEPT
 from coatcheck.core.record import Record
 from coatcheck.errors import SessionTooLarge, Unauthenticated
 from coatcheck.stores.redis import RedisStore
@@ -49,6 +50,14 @@ async def test_nothing_is_stored_until_something_is_put_in(sessions: Sessions) -
         session.end()
         answer = await browser.finish(session)
         assert (answer.outcome and answer.outcome.done, answer.cookies) == (Done.KEPT, {})
+    assert await sessions.count() == 0
+
+
+async def test_a_rotation_of_nothing_stores_nothing(sessions: Sessions) -> None:
+    """R-080. Fails when a privilege change alone is taken for something to store."""
+    session = await Browser(sessions).send()
+    session.rotate()
+    assert await sessions.commit(session) == KEPT
     assert await sessions.count() == 0
 
 
