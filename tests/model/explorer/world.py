@@ -1,0 +1,387 @@
+"""A browser, an attacker and some servers with one store, in which one thing happens at a time."""
+
+import asyncio
+from collections.abc import Hashable
+from typing import NamedTuple
+
+from coatcheck import Holder, Outcome, Session, Sessions, Token
+from coatcheck.codec import MsgspecCodec
+from coatcheck.core.merge import Data
+from coatcheck.core.presented import Presented
+from coatcheck.core.record import Record
+from coatcheck.core.settings import Settings
+from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated
+from coatcheck.waiting import finish
+from tests.model.explorer import endings, outcomes
+from tests.model.explorer.chance import Chance
+from tests.model.explorer.ledger import Ledger
+from tests.model.explorer.loop import SteppedLoop
+from tests.model.explorer.request import Handler, Request, Who, items_of
+from tests.model.explorer.run import Phase, Run
+from tests.model.explorer.store import REQUEST, Call, Fate, Observable, ScheduledStore
+
+Program = tuple[Request, ...]
+SETTINGS = Settings(MsgspecCodec())
+STARTED_AT = 1_760_000_000_000
+
+
+class Scene(NamedTuple):
+    """What a program starts from, and what may happen in it.
+
+    Attributes:
+        start: whose session the browser has: `nobody`, `visitor`, or a user.
+        tick: milliseconds that each event takes.
+        age: how long ago the session was last used, milliseconds.
+        faults: what may go wrong, once in a run.
+    """
+
+    start: str = "u1"
+    tick: int = 1
+    age: int = 0
+    faults: frozenset[str] = frozenset()
+
+
+class Event(NamedTuple):
+    """Something that can happen next: to a request, and maybe to one of its calls of the store."""
+
+    what: str
+    request: int
+    call: int = 0
+
+
+FATES = {"let": Fate.ANSWERED, "lose call": Fate.LOST, "lose answer of call": Fate.UNANSWERED}
+FAULTS = frozenset({"lose call", "lose answer of call", "cancel", "cancel late", "crash", "lose"})
+
+
+class World:
+    """All there is, at one moment of one run of a program."""
+
+    def __init__(
+        self, program: Program, scene: Scene, loop: SteppedLoop, inner: Observable, chance: Chance
+    ) -> None:
+        chance.reset()
+        self.scene, self.loop = scene, loop
+        self.now = STARTED_AT - scene.age
+        self.ledger = Ledger(data_of)
+        self.store = ScheduledStore(inner, self.ledger.wrote)
+        self._servers: dict[int, Sessions] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._committing: list[int] = []
+        self.jar: dict[Holder, Token] = {}
+        self._stolen: list[Presented] = []
+        self.faults_left = 1 if scene.faults else 0
+        self.trace: list[str] = []
+        self.runs = [
+            Run(number, request, Handler(number, request, self.ledger.owners, set(), []))
+            for number, request in enumerate(program)
+        ]
+        self.ledger.runs = self.runs
+        self._prepare()
+        self.store.is_free = False
+        for run in self.runs:
+            if not run.is_browsers or not self._jar_can_change():
+                self.do(Event("send", run.number))
+        self.trace.clear()
+
+    def _jar_can_change(self) -> bool:
+        return len([run for run in self.runs if run.is_browsers]) > 1
+
+    def _server(self, number: int) -> Sessions:
+        if number not in self._servers:
+            self._servers[number] = Sessions(
+                self.store, clock=lambda: self.now, on_event=lambda _: None
+            )
+        return self._servers[number]
+
+    def _prepare(self) -> None:
+        """Let the browser have its first session, and the attacker a copy of its token."""
+
+        async def first() -> None:
+            for number in {run.request.server for run in self.runs}:
+                await self._server(number).commit(await self._server(number).open(None))
+            session = await self._server(0).open(None)
+            if self.scene.start != "visitor":
+                session.sign_in(self.scene.start)
+            session.update(first=1, cart={"second": 1}, log=[])
+            self.ledger.owners.update(first=session.subject, second=session.subject)
+            outcome = await self._server(0).commit(session)
+            self._receive(outcome.cookies)
+            token = outcome.token
+            assert token is not None
+            self.first = token
+            self.ledger.issued[token.digests().secret] = -1
+            self._stolen = [Presented(token, Holder.of(session.subject))]
+
+        if self.scene.start != "nobody":
+            self.loop.run_until_complete(first())
+        self.now = STARTED_AT
+
+    # What can happen
+
+    def events(self) -> list[Event]:
+        """Return what can happen next; nothing: the program is over."""
+        events: list[Event] = []
+        for run in self.runs:
+            if run.phase is Phase.UNSENT:
+                events.append(Event("send", run.number))
+            elif run.phase is Phase.ANSWERED:
+                events.append(Event("answer", run.number))
+        calls = sorted(self.store.waiting, key=lambda call: (call.request, call.number))
+        events += [Event("let", call.request, call.number) for call in calls]
+        if not events and self.loop.next_timer() is not None:
+            events.append(Event("time", -1))
+        if self.faults_left:
+            events += [event for event in self._faults(calls) if event.what in self.scene.faults]
+        return events
+
+    def _faults(self, calls: list[Call]) -> list[Event]:
+        faults = [Event("lose", run.number) for run in self.runs if run.phase is Phase.ANSWERED]
+        for call in calls:
+            faults.append(Event("lose call", call.request, call.number))
+            if call.is_write:
+                faults.append(Event("lose answer of call", call.request, call.number))
+                faults.append(Event("crash", call.request))
+                if self.runs[call.request].is_under_way:
+                    faults.append(Event("cancel", call.request))
+                    faults.append(Event("cancel late", call.request, call.number))
+        return list(dict.fromkeys(faults))
+
+    def do(self, event: Event) -> None:
+        """Let it happen, and everything go on until it waits again."""
+        what, number, _ = event
+        self.faults_left -= what in FAULTS
+        if what == "time":
+            self.loop.elapse()
+        elif what == "send":
+            self._send(self.runs[number])
+        elif what in ("answer", "lose"):
+            self._deliver(self.runs[number], is_lost=what == "lose")
+        elif what == "crash":
+            self._crash(self.runs[number].request.server)
+        elif what == "cancel":
+            self._cancel(self.runs[number])
+        else:
+            self._let(event)
+        self.loop.settle()
+        self.now += self.scene.tick
+        for run in self.runs:
+            if run.phase is Phase.ANSWERED and not (run.is_browsers and run.cookies):
+                run.phase = Phase.OVER  # its answer changes nothing in the browser
+
+    def _let(self, event: Event) -> None:
+        what, number, _ = event
+        run = self.runs[number]
+        call = next(c for c in self.store.waiting if (c.request, c.number) == event[1:])
+        learned = self.store.let(call, FATES.get(what, Fate.ANSWERED))
+        run.learned.append((call.name, learned))
+        run.is_faulty = run.is_faulty or what in FAULTS
+        self.trace.append(f"{run.request}: {what} {describe(call)}")
+        if what == "cancel late":
+            self._cancel(run)
+
+    def _cancel(self, run: Run) -> None:
+        run.is_faulty = True
+        run.learned.append("cancelled")
+        self.trace.append(f"{run.request}: cancelled")
+        self._tasks[run.number].cancel()
+
+    def _crash(self, server: int) -> None:
+        self.trace.append(f"server {server} crashes")
+        for run in self.runs:
+            if run.is_under_way and run.request.server == server:
+                run.phase = Phase.CRASHED
+        gone = [c for c in self.store.waiting if self.runs[c.request].request.server == server]
+        for call in gone:
+            self.store.waiting.remove(call)
+        self._committing = [n for n in self._committing if self.runs[n].is_under_way]
+        self._servers.pop(server, None)
+
+    def _send(self, run: Run) -> None:
+        presented = {
+            Who.BROWSER: [Presented(self.jar[holder], holder) for holder in self.jar],
+            Who.ATTACKER: self._stolen,
+            Who.STAFF: [],
+        }[run.request.who]
+        run.sent = tuple(each.token for each in presented if each.token)
+        self.trace.append(f"{run.request}: sent with {run.sent}")
+        run.phase = Phase.OPENING
+        presented.sort(key=lambda each: list(Holder).index(each.holder))
+        self._tasks[run.number] = self.loop.create_task(self._serve(run, presented))
+
+    def _deliver(self, run: Run, *, is_lost: bool) -> None:
+        run.phase = Phase.OVER
+        run.learned.append("lost" if is_lost else "delivered")
+        self.trace.append(f"{run.request}: answer {run.status} {dict(run.cookies)} {'lost' * is_lost}")
+        if not is_lost:
+            self._receive(run.cookies)
+
+    def _receive(self, cookies: dict[Holder, Token | None]) -> None:
+        for holder, token in cookies.items():
+            if token is None:
+                self.jar.pop(holder, None)
+            else:
+                self.jar[holder] = token
+
+    # What a server does
+
+    async def _serve(self, run: Run, presented: list[Presented]) -> None:
+        REQUEST.set(run.number)
+        try:
+            if run.request.who is Who.STAFF:
+                await self._work(run)
+            else:
+                await self._answer(run, presented)
+            run.status = run.status or 200
+        except Superseded as error:
+            run.status, run.error = 409, error
+        except Unauthenticated as error:
+            run.status, run.error = 401, error
+        except StoreUnavailable as error:
+            run.status, run.error = 503, error
+        except asyncio.CancelledError:
+            run.phase = Phase.CRASHED
+            raise
+        except Exception as error:
+            run.status, run.error = 500, error
+        finally:
+            if run.number in self._committing:
+                self._committing.remove(run.number)
+        run.phase = Phase.ANSWERED
+        self._note(run)
+
+    async def _work(self, run: Run) -> None:
+        sessions = self._server(run.request.server)
+        for step in run.request.steps:
+            action, _, argument = step.partition(" ")
+            run.opened_at = self.now
+            if action == "end_all":
+                await sessions.end_all(argument)
+                run.handler.bars.append((argument, None))
+            elif action == "revoke":
+                await sessions.end(self.first.id)
+            elif action == "list":
+                await sessions.list(argument)
+            else:
+                raise AssertionError(step)
+
+    async def _answer(self, run: Run, presented: list[Presented]) -> None:
+        sessions = self._server(run.request.server)
+        run.session = session = await sessions.admit(presented)
+        state = session.state
+        if state.failure is not None:
+            raise state.failure
+        run.base, run.standing, run.opened_at = state.base, state.standing, state.opened_at
+        run.found = frozenset(items(session))
+        run.phase = Phase.HANDLING
+        self._check_opened(run)
+        try:
+            await run.handler.run(sessions, session)
+        except Unauthenticated:
+            await sessions.commit(session, discard=True)
+            raise
+        run.phase = Phase.COMMITTING
+        self._committing.append(run.number)
+        if run.base is not None:
+            run.since = len(self.ledger.states.get(run.base.id, ()))
+        outcome: Outcome = await sessions.commit(session)
+        run.done, run.final = outcome.done, state.base
+        run.kept = frozenset(items(session))
+
+    def _check_opened(self, run: Run) -> None:
+        """A token opens its session as long as its lineage is the stored one, and not longer."""
+        if run.base is not None:
+            states = self.ledger.states.get(run.base.id, [run.base])
+            now = states[-1]
+            if not isinstance(now, Record):
+                self.ledger.flags.add("[a] a token opened a session that had ended")
+            elif all(token.digests().lineage != now.lineage_digest for token in run.sent):
+                self.ledger.flags.add("[b] a token opened a session after a privilege change")
+
+    def _note(self, run: Run) -> None:
+        """Take down what the request was answered, as an adapter would write it."""
+        if run.session is not None:
+            cookies = run.session.state.cookies
+            if run.status == 503:
+                cookies.drop_deletions()
+            run.cookies = dict(cookies)
+        if run.request.who is not Who.STAFF:
+            outcomes.judge(run, self.ledger)
+        elif run.status == 500 or (run.status == 503 and not run.is_faulty):
+            self.ledger.flags.add(f"[h] {run.request} failed: {run.error!r}")
+
+    # Looking at it
+
+    def key(self) -> Hashable:
+        """Return what two moments have in common that go on in the same way."""
+        return (
+            self.store.inner.everything(),
+            tuple(run.key() for run in self.runs),
+            tuple((c.request, c.number, c.name) for c in self.store.waiting),
+            tuple(self._committing),
+            frozenset(self.jar.items()),
+            self.faults_left,
+            self.now,
+            self.ledger.key(),
+            tuple(self._seen(run) for run in self.runs),
+        )
+
+    def _seen(self, run: Run) -> Hashable:
+        if run.base is None or run.phase is not Phase.COMMITTING:
+            return None
+        return frozenset(outcomes.met(run, self.ledger))
+
+    def finish(self) -> None:
+        """Check what must hold now that the program is over."""
+        self.store.is_free = True
+        stored = self.store.inner.stored()
+        listed = {subject: self._listed(subject) for subject in ("u1", "u2")}
+        endings.check(
+            self.ledger,
+            stored,
+            listed,
+            self.jar,
+            self._jar_opens(),
+            start=self.scene.start,
+            has_losses=bool(self.scene.faults) and not self.faults_left,
+        )
+
+    def _listed(self, subject: str) -> set[str]:
+        page = finish(self.store.inner.page(subject, None, 100))
+        return {record.id for record in page.records}
+
+    def _jar_opens(self) -> "tuple[endings.Standing, str | None]":
+        presented = [Presented(self.jar[holder], holder) for holder in Holder if holder in self.jar]
+        session = self.loop.run_until_complete(self._fresh().admit(presented))
+        return session.standing, session.subject
+
+    def _fresh(self) -> Sessions:
+        return Sessions(self.store.inner, clock=lambda: self.now, on_event=lambda _: None)
+
+    def dispose(self) -> None:
+        """Stop whatever still waits."""
+        self.store.is_gone = True
+        while tasks := asyncio.all_tasks(self.loop):
+            for task in tasks:
+                task.cancel()
+            self.loop.settle()
+
+
+_decoded: dict[bytes, Data] = {}
+
+
+def data_of(record: Record) -> Data:
+    """Return the data of a record; whoever asks does not change it."""
+    data = _decoded.get(record.payload)
+    if data is None:
+        data = _decoded[record.payload] = SETTINGS.codec.decode(SETTINGS.content(record))
+    return data
+
+
+def items(session: Session) -> set[str]:
+    """Return the items that a session shows."""
+    return set(items_of(dict(session)))
+
+
+def describe(call: Call) -> str:
+    """Return a call as one reads it in a trace."""
+    return f"{call.name} {call.args}"
