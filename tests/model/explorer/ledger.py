@@ -59,6 +59,12 @@ class Ledger:
         self.issued: dict[bytes, int] = {}
         self._late: set[tuple[str, str]] = set()
 
+    def begin(self, first: Stored) -> None:
+        """Take note of the session there is before the program starts."""
+        assert isinstance(first, Record)
+        self.states[first.id] = [first]
+        self.issued[first.digest] = -1
+
     def key(self) -> Hashable:
         """Return what later checks depend on besides what is stored now."""
         return (

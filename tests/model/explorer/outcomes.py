@@ -6,7 +6,7 @@ save: it is one of the states that its session was in while the request was bein
 
 from coatcheck import Done
 from coatcheck.core.record import Ended, Record, Stored
-from tests.model.explorer.ledger import Ledger
+from tests.model.explorer.ledger import Ledger, Written
 from tests.model.explorer.run import Run
 
 Cell = tuple[int, str]
@@ -118,6 +118,18 @@ def _check_tokens(run: Run, ledger: Ledger) -> None:
             run.base is None or before.lineage_digest != run.base.lineage_digest
         ):
             ledger.flags.add("[b] a token continues a lineage its request was not opened under")
+        if made and run.request.row == "rotate" and isinstance(made[0].before, Record):
+            _check_order(run, made[0], ledger)
+
+
+def _check_order(run: Run, write: Written, ledger: Ledger) -> None:
+    """What is saved together with a privilege change came before it (J1)."""
+    assert isinstance(write.before, Record)
+    new = ledger.items_of(write.after) - ledger.items_of(write.before)
+    for other in ledger.runs:
+        is_joined = other is not run and other.request.server == run.request.server
+        if is_joined and other.turn > run.turn and new & other.handler.names():
+            ledger.flags.add("[b] an edit was laid over the privilege change it was joined with")
 
 
 def _check_items(run: Run, ledger: Ledger) -> None:

@@ -32,6 +32,7 @@ class Run:
         learned: the answers it got from the store, in order.
         since: how many states its session had had when its commit began.
         opened_at: the time it was opened at.
+        turn: how many commits had begun before its own.
         found: the items its session had when it was opened.
         final: what it took for stored when it was answered.
         is_faulty: something went wrong for it: a lost call, a cancellation.
@@ -46,6 +47,7 @@ class Run:
     base: Record | None = None
     standing: Standing | None = None
     opened_at: int = 0
+    turn: int = 0
     found: frozenset[str] = frozenset()
     since: int = 0
     status: int | None = None
@@ -72,5 +74,11 @@ class Run:
     def is_under_way(self) -> bool:
         return self.phase in (Phase.OPENING, Phase.HANDLING, Phase.COMMITTING)
 
+    @property
+    def is_cancellable(self) -> bool:
+        """Tell whether something of interest can be interrupted."""
+        return self.phase is Phase.COMMITTING or (self.is_under_way and self.request.who is Who.STAFF)
+
     def key(self) -> Hashable:
-        return self.phase, self.sent, tuple(self.learned), self.is_faulty, self.since
+        answer = self.status, frozenset(self.cookies.items()), self.final
+        return self.phase, self.sent, tuple(self.learned), self.is_faulty, self.since, answer

@@ -67,6 +67,7 @@ class World:
         self._servers: dict[int, Sessions] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._committing: list[int] = []
+        self._turns = 0
         self.jar: dict[Holder, Token] = {}
         self._stolen: list[Presented] = []
         self.faults_left = 1 if scene.faults else 0
@@ -109,7 +110,7 @@ class World:
             token = outcome.token
             assert token is not None
             self.first = token
-            self.ledger.issued[token.digests().secret] = -1
+            self.ledger.begin(await self.store.load(token.id))
             self._stolen = [Presented(token, Holder.of(session.subject))]
 
         if self.scene.start != "nobody":
@@ -136,13 +137,13 @@ class World:
 
     def _faults(self, calls: list[Call]) -> list[Event]:
         faults = [Event("lose", run.number) for run in self.runs if run.phase is Phase.ANSWERED]
+        faults += [Event("cancel", run.number) for run in self.runs if run.is_cancellable]
         for call in calls:
             faults.append(Event("lose call", call.request, call.number))
             if call.is_write:
                 faults.append(Event("lose answer of call", call.request, call.number))
                 faults.append(Event("crash", call.request))
-                if self.runs[call.request].is_under_way:
-                    faults.append(Event("cancel", call.request))
+                if self.runs[call.request].is_cancellable:
                     faults.append(Event("cancel late", call.request, call.number))
         return list(dict.fromkeys(faults))
 
@@ -174,7 +175,11 @@ class World:
         call = next(c for c in self.store.waiting if (c.request, c.number) == event[1:])
         learned = self.store.let(call, FATES.get(what, Fate.ANSWERED))
         run.learned.append((call.name, learned))
-        run.is_faulty = run.is_faulty or what in FAULTS
+        if what in FAULTS:
+            run.is_faulty = True
+            for other in self.runs:  # whoever waits for the same save
+                if other.phase is Phase.COMMITTING and other.request.server == run.request.server:
+                    other.is_faulty = True
         self.trace.append(f"{run.request}: {what} {describe(call)}")
         if what == "cancel late":
             self._cancel(run)
@@ -281,6 +286,8 @@ class World:
             raise
         run.phase = Phase.COMMITTING
         self._committing.append(run.number)
+        self._turns += 1
+        run.turn = self._turns
         if run.base is not None:
             run.since = len(self.ledger.states.get(run.base.id, ()))
         outcome: Outcome = await sessions.commit(session)
@@ -316,8 +323,9 @@ class World:
         return (
             self.store.inner.everything(),
             tuple(run.key() for run in self.runs),
-            tuple((c.request, c.number, c.name) for c in self.store.waiting),
+            tuple((c.request, c.number, c.name, c.args) for c in self.store.waiting),
             tuple(self._committing),
+            self.loop.next_timer(),
             frozenset(self.jar.items()),
             self.faults_left,
             self.now,
