@@ -88,6 +88,8 @@ class Ledger:
                 self.flags.add("[a] a session ended twice")
             items = self.items_of(before) if isinstance(before, Record) else frozenset[str]()
             self.closed[after.id] = Closed(after.why, items, call.request)
+            if after.why == Ended.MOVED and call.request not in self.creators.values():
+                self.flags.add("[d] a session was closed before another had its place")
             if after.why == Ended.MOVED and isinstance(before, Record) and before.subject is None:
                 self._moved(call.request, items)
         elif call.name == "save":

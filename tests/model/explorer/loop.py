@@ -52,6 +52,12 @@ class SteppedLoop(asyncio.SelectorEventLoop):
         ]
         return min((timer.when() for timer in self._timers), default=None)
 
+    def drop_timers(self) -> None:
+        """Forget what was to happen later."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
     def elapse(self) -> None:
         """Let time pass until the next timer is due, and run what it starts."""
         if (due := self.next_timer()) is not None:

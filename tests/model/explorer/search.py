@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from tests.model.explorer.chance import Chance, predictable
 from tests.model.explorer.loop import SteppedLoop
+from tests.model.explorer.report import told
 from tests.model.explorer.store import ObservedMemory, ObservedSQLite
 from tests.model.explorer.world import Event, Program, Scene, World
 
@@ -60,6 +61,17 @@ class Explorer:
                 found.add(flag, program, scene, path)
             world.dispose()
         found.states += len(seen)
+
+    def tell(self, found: Found) -> str:
+        """Return the shortest way to each violation, to be read."""
+        lines: list[str] = []
+        for flag, (program, scene, path) in sorted(found.violations.items()):
+            world = self.run(program, scene, path)
+            if not world.events():
+                world.finish()
+            lines += ["", flag, f"from {scene}", *(f"    {line}" for line in told(world))]
+            world.dispose()
+        return "\n".join(lines)
 
     def run(self, program: Program, scene: Scene, path: Path) -> World:
         """Return the world after the events of `path`."""

@@ -41,6 +41,15 @@ class Scene(NamedTuple):
     faults: frozenset[str] = frozenset()
 
 
+class Happening(NamedTuple):
+    """Something that happened, as the trace tells it: to whom, what, and about what."""
+
+    request: int
+    what: str
+    about: object = None
+    learned: object = None
+
+
 class Event(NamedTuple):
     """Something that can happen next: to a request, and maybe to one of its calls of the store."""
 
@@ -71,7 +80,7 @@ class World:
         self.jar: dict[Holder, Token] = {}
         self._stolen: list[Presented] = []
         self.faults_left = 1 if scene.faults else 0
-        self.trace: list[str] = []
+        self.trace: list[Happening] = []
         self.runs = [
             Run(number, request, Handler(number, request, self.ledger.owners, set(), []))
             for number, request in enumerate(program)
@@ -82,7 +91,6 @@ class World:
         for run in self.runs:
             if not run.is_browsers or not self._jar_can_change():
                 self.do(Event("send", run.number))
-        self.trace.clear()
 
     def _jar_can_change(self) -> bool:
         return len([run for run in self.runs if run.is_browsers]) > 1
@@ -152,6 +160,7 @@ class World:
         what, number, _ = event
         self.faults_left -= what in FAULTS
         if what == "time":
+            self.trace.append(Happening(-1, "time passes"))
             self.loop.elapse()
         elif what == "send":
             self._send(self.runs[number])
@@ -180,18 +189,18 @@ class World:
             for other in self.runs:  # whoever waits for the same save
                 if other.phase is Phase.COMMITTING and other.request.server == run.request.server:
                     other.is_faulty = True
-        self.trace.append(f"{run.request}: {what} {describe(call)}")
+        self.trace.append(Happening(number, what, call, learned))
         if what == "cancel late":
             self._cancel(run)
 
     def _cancel(self, run: Run) -> None:
         run.is_faulty = True
         run.learned.append("cancelled")
-        self.trace.append(f"{run.request}: cancelled")
+        self.trace.append(Happening(run.number, "cancelled"))
         self._tasks[run.number].cancel()
 
     def _crash(self, server: int) -> None:
-        self.trace.append(f"server {server} crashes")
+        self.trace.append(Happening(-1, f"server {server} crashes"))
         for run in self.runs:
             if run.is_under_way and run.request.server == server:
                 run.phase = Phase.CRASHED
@@ -208,15 +217,15 @@ class World:
             Who.STAFF: [],
         }[run.request.who]
         run.sent = tuple(each.token for each in presented if each.token)
-        self.trace.append(f"{run.request}: sent with {run.sent}")
+        self.trace.append(Happening(run.number, "sent with", run.sent))
         run.phase = Phase.OPENING
         presented.sort(key=lambda each: list(Holder).index(each.holder))
         self._tasks[run.number] = self.loop.create_task(self._serve(run, presented))
 
     def _deliver(self, run: Run, *, is_lost: bool) -> None:
         run.phase = Phase.OVER
-        run.learned.append("lost" if is_lost else "delivered")
-        self.trace.append(f"{run.request}: answer {run.status} {dict(run.cookies)} {'lost' * is_lost}")
+        run.learned.append(is_lost)
+        self.trace.append(Happening(run.number, "answer lost" if is_lost else "answer delivered"))
         if not is_lost:
             self._receive(run.cookies)
 
@@ -372,6 +381,7 @@ class World:
             for task in tasks:
                 task.cancel()
             self.loop.settle()
+        self.loop.drop_timers()
 
 
 _decoded: dict[bytes, Data] = {}
@@ -389,7 +399,3 @@ def items(session: Session) -> set[str]:
     """Return the items that a session shows."""
     return set(items_of(dict(session)))
 
-
-def describe(call: Call) -> str:
-    """Return a call as one reads it in a trace."""
-    return f"{call.name} {call.args}"
