@@ -15,6 +15,7 @@ def check(
     jar_opens: tuple[Standing, str | None],
     *,
     start: str,
+    crashed: set[int],
     has_losses: bool,
 ) -> None:
     """Add to the flags what does not hold.
@@ -22,6 +23,7 @@ def check(
     Args:
         listed: by subject, the ids its index lists.
         jar_opens: what the browser's cookies open.
+        crashed: the servers that crashed.
         has_losses: an answer was lost, a request cancelled, a server crashed, a call unanswered.
     """
     for run in ledger.runs:
@@ -29,6 +31,7 @@ def check(
             ledger.flags.add(f"[h] a request was never answered: {run.request}")
     live = {id: record for id, record in stored.items() if isinstance(record, Record)}
     _edits(ledger, live)
+    _activity(ledger, live, crashed)
     _one_subject(ledger, live)
     _end_all(ledger, live)
     _index(ledger, live, listed)
@@ -49,6 +52,15 @@ def _edits(ledger: Ledger, live: dict[str, Record]) -> None:
     for record in live.values():
         if len(set(log := ledger.log_of(record))) != len(log):
             ledger.flags.add("[e] counted twice")
+
+
+def _activity(ledger: Ledger, live: dict[str, Record], crashed: set[int]) -> None:
+    """[d] Activity is recorded, if later, unless the server that was to do it crashed."""
+    for run in ledger.runs:
+        record = live.get(run.base.id) if run.base is not None else None
+        if run.done is Done.TOUCHED and record is not None and run.request.server not in crashed:
+            if record.seen_at < run.opened_at:
+                ledger.flags.add("[d] activity was never recorded")
 
 
 def _one_subject(ledger: Ledger, live: dict[str, Record]) -> None:

@@ -80,6 +80,9 @@ class Ledger:
         """Take note of a call that was applied."""
         if call.name == "bar":
             self.bars.append((call.request, call.args[0], getattr(result, "bar", 0)))
+        by = self.runs[call.request]
+        if call.name in ("save", "end") and by.base is not None and by.base.id == call.args[0].id:
+            by.decisive = before
         if before == after or after is None:
             return
         self.states.setdefault(after.id, [before]).append(after)

@@ -1,7 +1,8 @@
 """The table of outcomes, asked of one request that was answered.
 
-What the request met is not known to the step, as commits of one process may be folded into one
-save: it is one of the states that its session was in while the request was being committed.
+Of a request that is alone on its server its own calls tell what it met. Commits of one process may
+be folded into one save; what such a request met is one of the states that its session was in while
+it was being committed.
 """
 
 from coatcheck import Done
@@ -48,6 +49,8 @@ def met(run: Run, ledger: Ledger) -> set[str]:
     base = run.base
     if base is None:
         return set()
+    if run.is_alone and not run.is_faulty and run.decisive is not None:
+        return {column(base, run.decisive)}
     states = ledger.states.get(base.id, [base])[max(0, run.since - 1) :]
     return {column(base, stored) for stored in states}
 
@@ -101,8 +104,24 @@ def judge(run: Run, ledger: Ledger) -> None:
         )
     if run.status != 200 and any(run.cookies.values()):
         flags.add(f"[b] an answer of {run.status} hands out a token")
+    _check_deletions(run, ledger)
     _check_tokens(run, ledger)
     _check_items(run, ledger)
+
+
+def _check_deletions(run: Run, ledger: Ledger) -> None:
+    """Only the request whose end ended a live session deletes its cookie (C2)."""
+    if None in run.cookies.values() and run.base is not None and not run.is_faulty:
+        closed = ledger.closed.get(run.base.id)
+        if closed is None or closed.by not in (run.number, *_joined_with(run, ledger)):
+            ledger.flags.add("[d] a cookie is deleted by a request that ended nothing")
+
+
+def _joined_with(run: Run, ledger: Ledger) -> list[int]:
+    """Return who may have written what this request wanted: a session that is emptied is saved."""
+    if run.request.row == "end":
+        return []
+    return [r.number for r in ledger.runs if r.request.server == run.request.server]
 
 
 def _check_tokens(run: Run, ledger: Ledger) -> None:

@@ -10,26 +10,28 @@ STARTS = ("nobody", "visitor", "u1")
 BROWSER = (
     "read",
     "edit",
-    "nested",
     "count",
     "step_up",
-    "rotate",
     "sign_in u1",
     "sign_in u2",
     "end",
     "empty",
     "edit, sign_in u1",
-    "edit, sign_in u2",
     "sign_in u1, edit",
-    "sign_in u2, edit",
-    "edit, rotate",
-    "end, edit",
     "end, sign_in u1",
+    "end_all u1, sign_in u1",
+    "end_all u1, rotate",
+)
+MORE = (
+    "nested",
+    "rotate",
+    "edit, rotate",
+    "edit, sign_in u2",
+    "sign_in u2, edit",
+    "end, edit",
     "sign_in u1, step_up",
     "sign_in u1, end",
-    "end_all u1, sign_in u1",
     "sign_in u1, end_all u1",
-    "end_all u1, rotate",
 )
 CORE = ("edit", "count", "step_up", "sign_in u1", "sign_in u2", "end")
 ATTACKER = ("edit", "count", "step_up", "rotate", "sign_in u2", "end", "empty")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from coatcheck import Done, Holder, Session, Token
-from coatcheck.core.record import Record
+from coatcheck.core.record import Record, Stored
 from coatcheck.core.standing import Standing
 from tests.model.explorer.request import Handler, Request, Who
 
@@ -35,6 +35,8 @@ class Run:
         turn: how many commits had begun before its own.
         found: the items its session had when it was opened.
         final: what it took for stored when it was answered.
+        decisive: what its last write to its session met.
+        is_alone: no other request is answered by its server, so that nothing joins its save.
         is_faulty: something went wrong for it: a lost call, a cancellation.
     """
 
@@ -56,6 +58,8 @@ class Run:
     final: Record | None = None
     kept: frozenset[str] = frozenset()
     error: Exception | None = None
+    decisive: Stored = None
+    is_alone: bool = False
     is_faulty: bool = False
     learned: list[Hashable] = field(default_factory=list[Hashable])
 

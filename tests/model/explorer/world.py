@@ -76,6 +76,7 @@ class World:
         self._servers: dict[int, Sessions] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._committing: list[int] = []
+        self._crashed: set[int] = set()
         self._turns = 0
         self.jar: dict[Holder, Token] = {}
         self._stolen: list[Presented] = []
@@ -85,6 +86,8 @@ class World:
             Run(number, request, Handler(number, request, self.ledger.owners, set(), []))
             for number, request in enumerate(program)
         ]
+        for run in self.runs:
+            run.is_alone = [r.request.server for r in self.runs].count(run.request.server) == 1
         self.ledger.runs = self.runs
         self._prepare()
         self.store.is_free = False
@@ -209,6 +212,7 @@ class World:
             self.store.waiting.remove(call)
         self._committing = [n for n in self._committing if self.runs[n].is_under_way]
         self._servers.pop(server, None)
+        self._crashed.add(server)
 
     def _send(self, run: Run) -> None:
         presented = {
@@ -336,6 +340,7 @@ class World:
             tuple(self._committing),
             self.loop.next_timer(),
             frozenset(self.jar.items()),
+            frozenset(self._crashed),
             self.faults_left,
             self.now,
             self.ledger.key(),
@@ -359,6 +364,7 @@ class World:
             self.jar,
             self._jar_opens(),
             start=self.scene.start,
+            crashed=self._crashed,
             has_losses=bool(self.scene.faults) and not self.faults_left,
         )
 
