@@ -5,6 +5,7 @@ import pytest
 from tests.model.explorer.chance import predictable
 from tests.model.explorer.loop import SteppedLoop
 from tests.model.explorer.search import Explorer
+from tests.model.explorer.store import ObservedMemory
 
 
 @pytest.fixture
@@ -12,5 +13,5 @@ def explorer() -> Generator[Explorer]:
     """Explores over a store in memory."""
     loop = SteppedLoop()
     with predictable() as chance:
-        yield Explorer(chance, loop)
+        yield Explorer(chance, loop, ObservedMemory())
     loop.close()

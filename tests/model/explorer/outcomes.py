@@ -84,8 +84,10 @@ def allowed(run: Run, ledger: Ledger) -> set[Cell] | None:
 
 
 def _is_barred(run: Run, ledger: Ledger) -> bool:
+    """Tell whether an end of all refuses a sign-in, or ended its session before it was answered."""
     wanted = {step.removeprefix("sign_in ") for step in run.request.steps}
-    return any(subject in wanted and bar >= run.opened_at for _, subject, bar in ledger.bars)
+    closed = [ledger.closed[id] for id, by in ledger.creators.items() if by == run.number and id in ledger.closed]
+    return any(each.why == Ended.END_ALL for each in closed) or any(subject in wanted and bar >= run.opened_at for _, subject, bar in ledger.bars)
 
 
 def judge(run: Run, ledger: Ledger) -> None:

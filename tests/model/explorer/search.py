@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from tests.model.explorer.chance import Chance, predictable
+from tests.model.explorer.chance import Chance
 from tests.model.explorer.loop import SteppedLoop
 from tests.model.explorer.report import told
-from tests.model.explorer.store import ObservedMemory, ObservedSQLite
+from tests.model.explorer.store import Observable
 from tests.model.explorer.world import Event, Program, Scene, World
 
 Path = tuple[Event, ...]
@@ -34,8 +34,8 @@ class Found:
 class Explorer:
     """Runs programs over a store again and again, each time in another order."""
 
-    def __init__(self, chance: Chance, loop: SteppedLoop, sqlite: ObservedSQLite | None = None):
-        self._chance, self._loop, self._sqlite = chance, loop, sqlite
+    def __init__(self, chance: Chance, loop: SteppedLoop, store: Observable) -> None:
+        self._chance, self._loop, self._store = chance, loop, store
 
     def explore(self, program: Program, scene: Scene, found: Found) -> None:
         """Add all that can be reached from the start of `program` to `found`."""
@@ -75,10 +75,8 @@ class Explorer:
 
     def run(self, program: Program, scene: Scene, path: Path) -> World:
         """Return the world after the events of `path`."""
-        inner = ObservedMemory() if self._sqlite is None else self._sqlite
-        if isinstance(inner, ObservedSQLite):
-            inner.empty()
-        world = World(program, scene, self._loop, inner, self._chance)
+        self._store.empty()
+        world = World(program, scene, self._loop, self._store, self._chance)
         for event in path:
             world.do(event)
         return world

@@ -51,6 +51,10 @@ class Observable(Store, Protocol):
         """Return every record and tombstone by its id."""
         ...
 
+    def empty(self) -> None:
+        """Forget everything."""
+        ...
+
 
 class ScheduledStore:
     """Lets its calls wait for `let`, which applies them to the store inside, at once and whole."""
@@ -144,7 +148,7 @@ class ScheduledStore:
 
 
 class ObservedMemory(MemoryStore):
-    """A memory store that shows all it holds."""
+    """A memory store that shows all it holds, and can be emptied."""
 
     def everything(self) -> Hashable:
         return (
@@ -155,6 +159,10 @@ class ObservedMemory(MemoryStore):
 
     def stored(self) -> dict[str, Record | Tombstone]:
         return dict(self._stored)
+
+    def empty(self) -> None:
+        for kept in (self._stored, self._due, self._subjects, self._bars):
+            kept.clear()
 
 
 class ObservedSQLite(SQLiteStore):
@@ -171,7 +179,6 @@ class ObservedSQLite(SQLiteStore):
         return {id: stored for id, stored in found.items() if stored is not None}
 
     def empty(self) -> None:
-        """Forget everything."""
         for table in ("sessions", "tombstones", "bars"):
             self._rows(f"DELETE FROM coatcheck_{table}")  # noqa: S608 - no input in it
 
