@@ -47,7 +47,9 @@ def run(tests: Iterable[str], library: Path) -> tuple[int, str]:
     path = f"{library}{os.pathsep}{ROOT}"
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     which = [sys.executable, "-c", "import coatcheck; print(coatcheck.__file__)"]
-    imported = subprocess.run(which, env=environment, cwd=ROOT, capture_output=True, text=True)
+    imported = subprocess.run(
+        which, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
     if not imported.stdout.startswith(f"{library}{os.sep}"):
         raise Survived(f"not the copy is imported: {imported.stdout}{imported.stderr}")
     command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=line", "-p", "no:cacheprovider"]
@@ -58,6 +60,7 @@ def run(tests: Iterable[str], library: Path) -> tuple[int, str]:
         capture_output=True,
         text=True,
         timeout=PATIENCE,
+        check=False,
     )
     return done.returncode, done.stdout + done.stderr
 

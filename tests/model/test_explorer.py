@@ -100,7 +100,7 @@ def test_three_requests(explorer: Explorer, start: str, texts: tuple[str, ...]) 
 def test_it_finds_what_is_wrong_and_tells_how(explorer: Explorer) -> None:
     """A library without S2: an edit is merged across a privilege change."""
     texts = ("browser: edit", "browser: step_up")
-    with patch("coatcheck.core.change.decide", lambda *_: Verdict.APPLY):
+    with patch("coatcheck.core.change.decide", return_value=Verdict.APPLY):
         found = explored(explorer, [texts], Scene(), servers=2)
         told = explorer.tell(found)
     assert "[b] an edit crossed a privilege change" in found.violations

@@ -8,13 +8,12 @@ from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
 
 from coatcheck import Store, store_from_url
-from tests.model.machine.machine import Machine
+from tests.model.machine.machine import run_machine
 
 BRIEF = settings(
-    max_examples=100,
+    max_examples=150,
     stateful_step_count=40,
     derandomize=True,
     database=None,
@@ -41,4 +40,4 @@ def model_store(store_url: str, runner: asyncio.Runner) -> Generator[Store]:
 def test_browsers_and_a_thief_find_what_the_model_says(
     model_store: Store, runner: asyncio.Runner
 ) -> None:
-    run_state_machine_as_test(lambda: Machine(model_store, runner), settings=BRIEF)  # type: ignore[no-untyped-call]
+    run_machine(model_store, runner, BRIEF)

@@ -1,15 +1,17 @@
 """What must hold when a program is over: all answers given, every cookie delivered."""
 
+from collections.abc import Mapping
+
 from coatcheck import Done, Holder, Standing, Token
 from coatcheck.core.record import Ended, Record, Stored
 from tests.model.explorer.ledger import Ledger
 from tests.model.explorer.request import Who
-from tests.model.explorer.run import Phase, Run
+from tests.model.explorer.run import Phase
 
 
 def check(
     ledger: Ledger,
-    stored: dict[str, Stored],
+    stored: Mapping[str, Stored],
     listed: dict[str, set[str]],
     jar: dict[Holder, Token],
     jar_opens: tuple[Standing, str | None],
@@ -38,7 +40,7 @@ def check(
     if not has_losses:
         _held(ledger, live)
         if all(run.request.who is not Who.ATTACKER for run in ledger.runs):
-            _browser(ledger, stored, jar, jar_opens, start)
+            _browser(ledger, jar, jar_opens, start)
 
 
 def _edits(ledger: Ledger, live: dict[str, Record]) -> None:
@@ -58,9 +60,10 @@ def _activity(ledger: Ledger, live: dict[str, Record], crashed: set[int]) -> Non
     """[d] Activity is recorded, if later, unless the server that was to do it crashed."""
     for run in ledger.runs:
         record = live.get(run.base.id) if run.base is not None else None
-        if run.done is Done.TOUCHED and record is not None and run.request.server not in crashed:
-            if record.seen_at < run.opened_at:
-                ledger.flags.add("[d] activity was never recorded")
+        if run.done is not Done.TOUCHED or record is None or run.request.server in crashed:
+            continue
+        if record.seen_at < run.opened_at:
+            ledger.flags.add("[d] activity was never recorded")
 
 
 def _one_subject(ledger: Ledger, live: dict[str, Record]) -> None:
@@ -95,9 +98,9 @@ def _end_all(ledger: Ledger, live: dict[str, Record]) -> None:
 def _index(ledger: Ledger, live: dict[str, Record], listed: dict[str, set[str]]) -> None:
     """[g] Every session that anybody holds is in the index of its subject."""
     for id, record in live.items():
-        if record.subject is not None and _is_held(ledger, record):
-            if id not in listed[record.subject]:
-                ledger.flags.add("[g] a live session is not listed")
+        subject = record.subject
+        if subject is not None and _is_held(ledger, record) and id not in listed[subject]:
+            ledger.flags.add("[g] a live session is not listed")
 
 
 def _held(ledger: Ledger, live: dict[str, Record]) -> None:
@@ -113,7 +116,6 @@ def _is_held(ledger: Ledger, record: Record) -> bool:
 
 def _browser(
     ledger: Ledger,
-    stored: dict[str, Stored],
     jar: dict[Holder, Token],
     jar_opens: tuple[Standing, str | None],
     start: str,

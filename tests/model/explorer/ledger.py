@@ -145,9 +145,10 @@ class Ledger:
         """What a visitor had is in the session that took the place of the visitor's."""
         for states in self.states.values():
             new = states[-1]
-            if isinstance(new, Record) and self.creators.get(new.id) == request:
-                if new.subject is not None and not items <= self.items_of(new):
-                    self.flags.add("[e] a visitor's data did not move along")
+            if not isinstance(new, Record) or new.subject is None:
+                continue
+            if self.creators.get(new.id) == request and not items <= self.items_of(new):
+                self.flags.add("[e] a visitor's data did not move along")
 
     def items_of(self, record: Record) -> Items:
         """Return the items in a record."""

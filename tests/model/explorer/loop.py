@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any
+from typing import TypeVarTuple
+
+Args = TypeVarTuple("Args")
 
 
 class SteppedLoop(asyncio.SelectorEventLoop):
@@ -16,7 +18,10 @@ class SteppedLoop(asyncio.SelectorEventLoop):
         super().__init__()
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        callback: Callable[[*Args], object],
+        *args: *Args,
+        context: Context | None = None,
     ) -> asyncio.Handle:
         self._scheduled_calls += 1
         return super().call_soon(callback, *args, context=context)
@@ -24,8 +29,8 @@ class SteppedLoop(asyncio.SelectorEventLoop):
     def call_at(
         self,
         when: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[*Args], object],
+        *args: *Args,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         timer = super().call_at(when, callback, *args, context=context)
@@ -46,9 +51,7 @@ class SteppedLoop(asyncio.SelectorEventLoop):
     def next_timer(self) -> float | None:
         """Return when the next timer is due."""
         self._timers = [
-            timer
-            for timer in self._timers
-            if not timer.cancelled() and timer.when() > self._now
+            timer for timer in self._timers if not timer.cancelled() and timer.when() > self._now
         ]
         return min((timer.when() for timer in self._timers), default=None)
 

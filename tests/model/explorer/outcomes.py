@@ -85,9 +85,11 @@ def allowed(run: Run, ledger: Ledger) -> set[Cell] | None:
 
 def _is_barred(run: Run, ledger: Ledger) -> bool:
     """Tell whether an end of all refuses a sign-in, or ended its session before it was answered."""
+    mine = {id for id, by in ledger.creators.items() if by == run.number}
+    if any(id in mine and closed.why == Ended.END_ALL for id, closed in ledger.closed.items()):
+        return True
     wanted = {step.removeprefix("sign_in ") for step in run.request.steps}
-    closed = [ledger.closed[id] for id, by in ledger.creators.items() if by == run.number and id in ledger.closed]
-    return any(each.why == Ended.END_ALL for each in closed) or any(subject in wanted and bar >= run.opened_at for _, subject, bar in ledger.bars)
+    return any(subject in wanted and bar >= run.opened_at for _, subject, bar in ledger.bars)
 
 
 def judge(run: Run, ledger: Ledger) -> None:

@@ -1,7 +1,7 @@
 """Tell what a search found, so that one can read it."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from coatcheck import Token
 from coatcheck.core.record import Record, Tombstone
@@ -37,10 +37,12 @@ class Names:
             return self.lineage(value.id, value.digests().lineage)
         if isinstance(value, Fate):
             return value.value
-        if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], bool):
-            return f"{'conflict with ' * value[1]}{self.show(value[0])}"
         if isinstance(value, tuple):
-            return ", ".join(map(self.show, value))  # pyright: ignore[reportUnknownArgumentType]
+            match several := cast("tuple[object, ...]", value):
+                case (stored, bool(is_conflict)):
+                    return f"{'conflict with ' * is_conflict}{self.show(stored)}"
+                case _:
+                    return ", ".join(map(self.show, several))
         if isinstance(value, str) and len(value) == 22:
             return self.session(value)
         return str(value)

@@ -81,7 +81,8 @@ class Run:
     @property
     def is_cancellable(self) -> bool:
         """Tell whether something of interest can be interrupted."""
-        return self.phase is Phase.COMMITTING or (self.is_under_way and self.request.who is Who.STAFF)
+        is_at_work = self.is_under_way and self.request.who is Who.STAFF
+        return is_at_work or self.phase is Phase.COMMITTING
 
     def key(self) -> Hashable:
         answer = self.status, frozenset(self.cookies.items()), self.final

@@ -192,4 +192,5 @@ def frozen(value: object) -> Hashable:
         return (*value.records, value.next)
     if isinstance(value, Barred):
         return value.previous, value.bar, tuple(value.ids)
-    return cast("Hashable", value)
+    assert isinstance(value, Hashable)
+    return value

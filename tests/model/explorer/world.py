@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from coatcheck import Holder, Outcome, Session, Sessions, Token
+from coatcheck import Holder, Outcome, Session, Sessions, Standing, Token
 from coatcheck.codec import MsgspecCodec
 from coatcheck.core.merge import Data
 from coatcheck.core.presented import Presented
@@ -120,7 +120,6 @@ class World:
             self._receive(outcome.cookies)
             token = outcome.token
             assert token is not None
-            self.first = token
             self.ledger.begin(await self.store.load(token.id))
             self._stolen = [Presented(token, Holder.of(session.subject))]
 
@@ -276,7 +275,9 @@ class World:
                 await sessions.end_all(argument)
                 run.handler.bars.append((argument, None))
             elif action == "revoke":
-                await sessions.end(self.first.id)
+                token = self._stolen[0].token
+                assert token is not None
+                await sessions.end(token.id)
             elif action == "list":
                 await sessions.list(argument)
             else:
@@ -372,7 +373,7 @@ class World:
         page = finish(self.store.inner.page(subject, None, 100))
         return {record.id for record in page.records}
 
-    def _jar_opens(self) -> "tuple[endings.Standing, str | None]":
+    def _jar_opens(self) -> tuple[Standing, str | None]:
         presented = [Presented(self.jar[holder], holder) for holder in Holder if holder in self.jar]
         session = self.loop.run_until_complete(self._fresh().admit(presented))
         return session.standing, session.subject
@@ -404,4 +405,3 @@ def data_of(record: Record) -> Data:
 def items(session: Session) -> set[str]:
     """Return the items that a session shows."""
     return set(items_of(dict(session)))
-

@@ -6,7 +6,7 @@ It is written from the table of docs/explanation/semantics.md, not from the libr
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 Data = dict[str, Any]
 IDLE, SHARE, ABSOLUTE, TOMBSTONE = 1_800_000, 90_000, 43_200_000, 120_000
@@ -51,7 +51,8 @@ class Base(NamedTuple):
     data: Data
 
 
-class Diff(NamedTuple):
+@dataclass(frozen=True)
+class Diff:
     """Plain edits."""
 
     before: Data
@@ -63,12 +64,12 @@ class Diff(NamedTuple):
             data.pop(key, None)
         for key, new in self.after.items():
             old = self.before.get(key)
-            if isinstance(new, dict) and isinstance(old, dict | None):
-                inner = data[key] if isinstance(data.get(key), dict) else {}
-                changed = {k: v for k, v in new.items() if (old or {}).get(k) != v}  # pyright: ignore[reportUnknownVariableType,reportUnknownMemberType]
-                if changed:
-                    data[key] = {**inner, **changed}
-            elif old != new:
+            if old == new:
+                continue
+            if isinstance(new, dict):
+                data.setdefault(key, {})
+                Diff(old or {}, cast("Data", new))(data[key])
+            else:
                 data[key] = new
 
 
@@ -254,9 +255,7 @@ class Plain:
             return self._new(wish, wish.data)
         return self._new(wish, own if base.subject is None else wish.data)
 
-    def _new(
-        self, wish: Wish, data: Data, deleted: frozenset[str] = frozenset()
-    ) -> Expected:
+    def _new(self, wish: Wish, data: Data, deleted: frozenset[str] = frozenset()) -> Expected:
         if self.is_barred(wish):
             return Expected(401, frozenset(), None)
         return Expected(200, self._set(wish, deleted), "new", wish.subject, data)
