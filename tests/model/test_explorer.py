@@ -86,14 +86,19 @@ def test_a_meeting(
 TRIPLES = [
     ("u1", ("browser: count", "browser: step_up", "browser: count")),
     ("u1", ("browser: count", "browser: count", "attacker: step_up")),
+    ("u1", ("browser: sign_in u1", "browser: step_up", "browser: end")),
     ("u1", ("browser: edit", "browser: end", "staff: end_all u1")),
     ("visitor", ("browser: edit", "browser: sign_in u1", "browser: sign_in u2")),
 ]
 
 
 @pytest.mark.parametrize(("start", "texts"), TRIPLES)
-def test_three_requests(explorer: Explorer, start: str, texts: tuple[str, ...]) -> None:
-    found = explored(explorer, [texts], Scene(start, tick=0), servers=2)
+@pytest.mark.parametrize("servers", [1, 2])
+def test_three_requests(
+    explorer: Explorer, start: str, texts: tuple[str, ...], servers: int
+) -> None:
+    """On one server two of them can wait for the first, and join."""
+    found = explored(explorer, [texts], Scene(start, tick=0), servers)
     assert not found.violations, explorer.tell(found)
 
 

@@ -89,7 +89,10 @@ def _is_barred(run: Run, ledger: Ledger) -> bool:
     if any(id in mine and closed.why == Ended.END_ALL for id, closed in ledger.closed.items()):
         return True
     wanted = {step.removeprefix("sign_in ") for step in run.request.steps}
-    return any(subject in wanted and bar >= run.opened_at for _, subject, bar in ledger.bars)
+    return any(
+        by != run.number and subject in wanted and bar >= run.opened_at
+        for by, subject, bar in ledger.bars
+    )
 
 
 def judge(run: Run, ledger: Ledger) -> None:
