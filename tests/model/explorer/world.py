@@ -4,24 +4,20 @@ import asyncio
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from coatcheck import Holder, Outcome, Session, Sessions, Standing, Token
-from coatcheck.codec import MsgspecCodec
-from coatcheck.core.merge import Data
+from coatcheck import Holder, Sessions, Standing, Token
 from coatcheck.core.presented import Presented
-from coatcheck.core.record import Record
-from coatcheck.core.settings import Settings
-from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated
+from coatcheck.testing import Clock
 from coatcheck.waiting import finish
 from tests.model.explorer import endings, outcomes
 from tests.model.explorer.chance import Chance
 from tests.model.explorer.ledger import Ledger
 from tests.model.explorer.loop import SteppedLoop
-from tests.model.explorer.request import Handler, Request, Who, items_of
+from tests.model.explorer.request import Handler, Request, Who
 from tests.model.explorer.run import Phase, Run
-from tests.model.explorer.store import REQUEST, Call, Fate, Observable, ScheduledStore
+from tests.model.explorer.servers import Servers, data_of
+from tests.model.explorer.store import Call, Fate, Observable, ScheduledStore
 
 Program = tuple[Request, ...]
-SETTINGS = Settings(MsgspecCodec())
 STARTED_AT = 1_760_000_000_000
 
 
@@ -70,14 +66,11 @@ class World:
     ) -> None:
         chance.reset()
         self.scene, self.loop = scene, loop
-        self.now = STARTED_AT - scene.age
+        self.clock = Clock(STARTED_AT - scene.age)
         self.ledger = Ledger(data_of)
         self.store = ScheduledStore(inner, self.ledger.wrote)
-        self._servers: dict[int, Sessions] = {}
+        self.servers = Servers(self.store, self.ledger, self.clock)
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._committing: list[int] = []
-        self._crashed: set[int] = set()
-        self._turns = 0
         self.jar: dict[Holder, Token] = {}
         self._stolen: list[Presented] = []
         self.faults_left = 1 if scene.faults else 0
@@ -98,25 +91,18 @@ class World:
     def _jar_can_change(self) -> bool:
         return len([run for run in self.runs if run.is_browsers]) > 1
 
-    def _server(self, number: int) -> Sessions:
-        if number not in self._servers:
-            self._servers[number] = Sessions(
-                self.store, clock=lambda: self.now, on_event=lambda _: None
-            )
-        return self._servers[number]
-
     def _prepare(self) -> None:
         """Let the browser have its first session, and the attacker a copy of its token."""
 
         async def first() -> None:
             for number in {run.request.server for run in self.runs}:
-                await self._server(number).commit(await self._server(number).open(None))
-            session = await self._server(0).open(None)
+                await self.servers.of(number).commit(await self.servers.of(number).open(None))
+            session = await self.servers.of(0).open(None)
             if self.scene.start != "visitor":
                 session.sign_in(self.scene.start)
             session.update(first=1, cart={"second": 1}, log=[])
             self.ledger.owners.update(first=session.subject, second=session.subject)
-            outcome = await self._server(0).commit(session)
+            outcome = await self.servers.of(0).commit(session)
             self._receive(outcome.cookies)
             token = outcome.token
             assert token is not None
@@ -125,9 +111,7 @@ class World:
 
         if self.scene.start != "nobody":
             self.loop.run_until_complete(first())
-        self.now = STARTED_AT
-
-    # What can happen
+        self.clock.ms = STARTED_AT
 
     def events(self) -> list[Event]:
         """Return what can happen next; nothing: the program is over."""
@@ -175,7 +159,7 @@ class World:
         else:
             self._let(event)
         self.loop.settle()
-        self.now += self.scene.tick
+        self.clock.ms += self.scene.tick
         for run in self.runs:
             if run.phase is Phase.ANSWERED and not (run.is_browsers and run.cookies):
                 run.phase = Phase.OVER  # its answer changes nothing in the browser
@@ -209,9 +193,7 @@ class World:
         gone = [c for c in self.store.waiting if self.runs[c.request].request.server == server]
         for call in gone:
             self.store.waiting.remove(call)
-        self._committing = [n for n in self._committing if self.runs[n].is_under_way]
-        self._servers.pop(server, None)
-        self._crashed.add(server)
+        self.servers.crash(server)
 
     def _send(self, run: Run) -> None:
         presented = {
@@ -223,7 +205,7 @@ class World:
         self.trace.append(Happening(run.number, "sent with", run.sent))
         run.phase = Phase.OPENING
         presented.sort(key=lambda each: list(Holder).index(each.holder))
-        self._tasks[run.number] = self.loop.create_task(self._serve(run, presented))
+        self._tasks[run.number] = self.loop.create_task(self.servers.serve(run, presented))
 
     def _deliver(self, run: Run, *, is_lost: bool) -> None:
         run.phase = Phase.OVER
@@ -239,111 +221,18 @@ class World:
             else:
                 self.jar[holder] = token
 
-    # What a server does
-
-    async def _serve(self, run: Run, presented: list[Presented]) -> None:
-        REQUEST.set(run.number)
-        try:
-            if run.request.who is Who.STAFF:
-                await self._work(run)
-            else:
-                await self._answer(run, presented)
-            run.status = run.status or 200
-        except Superseded as error:
-            run.status, run.error = 409, error
-        except Unauthenticated as error:
-            run.status, run.error = 401, error
-        except StoreUnavailable as error:
-            run.status, run.error = 503, error
-        except asyncio.CancelledError:
-            run.phase = Phase.CRASHED
-            raise
-        except Exception as error:
-            run.status, run.error = 500, error
-        finally:
-            if run.number in self._committing:
-                self._committing.remove(run.number)
-        run.phase = Phase.ANSWERED
-        self._note(run)
-
-    async def _work(self, run: Run) -> None:
-        sessions = self._server(run.request.server)
-        for step in run.request.steps:
-            action, _, argument = step.partition(" ")
-            run.opened_at = self.now
-            if action == "end_all":
-                await sessions.end_all(argument)
-                run.handler.bars.append((argument, None))
-            elif action == "revoke":
-                token = self._stolen[0].token
-                assert token is not None
-                await sessions.end(token.id)
-            elif action == "list":
-                await sessions.list(argument)
-            else:
-                raise AssertionError(step)
-
-    async def _answer(self, run: Run, presented: list[Presented]) -> None:
-        sessions = self._server(run.request.server)
-        run.session = session = await sessions.admit(presented)
-        state = session.state
-        if state.failure is not None:
-            raise state.failure
-        run.base, run.standing, run.opened_at = state.base, state.standing, state.opened_at
-        run.found = frozenset(items(session))
-        run.phase = Phase.HANDLING
-        self._check_opened(run)
-        try:
-            await run.handler.run(sessions, session)
-        except Unauthenticated:
-            await sessions.commit(session, discard=True)
-            raise
-        run.phase = Phase.COMMITTING
-        self._committing.append(run.number)
-        self._turns += 1
-        run.turn = self._turns
-        if run.base is not None:
-            run.since = len(self.ledger.states.get(run.base.id, ()))
-        outcome: Outcome = await sessions.commit(session)
-        run.done, run.final = outcome.done, state.base
-        run.kept = frozenset(items(session))
-
-    def _check_opened(self, run: Run) -> None:
-        """A token opens its session as long as its lineage is the stored one, and not longer."""
-        if run.base is not None:
-            states = self.ledger.states.get(run.base.id, [run.base])
-            now = states[-1]
-            if not isinstance(now, Record):
-                self.ledger.flags.add("[a] a token opened a session that had ended")
-            elif all(token.digests().lineage != now.lineage_digest for token in run.sent):
-                self.ledger.flags.add("[b] a token opened a session after a privilege change")
-
-    def _note(self, run: Run) -> None:
-        """Take down what the request was answered, as an adapter would write it."""
-        if run.session is not None:
-            cookies = run.session.state.cookies
-            if run.status == 503:
-                cookies.drop_deletions()
-            run.cookies = dict(cookies)
-        if run.request.who is not Who.STAFF:
-            outcomes.judge(run, self.ledger)
-        elif run.status == 500 or (run.status == 503 and not run.is_faulty):
-            self.ledger.flags.add(f"[h] {run.request} failed: {run.error!r}")
-
-    # Looking at it
-
     def key(self) -> Hashable:
         """Return what two moments have in common that go on in the same way."""
         return (
             self.store.inner.everything(),
             tuple(run.key() for run in self.runs),
             tuple((c.request, c.number, c.name, c.args) for c in self.store.waiting),
-            tuple(self._committing),
+            tuple(self.servers.committing),
             self.loop.next_timer(),
             frozenset(self.jar.items()),
-            frozenset(self._crashed),
+            frozenset(self.servers.crashed),
             self.faults_left,
-            self.now,
+            self.clock.ms,
             self.ledger.key(),
             tuple(self._seen(run) for run in self.runs),
         )
@@ -365,7 +254,7 @@ class World:
             self.jar,
             self._jar_opens(),
             start=self.scene.start,
-            crashed=self._crashed,
+            crashed=self.servers.crashed,
             has_losses=bool(self.scene.faults) and not self.faults_left,
         )
 
@@ -379,7 +268,7 @@ class World:
         return session.standing, session.subject
 
     def _fresh(self) -> Sessions:
-        return Sessions(self.store.inner, clock=lambda: self.now, on_event=lambda _: None)
+        return Sessions(self.store.inner, clock=self.clock, on_event=lambda _: None)
 
     def dispose(self) -> None:
         """Stop whatever still waits."""
@@ -389,19 +278,3 @@ class World:
                 task.cancel()
             self.loop.settle()
         self.loop.drop_timers()
-
-
-_decoded: dict[bytes, Data] = {}
-
-
-def data_of(record: Record) -> Data:
-    """Return the data of a record; whoever asks does not change it."""
-    data = _decoded.get(record.payload)
-    if data is None:
-        data = _decoded[record.payload] = SETTINGS.codec.decode(SETTINGS.content(record))
-    return data
-
-
-def items(session: Session) -> set[str]:
-    """Return the items that a session shows."""
-    return set(items_of(dict(session)))

@@ -21,7 +21,7 @@ from coatcheck.core.presented import Presented
 from coatcheck.core.record import Record
 from coatcheck.errors import Superseded, Unauthenticated
 from coatcheck.testing import Clock
-from tests.model.explorer.world import data_of
+from tests.model.explorer.servers import data_of
 from tests.model.machine.plain import ABSOLUTE, IDLE, TOMBSTONE, Base, Expected, Kept, Plain, Wish
 
 WHICH = st.integers(0, 5)
