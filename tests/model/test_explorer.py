@@ -10,10 +10,18 @@ from unittest.mock import patch
 import pytest
 
 from coatcheck.core.verdict import Verdict
+from coatcheck.waiting import Kind
 from tests.model.explorer.programs import BROWSER, STARTS, pairs, program
 from tests.model.explorer.search import Explorer, Found
 from tests.model.explorer.world import FAULTS, Scene
 
+# How many servers there are, and how their store waits.
+SETTINGS = {
+    "two servers": (2, Kind.ASYNCIO),
+    "one server": (1, Kind.ASYNCIO),
+    "one server, a store that seldom waits": (1, Kind.EITHER),
+}
+on_servers = pytest.mark.parametrize(("servers", "kind"), SETTINGS.values(), ids=SETTINGS)
 SECONDS_AGO = 1_000
 MINUTES_AGO = 60_000
 
@@ -70,7 +78,7 @@ MEETINGS: dict[str, tuple[str, tuple[str, ...], frozenset[str], int]] = {
 
 
 @pytest.mark.parametrize(("start", "texts", "faults", "age"), MEETINGS.values(), ids=MEETINGS)
-@pytest.mark.parametrize("servers", [1, 2])
+@on_servers
 def test_a_meeting(
     explorer: Explorer,
     start: str,
@@ -78,8 +86,10 @@ def test_a_meeting(
     faults: frozenset[str],
     age: int,
     servers: int,
+    kind: Kind,
 ) -> None:
-    found = explored(explorer, [texts], Scene(start, age=age, faults=faults), servers)
+    scene = Scene(start, age=age, faults=faults, kind=kind)
+    found = explored(explorer, [texts], scene, servers)
     assert not found.violations, explorer.tell(found)
 
 
@@ -93,12 +103,12 @@ TRIPLES = [
 
 
 @pytest.mark.parametrize(("start", "texts"), TRIPLES)
-@pytest.mark.parametrize("servers", [1, 2])
+@on_servers
 def test_three_requests(
-    explorer: Explorer, start: str, texts: tuple[str, ...], servers: int
+    explorer: Explorer, start: str, texts: tuple[str, ...], servers: int, kind: Kind
 ) -> None:
     """On one server two of them can wait for the first, and join."""
-    found = explored(explorer, [texts], Scene(start, tick=0), servers)
+    found = explored(explorer, [texts], Scene(start, tick=0, kind=kind), servers)
     assert not found.violations, explorer.tell(found)
 
 

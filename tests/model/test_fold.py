@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from coatcheck import Policy, Token
-from coatcheck.codec import MsgspecCodec
+from coatcheck.codec import MessagePackCodec
 from coatcheck.core.change import Applied, Change
 from coatcheck.core.fold import Answer, Refusal, fold
 from coatcheck.core.intents import Difference, Privilege, Rotate, SignIn, Step, StepUp
@@ -17,7 +17,7 @@ from coatcheck.core.settings import Settings
 from coatcheck.core.verdict import Verdict
 from coatcheck.testing import make_record, make_tombstone, next_version
 
-SETTINGS = Settings(MsgspecCodec(), Policy())
+SETTINGS = Settings(MessagePackCodec(), Policy())
 encode, decode = SETTINGS.codec.encode, SETTINGS.codec.decode
 BASE = SETTINGS.filled(make_record(subject="alice", assurance=1), encode({"old": 1}))
 OTHER_LINEAGE = next_version(BASE, lineage_digest=b"another lineage.")

@@ -3,7 +3,7 @@
 import asyncio
 
 from coatcheck import Session, Sessions, Store
-from coatcheck.codec import MsgspecCodec
+from coatcheck.codec import MessagePackCodec
 from coatcheck.core.merge import Data
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import Record
@@ -16,7 +16,7 @@ from tests.model.explorer.request import Who, items_of
 from tests.model.explorer.run import Phase, Run
 from tests.model.explorer.store import REQUEST
 
-SETTINGS = Settings(MsgspecCodec())
+SETTINGS = Settings(MessagePackCodec())
 
 
 class Servers:

@@ -59,12 +59,13 @@ class Observable(Store, Protocol):
 class ScheduledStore:
     """Lets its calls wait for `let`, which applies them to the store inside, at once and whole."""
 
-    kind = Kind.ASYNCIO
-
     def __init__(
-        self, inner: Observable, wrote: Callable[[Call, Stored, Stored, object], None]
+        self,
+        inner: Observable,
+        kind: Kind,
+        wrote: Callable[[Call, Stored, Stored, object], None],
     ) -> None:
-        self.inner, self._wrote = inner, wrote
+        self.inner, self.kind, self._wrote = inner, kind, wrote
         self.waiting: list[Call] = []
         self.is_free = True
         self.is_gone = False

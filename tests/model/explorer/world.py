@@ -1,13 +1,13 @@
 """A browser, an attacker and some servers with one store, in which one thing happens at a time."""
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import NamedTuple
 
 from coatcheck import Holder, Sessions, Standing, Token
 from coatcheck.core.presented import Presented
 from coatcheck.testing import Clock
-from coatcheck.waiting import finish
+from coatcheck.waiting import Kind, finish
 from tests.model.explorer import endings, outcomes
 from tests.model.explorer.chance import Chance
 from tests.model.explorer.ledger import Ledger
@@ -27,6 +27,7 @@ class Scene(NamedTuple):
     Attributes:
         start: whose session the browser has: `nobody`, `visitor`, or a user.
         tick: milliseconds that each event takes.
+        kind: how the store says it waits, as some do nearly always and some hardly ever.
         age: how long ago the session was last used, milliseconds.
         faults: what may go wrong, once in a run.
     """
@@ -34,6 +35,7 @@ class Scene(NamedTuple):
     start: str = "u1"
     tick: int = 1
     age: int = 0
+    kind: Kind = Kind.ASYNCIO
     faults: frozenset[str] = frozenset()
 
 
@@ -68,7 +70,7 @@ class World:
         self.scene, self.loop = scene, loop
         self.clock = Clock(STARTED_AT - scene.age)
         self.ledger = Ledger(data_of)
-        self.store = ScheduledStore(inner, self.ledger.wrote)
+        self.store = ScheduledStore(inner, scene.kind, self.ledger.wrote)
         self.servers = Servers(self.store, self.ledger, self.clock)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self.jar: dict[Holder, Token] = {}
@@ -214,7 +216,7 @@ class World:
         if not is_lost:
             self._receive(run.cookies)
 
-    def _receive(self, cookies: dict[Holder, Token | None]) -> None:
+    def _receive(self, cookies: Mapping[Holder, Token | None]) -> None:
         for holder, token in cookies.items():
             if token is None:
                 self.jar.pop(holder, None)
