@@ -1,0 +1,492 @@
+"""The defences that `tools.rules` takes out, one at a time, each with the test that then fails."""
+
+from typing import NamedTuple
+
+
+class Removal(NamedTuple):
+    """A defence, and how to do without it.
+
+    Attributes:
+        rule: the rule it serves, as in docs/explanation/semantics.md.
+        what: what is then missing.
+        file: where it is, below `src/coatcheck`.
+        old, new: the text that is there exactly once, and what takes its place.
+        test: the test that fails by an assertion, by pytest's name for it.
+    """
+
+    rule: str
+    what: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+CONTRACT = "tests/stores/test_contract.py::TestMemory::"
+CORNERS = "tests/sessions/test_corners.py::"
+FOLD = "tests/core/test_fold.py::"
+GROUPS = "tests/sessions/test_groups.py::"
+LIFECYCLE = "tests/sessions/test_lifecycle.py::"
+MEETING = "tests/model/test_explorer.py::test_a_meeting"
+TOUCHES = "tests/sessions/test_touches.py::"
+VERDICT = "tests/core/test_verdict.py::test_every_cell"
+
+REMOVALS = [
+    Removal(
+        "S1",
+        "in memory, a save does not ask what is stored",
+        "stores/memory.py",
+        """\
+            if not (stored is base if base is None else base.is_same_save(stored)):
+                return refuse(record, stored)
+""",
+        "",
+        CONTRACT + "test_a_late_save_does_not_revive_an_ended_session",
+    ),
+    Removal(
+        "S1",
+        "in SQLite, a save does not ask what is stored",
+        "stores/sqlite.py",
+        "WHERE id = ?1 AND substr(record, 1, 17) = ?6",
+        "WHERE id = ?1 AND (1 OR substr(record, 1, 17) = ?6)",
+        "tests/stores/test_contract.py::TestSQLite::test_saves_over_its_base_only",
+    ),
+    Removal(
+        "S1",
+        "in Redis, a save does not ask what is stored",
+        "stores/redis.py",
+        "elseif string.sub(head, 1, 17) ~= ARGV[1] then",
+        "elseif false then",
+        "tests/stores/test_contract.py::TestRedis::test_saves_over_its_base_only",
+    ),
+    Removal(
+        "S2",
+        "lineages are not compared",
+        "core/verdict.py",
+        "if isinstance(stored, Record) and same(stored.lineage_digest, base.lineage_digest):",
+        "if isinstance(stored, Record):",
+        MEETING + "[two servers-step_up, old token]",
+    ),
+    Removal(
+        "S3",
+        "an edit whose session moved is acknowledged",
+        "core/verdict.py",
+        "if isinstance(stored, Record) or moved:",
+        "if isinstance(stored, Record):",
+        VERDICT,
+    ),
+    Removal(
+        "S4",
+        "a save without an answer does not recognise itself",
+        "writes.py",
+        """\
+    if record.is_same_save(stored):
+        return None
+""",
+        "",
+        MEETING + "[two servers-count, count, no answer]",
+    ),
+    Removal(
+        "S4",
+        "a save is made again though it may have been covered by another",
+        "writes.py",
+        "if base is not None and _proves_not_applied(base, stored):",
+        "if base is not None:",
+        MEETING + "[two servers-count, count, no answer]",
+    ),
+    Removal(
+        "S4",
+        "after a doubt the same request saves once more",
+        "commit.py",
+        "self._state.is_in_doubt = True",
+        "self._state.is_in_doubt = False",
+        CORNERS + "test_nothing_is_saved_on_top_of_a_doubt",
+    ),
+    Removal(
+        "S5",
+        "versions are compared without stamps",
+        "core/record.py",
+        """\
+            and self.version == other.version
+            and self.stamp == other.stamp
+""",
+        """\
+            and self.version == other.version
+""",
+        CONTRACT + "test_compares_stamps_not_numbers_alone",
+    ),
+    Removal(
+        "P1",
+        "a privilege change keeps the secret",
+        "core/draft.py",
+        """\
+        digest=digests.secret,
+        former_digest=None,
+        former_until=None,
+        renew_nonce=None,
+        renewed_at=now,
+    )
+""",
+        """\
+        former_digest=None,
+        former_until=None,
+        renew_nonce=None,
+        renewed_at=now,
+    )
+""",
+        "tests/core/test_change.py::test_a_privilege_change_leaves_no_older_secret",
+    ),
+    Removal(
+        "P1",
+        "a token counts whatever its lineage and secret",
+        "core/standing.py",
+        "if not same(lineage + secret, stored.lineage_digest + stored.digest):",
+        "if False:",
+        LIFECYCLE + "test_a_privilege_change_kills_every_older_token[memory-rotate]",
+    ),
+    Removal(
+        "P2",
+        "signing in as another subject keeps the id",
+        "commit.py",
+        "if sign_in and sign_in.subject != base.subject:",
+        "if False:",
+        LIFECYCLE + "test_signing_in_over_another_user_starts_empty_at_once[memory]",
+    ),
+    Removal(
+        "P3",
+        "the old session is closed before the new one is stored",
+        "move.py",
+        """\
+    new = await create(parts, state, change.content, sign_in)
+    try:
+""",
+        """\
+    await _end(parts, change.base, sign_in, change.base)
+    new = await create(parts, state, change.content, sign_in)
+    try:
+""",
+        MEETING + "[two servers-sign_in, edit]",
+    ),
+    Removal(
+        "P3",
+        "the old session is closed in whatever version it is",
+        "move.py",
+        "await writes.end(parts.store, tombstone, copied)",
+        "await writes.end(parts.store, tombstone)",
+        MEETING + "[two servers-sign_in, edit]",
+    ),
+    Removal(
+        "P4",
+        "signing in over another user's session keeps the data",
+        "core/session.py",
+        """\
+            self.clear()
+            state.steps, state.mark, state.carries = [], state.settings.empty, False
+""",
+        """\
+            pass
+""",
+        LIFECYCLE + "test_signing_in_over_another_user_starts_empty_at_once[memory]",
+    ),
+    Removal(
+        "P5",
+        "a visitor's data moves to two users",
+        "move.py",
+        "return await rewrite(parts, state, new, own(change, state.settings))",
+        "return new",
+        "tests/sessions/test_outcomes.py::test_two_users_from_one_visitor_share_nothing[memory]",
+    ),
+    Removal(
+        "P5",
+        "the library's own keys move along",
+        "core/session.py",
+        """\
+                del self[key]
+        elif""",
+        """\
+                pass
+        elif""",
+        LIFECYCLE + "test_the_librarys_own_keys_do_not_move[memory]",
+    ),
+    Removal(
+        "P5",
+        "a fork does not look whether what it copied has ended",
+        "commit.py",
+        "if not await self._is_live(found.id):",
+        "if False:",
+        CORNERS + "test_a_fork_beside_a_session_that_ends_meanwhile_carries_nothing_of_it",
+    ),
+    Removal(
+        "P6",
+        "a sign-in whose session is gone is treated as an edit",
+        "core/verdict.py",
+        """\
+    if isinstance(privilege, SignIn):
+        return _sign_in(base, privilege, stored)
+""",
+        "",
+        VERDICT,
+    ),
+    Removal(
+        "P7",
+        "a step-up of an older lineage is applied",
+        "core/verdict.py",
+        "if isinstance(stored, Record) and same(stored.lineage_digest, base.lineage_digest):",
+        """\
+if isinstance(stored, Record) and (
+        same(stored.lineage_digest, base.lineage_digest)
+        or not isinstance(privilege, SignIn | None)
+    ):""",
+        MEETING + "[two servers-step_up, rotate]",
+    ),
+    Removal(
+        "C1",
+        "a dead token's cookie is deleted",
+        "core/standing.py",
+        "_DELETABLE = {",
+        "_DELETABLE = {Standing.RETIRED, ",
+        CORNERS + "test_a_dead_login_does_not_stand_in_a_visitors_way[memory]",
+    ),
+    Removal(
+        "C2",
+        "whoever ends a session deletes the cookie, ended before or not",
+        "commit.py",
+        "if await writes.end(self._parts.store, tombstone):",
+        "if await writes.end(self._parts.store, tombstone) or True:",
+        MEETING + "[two servers-end, end]",
+    ),
+    Removal(
+        "C3",
+        "an end asks for the version that was opened",
+        "commit.py",
+        """\
+            if await writes.end(self._parts.store, tombstone):
+                outcome = await self._tell_end(record, why, outcome.cookies)
+""",
+        """\
+            stored = await self._parts.store.load(record.id)
+            if isinstance(stored, Record) and stored.lineage_digest != record.lineage_digest:
+                pass
+            elif await writes.end(self._parts.store, tombstone):
+                outcome = await self._tell_end(record, why, outcome.cookies)
+""",
+        MEETING + "[two servers-end, step_up]",
+    ),
+    Removal(
+        "C4",
+        "visitors and users share a cookie",
+        "core/outcome.py",
+        "return cls.VISITOR if subject is None else cls.SIGNED_IN",
+        "return cls.SIGNED_IN",
+        MEETING + "[two servers-first edit, sign_in]",
+    ),
+    Removal(
+        "G1",
+        "the index entry comes before the record",
+        "creation.py",
+        """\
+        await writes.save(parts.store, record, None)
+        await enlist(parts, state, record)
+""",
+        """\
+        await enlist(parts, state, record)
+        await writes.save(parts.store, record, None)
+""",
+        MEETING + "[two servers-sign_in, end_all]",
+    ),
+    Removal(
+        "G2",
+        "a sign-in from before the bar is not refused",
+        "creation.py",
+        """\
+        raise Unauthenticated("all sessions of the user were ended while this one signed in")
+""",
+        "",
+        LIFECYCLE + "test_a_login_under_way_does_not_escape_the_end_of_all[memory]",
+    ),
+    Removal(
+        "G2",
+        "the entry is added without a look at the bar",
+        "stores/memory.py",
+        """\
+            if opened_at <= bar != own_bar:
+                return False
+""",
+        "",
+        CONTRACT + "test_a_sign_in_from_before_the_bar_is_refused",
+    ),
+    Removal(
+        "G2",
+        "one's own bar refuses one's own sign-in",
+        "creation.py",
+        "own_bar = state.bar[1] if state.bar and state.bar[0] == subject else 0",
+        "own_bar = 0",
+        LIFECYCLE + "test_the_request_that_ends_all_may_sign_in_itself[memory]",
+    ),
+    Removal(
+        "G3",
+        "an index entry goes before its record",
+        "sessions.py",
+        """\
+        was_live = await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
+        await writes.delist(self._store, subject, id)
+        return was_live
+""",
+        """\
+        await writes.delist(self._store, subject, id)
+        return await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
+""",
+        MEETING + "[two servers-end_all, crash, end_all]",
+    ),
+    Removal(
+        "J1",
+        "each change of a fold is laid over what was stored before it",
+        "core/fold.py",
+        "left = stored if last is None else last.record",
+        "left = stored",
+        FOLD + "test_a_change_after_a_new_lineage_is_refused_and_those_before_it_hold",
+    ),
+    Removal(
+        "J2",
+        "what comes after an end is folded into it",
+        "core/fold.py",
+        """\
+        if ends:
+            break
+""",
+        "",
+        FOLD + "test_one_that_empties_the_session_stands_alone",
+    ),
+    Removal(
+        "J3",
+        "all are told what the last one was",
+        "core/fold.py",
+        """\
+    if isinstance(answer, Applied) and same(
+        answer.record.lineage_digest, last.record.lineage_digest
+    ):
+""",
+        """\
+    if isinstance(answer, Applied):
+""",
+        GROUPS + "test_what_is_stored_is_shown_unless_others_rotated",
+    ),
+    Removal(
+        "J4",
+        "one that fails fails the others",
+        "core/fold.py",
+        """\
+    except Exception as error:
+        return error
+""",
+        """\
+    except Exception:
+        raise
+""",
+        GROUPS + "test_one_that_cannot_be_applied_is_left_out",
+    ),
+    Removal(
+        "J5",
+        "a save without an answer counts as done",
+        "groups.py",
+        """\
+            except Conflict as conflict:
+                stored = conflict.stored
+            except Undecodable:
+""",
+        """\
+            except Conflict as conflict:
+                stored = conflict.stored
+            except StoreUnavailable:
+                break
+            except Undecodable:
+""",
+        GROUPS + "test_no_answer_is_unavailable_for_all",
+    ),
+    Removal(
+        "J6",
+        "the save goes with the request that leads it",
+        "groups.py",
+        """\
+            group.task = loop.create_task(turns) if is_slow else start(turns, loop)
+""",
+        """\
+            await turns
+""",
+        GROUPS + "test_a_save_outlives_the_request_that_leads_it",
+    ),
+    Removal(
+        "T1",
+        "an older touch takes activity back",
+        "stores/memory.py",
+        "if isinstance(stored, Record) and stored.seen_at < seen_at:",
+        "if isinstance(stored, Record):",
+        CONTRACT + "test_a_touch_only_ever_raises_what_was_seen",
+    ),
+    Removal(
+        "T1",
+        "a save takes activity back",
+        "core/draft.py",
+        "seen_at=max(stored.seen_at, seen_at)",
+        "seen_at=seen_at",
+        "tests/core/test_change.py::test_activity_only_grows",
+    ),
+    Removal(
+        "T2",
+        "near the end the touch comes after the handler",
+        "sessions.py",
+        "if state.is_touch_due and self.policy.is_near_end(stored, state.acted_at):",
+        "if False:",
+        TOUCHES + "test_near_the_end_the_touch_comes_before_the_handler",
+    ),
+    Removal(
+        "T3",
+        "a touch that failed is forgotten",
+        "touches.py",
+        """\
+            for base, acted_at, _ in failed:
+                self._add(base, acted_at)
+""",
+        "",
+        MEETING + "[one server-read, touch lost]",
+    ),
+    Removal(
+        "T3",
+        "closing writes nothing that waits",
+        "sessions.py",
+        """\
+        await self.flush()
+        await self._store.close()
+""",
+        """\
+        await self._store.close()
+""",
+        TOUCHES + "test_closing_writes_what_waits",
+    ),
+    Removal(
+        "T4",
+        "an idle session is let in",
+        "core/standing.py",
+        "return Standing.CURRENT if now < stored.expires_at else Standing.EXPIRED",
+        "return Standing.CURRENT",
+        LIFECYCLE + "test_idle_time_is_counted_from_the_last_activity[memory]",
+    ),
+    Removal(
+        "T4",
+        "a touch is put off for twice its share",
+        "core/policy.py",
+        "return unrecorded >= 1_000 and unrecorded >= self._share(record)",
+        "return unrecorded >= 2 * self._share(record)",
+        "tests/chaos/test_clock.py::TestLimits::"
+        "test_activity_counts_for_the_idle_time_less_a_share[memory-90001]",
+    ),
+    Removal(
+        "T5",
+        "each server goes by its own clock",
+        "clock.py",
+        "return self._local() + self.offset",
+        "return self._local()",
+        "tests/chaos/test_clock.py::TestServersThatDiffer::"
+        "test_end_a_session_at_the_same_moment[memory-300000]",
+    ),
+]
