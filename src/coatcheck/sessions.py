@@ -22,6 +22,7 @@ from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing, judge
 from coatcheck.core.state import State
 from coatcheck.core.token import Token, is_id, same
+from coatcheck.core.unseen import Unseen
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.groups import Groups
 from coatcheck.parts import Parts, log
@@ -89,9 +90,14 @@ class Sessions:
         Raises:
             StoreUnavailable: nobody can tell; nothing may be assumed about the user.
         """
+        return await self._open(Session, token, client, is_activity)
+
+    async def _open(
+        self, kind: type[Session], token: Token | None, client: Client, is_activity: bool
+    ) -> Session:
+        session = self._blank(kind, client, is_activity)
         if token is None:
-            return self._blank(client, is_activity)
-        session = self._blank(client, is_activity)
+            return session
         state = session.state
         if state.opened_at >= self._clock.due:
             await self._clock.measure(self._store)
@@ -121,21 +127,22 @@ class Sessions:
     ) -> Session:
         """Open for an adapter, whatever was presented; it never fails.
 
-        The first token that opens a session counts, else the first of all. A store that does not
-        answer is noted in `session.state.failure`, for the first look at the session to raise. The
-        deletion of a dead copy is noted in `session.state.cookies`.
+        The session notices whether anybody looks at it (`state.is_seen`). The first token that
+        opens one counts, else the first of all. A store that does not answer is noted in
+        `state.failure`, for the first look to raise; the deletion of a dead copy in
+        `state.cookies`.
         """
         first: Session | None = None
         for token, holder, standing in presented:
             try:
-                session = await self.open(token, client=client, is_activity=is_activity)
+                session = await self._open(Unseen, token, client, is_activity)
             except StoreUnavailable as failure:
                 session = self._unavailable(token, failure, client, is_activity)
             state = session.state
-            if holder is Holder.VISITOR and session.subject is not None:
+            if holder is Holder.VISITOR and state.base is not None and state.base.subject:
                 # It was planted, so it opens nothing.
-                self._parts.tell(Happened.REFUSED, session.id, reason=Standing.RETIRED.value)
-                session = self._blank(client, is_activity)
+                self._parts.tell(Happened.REFUSED, state.base.id, reason=Standing.RETIRED.value)
+                session = self._blank(Unseen, client, is_activity)
                 state = session.state
                 state.standing = Standing.RETIRED
             state.presented = holder
@@ -148,25 +155,29 @@ class Sessions:
                 state.cookies[holder] = None
             if first is None:
                 first = session
-        return self._blank(client, is_activity) if first is None else first
+        return self._blank(Unseen, client, is_activity) if first is None else first
 
     def _unavailable(
         self, token: Token | None, failure: StoreUnavailable, client: Client, is_activity: bool
     ) -> Session:
         id = token.id if token else None
         self._parts.tell(Happened.UNAVAILABLE, id, during=f"load: {failure}")
-        session = self._blank(client, is_activity)
+        session = self._blank(Unseen, client, is_activity)
         session.state.failure = failure
         return session
 
-    def _blank(self, client: Client, is_activity: bool) -> Session:
+    def _blank(self, kind: type[Session], client: Client, is_activity: bool) -> Session:
         now, offset, settings = self._clock.now(), self._clock.offset, self._settings
-        return Session(State(settings, now, offset, client, is_activity=is_activity))
+        return kind(State(settings, now, offset, client, is_activity=is_activity))
 
     def _fill(self, session: Session, record: Record) -> None:
         state, settings = session.state, self._settings
         content = settings.content(record)
-        session.update(settings.codec.decode(content))
+        data = settings.codec.decode(content)
+        if state.is_seen:
+            session.update(data)
+        else:
+            state.unseen = data
         state.base, state.content, state.mark = record, content, content
 
     async def commit(self, session: Session, *, discard: bool = False) -> Outcome:
@@ -187,7 +198,10 @@ class Sessions:
             StoreUnavailable: the store did not answer; an `end()` then did not happen either.
             Exception: whatever a function given to `Session.edit` raises.
         """
-        commit, state = self._next_commit(session), session.state
+        state = session.state
+        if not state.is_seen or state.failure is not None:
+            return await self.touch(session)
+        commit = self._next_commit(session)
         if state.is_plain and not discard:  # nearly always
             outcome = KEPT if state.settle(session) else await commit.carry_out()
         elif discard:
@@ -201,7 +215,7 @@ class Sessions:
         return outcome if outcome is KEPT else await self._done(session, outcome)
 
     async def touch(self, session: Session) -> Outcome:
-        """Record the activity of a request that did not look at its session. Never raises."""
+        """Record the activity of a request whose session nobody looks at. Never raises."""
         outcome = await self._next_commit(session).touch()
         session.state.is_committed = True
         return outcome if outcome is KEPT else await self._done(session, outcome)

@@ -115,7 +115,7 @@ async def test_every_look_makes_the_response_depend_on_the_cookie(
 ) -> None:
     """R-078: Flask missed `in` and `len` once.
 
-    Fails when `__getattribute__` is taken out of `web/unseen.py`, or from its list `__contains__`,
+    Fails when `__getattribute__` is taken out of `core/unseen.py`, or from its list `__contains__`,
     `__delitem__`, `__eq__`, `__getitem__`, `__ior__`, `__iter__`, `__len__`, `__ne__`, `__or__`,
     `__reversed__` or `__setitem__`.
     """

@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Protocol
 
 from coatcheck.core.session import Session
+from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer, answer
 from coatcheck.web.cookie import CookieTransport
 from coatcheck.web.gate import Arrival, Gate, Passive
 from coatcheck.web.transport import Transport
-from coatcheck.web.unseen import look, unseen
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -119,7 +119,7 @@ class SessionMiddleware:
             arrival.presented, client=arrival.client, is_activity=arrival.is_activity
         )
         session.state.is_deliverable = arrival.transport is not None
-        scope["session"] = unseen(session)
+        scope["session"] = session
         exchange = _Exchange(self._sessions, self._gate, arrival, session, scope, send)
         try:
             await self._app(scope, receive, exchange.send)
@@ -176,7 +176,7 @@ class _Exchange:
             return
         if message["type"] in _STARTS:
             try:
-                await self._commit(discard=_is_failure(message))
+                await self._sessions.commit(self._session, discard=_is_failure(message))
             except Exception as error:
                 if not await self._replace(error):
                     raise
@@ -195,7 +195,7 @@ class _Exchange:
         if self.has_started:
             return False
         try:
-            await self._commit(discard=True)
+            await self._sessions.commit(self._session, discard=True)
         except StoreUnavailable as unavailable:
             error = unavailable if answer(error) else error
         return await self._replace(error)
@@ -204,16 +204,6 @@ class _Exchange:
         """Let an `end()` hold even when the application was cancelled or answered nothing."""
         if self._session.state.ending:
             await asyncio.shield(self._sessions.commit(self._session, discard=True))
-
-    async def _commit(self, *, discard: bool) -> None:
-        session, state = self._session, self._session.state
-        if state.failure is not None:
-            return
-        if not state.is_seen:
-            if not discard:
-                await self._sessions.touch(session)
-            return
-        await self._sessions.commit(session, discard=discard)
 
     def _headers(self, headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         return self._gate.depart(self._arrival, self._session, list(headers), self._mount)

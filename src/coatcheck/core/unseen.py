@@ -1,23 +1,31 @@
 """A session that nobody has looked at yet.
 
 The first look, of whatever kind, turns it into an ordinary `Session` (so that from then on nothing
-is intercepted), or raises why it could not be loaded. The adapter can tell afterwards
-(`state.is_seen`): a response depends on the session only if somebody looked.
+is intercepted), or raises why it could not be loaded. One can tell afterwards (`state.is_seen`): a
+response depends on the session, and a commit has to look for changes, only if somebody looked.
 """
 
 from typing import Any
 
 from coatcheck.core.session import Session
+from coatcheck.core.state import State
 
 
 class Unseen(Session):
     """Every method and attribute is a look; `in`, `len`, `bool`, `==` and iteration are too.
+
+    Its data is put away in the state, so that nothing can see it before.
+
 
     The library's `state` is none. Nor is `repr`, which shows nothing, so that a log of the scope
     changes no response. `__class__` is one: `json.dumps` asks for nothing else of an empty dict.
     """
 
     __slots__ = ()
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        state.is_seen, state.unseen = False, {}
 
     def __getattribute__(self, name: str) -> Any:
         if name == "state":
@@ -27,15 +35,6 @@ class Unseen(Session):
 
     def __repr__(self) -> str:
         return "<Session not looked at>"
-
-
-def unseen(session: Session) -> Session:
-    """Return `session` itself, not looked at. Its data is put away, so that nothing can see it."""
-    state = session.state
-    state.is_seen, state.unseen = False, dict(session)
-    dict[str, Any].clear(session)
-    session.__class__ = Unseen
-    return session
 
 
 def look(session: Session) -> Session:
