@@ -1,9 +1,11 @@
 """Run the benchmarks and write what they found: `make bench`."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
+from types import FrameType
 
 from bench import http, plot, results, survivors
 from bench.processes import pin_others
@@ -23,6 +25,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5, help="of what survives")
     parser.add_argument("--users", type=int, default=3_000, help="for the memory in Redis")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _stop)
     if not options.quick:
         _run(options, results.FILE, IMAGES)
         return
@@ -30,6 +33,11 @@ def main() -> None:
     options.warm_up, options.users = 0, 500
     with tempfile.TemporaryDirectory() as folder:
         _run(options, Path(folder, results.FILE.name), Path(folder))
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Leave as at the end, so that everything that was started is stopped."""
+    sys.exit("stopped")
 
 
 def _run(options: argparse.Namespace, file: Path, images: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 Results = dict[str, Any]
 FILE = Path(__file__).with_name("results.json")
 _PACKAGES = (
-    "starlette", "uvicorn", "uvloop", "httptools", "redis", "msgspec",
+    "starlette", "uvicorn", "uvloop", "httptools", "redis", "hiredis", "msgspec",
+    "ormsgpack",
     "starsessions", "Flask-Session", "Django", "gunicorn",
 )  # fmt: skip
 

@@ -17,6 +17,8 @@ from coatcheck.waiting import Kind, finish
 
 
 class _Finished(Sessions):
+    _writes_behind = False
+
     def _check(self, store: Store) -> None:
         require(store, not_=Kind.ASYNCIO, user="BlockingSessions", needs="a blocking store")
 
@@ -58,10 +60,6 @@ class BlockingSessions:
     def commit(self, session: Session, *, discard: bool = False) -> Outcome:
         """See `Sessions.commit`."""
         return finish(self._sessions.commit(session, discard=discard))
-
-    def touch(self, session: Session) -> Outcome:
-        """See `Sessions.touch`."""
-        return finish(self._sessions.touch(session))
 
     def rotate(self, session: Session) -> Outcome:
         """See `Sessions.rotate`."""

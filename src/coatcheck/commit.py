@@ -36,15 +36,8 @@ class Commit:
         if state.is_gone:
             session.clear()
             return Outcome(Done.DROPPED)
-        return ended if state.settle(session) else await self.carry_out(ended)
-
-    async def carry_out(self, ended: Outcome = KEPT) -> Outcome:
-        """Do what is settled: something is to be done, and nothing stands against it.
-
-        Args:
-            ended: what became of a session before it.
-        """
-        state, session = self._state, self._session
+        if state.has_nothing_to_do(session):
+            return ended
         sign_in = state.privilege if isinstance(state.privilege, SignIn) else None
         base, is_empty = state.base, state.mark == self._parts.settings.empty
         if base is None:

@@ -91,7 +91,7 @@ class Groups:
             return self._save_in_thread(change)
         return self._save_in_loop(change, loop)
 
-    async def settle(self) -> None:
+    async def wait(self) -> None:
         """Wait until what is being saved in this event loop is saved."""
         loop = running_loop()
         tasks = [group.task for key, group in self._groups.items() if key[1] is loop]

@@ -13,7 +13,7 @@ from coatcheck.commit import Commit
 from coatcheck.core.events import Happened, Listener
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
-from coatcheck.core.outcome import KEPT, Done, Holder, Outcome
+from coatcheck.core.outcome import KEPT, Holder, Outcome
 from coatcheck.core.policy import Policy
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import NOBODY, Client, Ended, Record, Tombstone
@@ -69,9 +69,12 @@ class Sessions:
         self._store = store
         self._clock = GivenClock(clock) if clock else StoreClock()
         self._parts = Parts(store, self._settings, self._clock, on_event)
-        self._groups, self._touches = Groups(self._parts), Touches(self._parts)
+        self._groups = Groups(self._parts)
+        self._touches = Touches(self._parts, behind=self._writes_behind)
         self._sweeper = Sweeper(self._parts)
         self._unreadable: set[str] = set()
+
+    _writes_behind = True
 
     def _check(self, store: Store) -> None:
         require(store, not_=Kind.BLOCKING, user="Sessions", needs="an asyncio store")
@@ -93,13 +96,13 @@ class Sessions:
         return await self._open(Session, token, client, is_activity)
 
     async def _open(
-        self, kind: type[Session], token: Token | None, client: Client, is_activity: bool
+        self, of: type[Session], token: Token | None, client: Client, is_activity: bool
     ) -> Session:
-        session = self._blank(kind, client, is_activity)
+        session = self._blank(of, client, is_activity)
         if token is None:
             return session
         state = session.state
-        if state.opened_at >= self._clock.due:
+        if state.opened_at >= self._clock.due:  # once a minute; the question costs less here
             await self._clock.measure(self._store)
             state.correct(self._clock.offset)
         try:
@@ -166,9 +169,9 @@ class Sessions:
         session.state.failure = failure
         return session
 
-    def _blank(self, kind: type[Session], client: Client, is_activity: bool) -> Session:
+    def _blank(self, of: type[Session], client: Client, is_activity: bool) -> Session:
         now, offset, settings = self._clock.now(), self._clock.offset, self._settings
-        return kind(State(settings, now, offset, client, is_activity=is_activity))
+        return of(State(settings, now, offset, client, is_activity=is_activity))
 
     def _fill(self, session: Session, record: Record) -> None:
         state, settings = session.state, self._settings
@@ -186,6 +189,8 @@ class Sessions:
         Afterwards the dict shows what is stored. It may be called again later in the same request,
         as WebSockets and long streams do; that is activity of its own.
 
+        Of a session that nobody looked at it records the activity, and raises nothing.
+
         Args:
             discard: undo every change but an `end()`: the request failed.
 
@@ -198,26 +203,17 @@ class Sessions:
             StoreUnavailable: the store did not answer; an `end()` then did not happen either.
             Exception: whatever a function given to `Session.edit` raises.
         """
-        state = session.state
+        commit, state = self._next_commit(session), session.state
         if not state.is_seen or state.failure is not None:
-            return await self.touch(session)
-        commit = self._next_commit(session)
-        if state.is_plain and not discard:  # nearly always
-            outcome = KEPT if state.settle(session) else await commit.carry_out()
+            outcome = await commit.touch()
         elif discard:
             outcome = await commit.end()
             self._reset(session)
-            if outcome.done is Done.KEPT:
+            if outcome is KEPT:
                 outcome = await commit.touch()  # somebody was there all the same
         else:
             outcome = await commit.run()
         state.is_committed = True
-        return outcome if outcome is KEPT else await self._done(session, outcome)
-
-    async def touch(self, session: Session) -> Outcome:
-        """Record the activity of a request whose session nobody looks at. Never raises."""
-        outcome = await self._next_commit(session).touch()
-        session.state.is_committed = True
         return outcome if outcome is KEPT else await self._done(session, outcome)
 
     def _next_commit(self, session: Session) -> Commit:
@@ -232,7 +228,7 @@ class Sessions:
         if outcome.cookies.get(Holder.SIGNED_IN) and cookies.get(Holder.VISITOR):
             del cookies[Holder.VISITOR]  # of a session that this request made, and moved
         cookies.update(outcome.cookies)
-        if outcome.done is not Done.KEPT and self._sweeper.is_due(session.state.acted_at):
+        if self._sweeper.is_due(session.state.acted_at):
             await self._sweeper.sweep()
         return outcome
 
@@ -340,7 +336,7 @@ class Sessions:
 
     async def flush(self) -> None:
         """Write what waits to be written, as at the end of the process. Never raises."""
-        await self._groups.settle()
+        await self._groups.wait()
         await self._touches.flush()
 
     async def close(self) -> None:

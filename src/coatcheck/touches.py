@@ -1,6 +1,8 @@
 """Record activity: behind the answers where an event loop runs, at once near a session's end."""
 
 import asyncio
+import logging
+from contextvars import Context
 
 from coatcheck.core.events import Happened
 from coatcheck.core.record import Record
@@ -8,10 +10,12 @@ from coatcheck.errors import StoreUnavailable
 from coatcheck.parts import Parts
 from coatcheck.waiting import running_loop
 
+_log = logging.getLogger("coatcheck")
+
 BEHIND = 1.0
 """Seconds that activity may wait to be recorded (T3); a crash may cost as much of it."""
-_BATCH = 64
-_LIMIT = 10_000
+_BATCH = 64  # at a time, so that many hold no event loop up
+_LIMIT = 10_000  # sessions that wait in an outage: bounded memory
 
 
 class Touches:
@@ -19,23 +23,30 @@ class Touches:
 
     Requests of one session at the same time are recorded as one. What fails is tried again; what is
     dropped in a long outage is recorded by the session's next request.
+
+    Args:
+        behind: whether it may wait at all: blocking callers have nobody to come back to it.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, behind: bool) -> None:
         self._parts = parts
+        self._behind = behind
         self._waiting: dict[str, tuple[Record, int]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._is_set = False
+        self._flush: asyncio.Task[None] | None = None
 
     async def record(self, base: Record, acted_at: int) -> Record:
         """Record activity, and return `base` with it. Never raises."""
-        loop = running_loop()
-        if loop is None or self._parts.settings.policy.is_near_end(base, acted_at):
+        loop = running_loop() if self._behind else None
+        if self._loop is None:
+            self._loop = loop
+        # A loop that comes beside the first may be gone before it could come back to it.
+        is_urgent = self._parts.settings.policy.is_near_end(base, acted_at)
+        if loop is None or loop is not self._loop or is_urgent:
             return await self.record_now(base, acted_at)
         self._add(base, acted_at)
-        if self._loop is not loop:
-            self._loop = loop
-            loop.call_later(BEHIND, self._start, loop)
+        self._set(loop)
         return base._replace(seen_at=acted_at)
 
     async def record_now(self, base: Record, acted_at: int) -> Record:
@@ -47,7 +58,15 @@ class Touches:
         return base
 
     async def flush(self) -> None:
-        """Record now what waits. Never raises; what fails waits on."""
+        """Record now what waits, and wait for what is under way. Never raises.
+
+        What fails waits on.
+        """
+        if self._flush is not None and self._loop is running_loop():
+            await asyncio.wait([self._flush])
+        await self._record_all()
+
+    async def _record_all(self) -> None:
         while self._waiting:
             batch = [self._waiting.popitem()[1] for _ in range(min(_BATCH, len(self._waiting)))]
             failures = await asyncio.gather(*(self._touch(*each) for each in batch))
@@ -60,28 +79,36 @@ class Touches:
                 self._tell(failed[0][0], failed[0][2])
                 return
 
-    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._task = loop.create_task(self._flush_and_wait(loop))
+    def _set(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._is_set:
+            self._is_set = True
+            # In a context of nobody's: it is for many requests.
+            loop.call_later(BEHIND, self._start, loop, context=Context())
 
-    async def _flush_and_wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        await self.flush()
-        if self._waiting:
-            loop.call_later(BEHIND, self._start, loop)
-        else:
-            self._loop = None
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._flush = loop.create_task(self._record_all())
+        self._flush.add_done_callback(self._end)
+
+    def _end(self, _: "asyncio.Task[None]") -> None:
+        self._flush, self._is_set = None, False
+        if self._waiting and self._loop is not None and not self._loop.is_closed():
+            self._set(self._loop)
 
     def _add(self, base: Record, acted_at: int) -> None:
         _, known = self._waiting.get(base.id, (base, 0))
         if len(self._waiting) < _LIMIT or base.id in self._waiting:
             self._waiting[base.id] = base._replace(payload=b""), max(known, acted_at)
 
-    async def _touch(self, base: Record, acted_at: int) -> StoreUnavailable | None:
+    async def _touch(self, base: Record, acted_at: int) -> Exception | None:
         try:
             await self._parts.store.touch(base, acted_at)
         except StoreUnavailable as error:
             return error
+        except Exception as error:
+            _log.exception("the store failed to record the activity of session %s", base.id)
+            return error
         return None
 
-    def _tell(self, base: Record, failure: StoreUnavailable) -> None:
+    def _tell(self, base: Record, failure: Exception) -> None:
         during = f"touch: {failure}"
         self._parts.tell(Happened.UNAVAILABLE, base.id, base.subject, during=during)

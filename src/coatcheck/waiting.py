@@ -12,7 +12,11 @@ T = TypeVar("T")
 
 
 class Kind(StrEnum):
-    """How a store waits: it blocks the thread, it suspends to asyncio, or as its caller does."""
+    """How a store waits: it blocks the thread, it suspends to asyncio, or as its caller does.
+
+    One that waits as its caller does hardly ever waits, and then by `pause` alone: nothing in it
+    asks for the current task, as `asyncio.timeout` does, for it may be anybody's.
+    """
 
     BLOCKING = "blocking"
     ASYNCIO = "asyncio"

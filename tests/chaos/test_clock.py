@@ -168,7 +168,7 @@ class TestLimits:
         """Fails when a touch is put off for longer than its share (T4)."""
         token = await sign_in(sessions)
         clock.move(milliseconds=at)
-        await sessions.touch(await sessions.open(token))
+        await sessions.commit(await sessions.open(token))
         await sessions.flush()
         clock.move(milliseconds=IDLE - SHARE)
         assert await is_alive(sessions, token)
@@ -244,7 +244,7 @@ async def saved(sessions: Sessions, token: Token, clock: Clock) -> None:
 
 async def touched(sessions: Sessions, token: Token, clock: Clock) -> None:
     clock.move(minutes=20)
-    await sessions.touch(await sessions.open(token))
+    await sessions.commit(await sessions.open(token))
     await sessions.flush()
 
 

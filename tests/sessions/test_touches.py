@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from coatcheck import Done, Policy, Session, Sessions
+from coatcheck import BlockingSessions, Done, Policy, Session, Sessions
 from coatcheck.core.record import Record
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.memory import MemoryStore
@@ -204,6 +204,85 @@ async def test_closing_writes_what_waits(
     clock.move(minutes=5)
     await read(browser)
     await browser.sessions.close()
+    assert store.touched == [clock.ms]
+
+
+async def test_closing_waits_for_what_is_being_recorded(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T3: the second is over, and the server shuts down. Fails when `close` closes under it."""
+    monkeypatch.setattr("coatcheck.touches.BEHIND", 0)
+    begun, may_touch = asyncio.Event(), asyncio.Event()
+
+    class Slow(TouchedStore):
+        touched_when_closed = 0
+
+        async def touch(self, record: Record, seen_at: int, /) -> None:
+            begun.set()
+            await may_touch.wait()
+            await super().touch(record, seen_at)
+
+        async def close(self) -> None:
+            self.touched_when_closed = len(self.touched)
+
+    store = Slow()
+    browser = Browser(Sessions(store, clock=clock))
+    await browser.sign_in("alice")
+    clock.move(minutes=5)
+    await read(browser)
+    await begun.wait()
+    closing = asyncio.create_task(browser.sessions.close())
+    await asyncio.sleep(0)
+    may_touch.set()
+    await closing
+    assert store.touched_when_closed == 1
+
+
+async def test_a_store_that_fails_in_its_own_way_is_asked_again(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when any other error than an outage ends the recording for good."""
+    monkeypatch.setattr("coatcheck.touches.BEHIND", 0)
+
+    class Broken(TouchedStore):
+        is_broken = True
+
+        async def touch(self, record: Record, seen_at: int, /) -> None:
+            if self.is_broken:
+                self.is_broken = False
+                raise LookupError("a bug")
+            await super().touch(record, seen_at)
+
+    store = Broken()
+    browser = Browser(Sessions(store, clock=clock))
+    await browser.sign_in("alice")
+    clock.move(minutes=5)
+    await read(browser)
+    async with asyncio.timeout(10):
+        await store.is_touched.wait()
+
+
+async def test_a_loop_beside_the_first_records_at_once(
+    browser: Browser, store: TouchedStore, clock: Clock
+) -> None:
+    """It may be gone in a second. Fails when its activity waits for a timer that never comes."""
+    clock.move(minutes=5)
+    await read(browser)
+    await browser.sessions.flush()
+    clock.move(minutes=5)
+    await asyncio.to_thread(asyncio.run, read(browser))
+    assert store.touched[-1] == clock.ms
+
+
+async def test_blocking_callers_record_at_once_even_where_a_loop_runs(
+    store: TouchedStore, clock: Clock
+) -> None:
+    sessions = BlockingSessions(store, clock=clock)
+    session = sessions.open(None)
+    session.sign_in("alice")
+    token = sessions.commit(session).token
+    clock.move(minutes=5)
+    sessions.commit(sessions.open(token))
     assert store.touched == [clock.ms]
 
 

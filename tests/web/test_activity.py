@@ -67,3 +67,13 @@ async def test_a_path_that_only_starts_alike_is_a_persons(sessions: Sessions, cl
     for _ in range(3):
         clock.move(minutes=29)
         assert (await browser.get("/me")).status == 200
+
+
+async def test_paths_are_those_below_the_mount(sessions: Sessions, clock: Clock) -> None:
+    """Fails when a mounted application has to know where it is mounted."""
+    browser = Client(shop(sessions, passive=["/me"]), jar=Jar(clock))
+    await browser.post("/login")
+    clock.move(minutes=29)
+    assert (await browser.get("/shop/me", root_path="/shop")).status == 200
+    clock.move(minutes=1)
+    assert (await browser.get("/me")).status == 401

@@ -36,7 +36,7 @@ class State:
         is_committed: whether a commit was made already; the next is later activity.
         is_late: whether the response has started, so that nobody may look for the first time.
         unseen: the data, where nobody looked at it yet.
-        is_seen: whether anybody looked at the session, where the adapter can tell.
+        is_seen: false while nobody has looked at a session that `admit` opened.
         cookies: what the client is to be told with the response.
     """
 
@@ -108,12 +108,7 @@ class State:
         self.acted_at += clock_offset - self.clock_offset
         self.clock_offset = clock_offset
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing but what was done to the data and the privileges is to be looked at."""
-        return not (self.ending or self.is_in_doubt or self.is_gone)
-
-    def settle(self, data: dict[str, Any]) -> bool:
+    def has_nothing_to_do(self, data: dict[str, Any]) -> bool:
         """Note the plain edits, and tell whether nothing at all is to be carried out.
 
         Raises:

@@ -16,7 +16,6 @@ class Unseen(Session):
 
     Its data is put away in the state, so that nothing can see it before.
 
-
     The library's `state` is none. Nor is `repr`, which shows nothing, so that a log of the scope
     changes no response. `__class__` is one: `json.dumps` asks for nothing else of an empty dict.
     """

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from random import random
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from coatcheck.core.policy import BAR_KEPT
 from coatcheck.core.record import Record, Stored, Tombstone
@@ -23,6 +23,7 @@ from coatcheck.stores.sqlite_file import SQLiteFile
 from coatcheck.waiting import Kind, pause
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 BUSY_INLINE = 0.05
 BUSY_TOTAL = 5.0
@@ -93,10 +94,7 @@ class SQLiteStore:
 
     async def load(self, id: str, /) -> Stored:
         """See `Store.load`."""
-        try:
-            return self._file.run(_load, self._patience(), id)
-        except sqlite3.Error as error:
-            return await self._run_again(lambda db: _load(db, id), error)
+        return await self._run(_load, id)
 
     async def save(self, record: Record, base: Record | None, /) -> None:
         """See `Store.save`."""
@@ -201,12 +199,17 @@ class SQLiteStore:
         """See `Store.close`."""
         self._file.close()
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _run(
+        self,
+        work: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         """Do `work`, again and again while another process holds the lock, up to a limit."""
         try:
-            return self._file.run(work, self._patience())
+            return self._file.run(work, self._patience(), *args, **kwargs)
         except sqlite3.Error as error:
-            return await self._run_again(work, error)
+            return await self._run_again(lambda db: work(db, *args, **kwargs), error)
 
     async def _run_again(self, work: Callable[[sqlite3.Connection], T], error: sqlite3.Error) -> T:
         waited = 0.0

@@ -48,7 +48,8 @@ def session_of(connection: Connection) -> Session:
 
     Raises:
         StoreUnavailable: it could not be loaded. Left alone, it becomes a 503.
-        RuntimeError: no `SessionMiddleware` is around the application.
+        RuntimeError: no `SessionMiddleware` is around the application, or the response has started
+            and nobody looked before.
     """
     session = connection.scope.get("session")
     if not isinstance(session, Session):
@@ -66,8 +67,9 @@ class SessionMiddleware:
         development: allow plain HTTP from this machine, with cookies named `sid` and `anon`.
         trusted_proxies: addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are
             believed.
-        passive: paths of requests that keep nobody signed in, such as polls; or what tells by path
-            and headers (names in lower case).
+        passive: paths of requests that keep nobody signed in, such as polls, below where the
+            application is mounted and compared whole; or what tells by path and headers (names in
+            lower case).
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting. Starlette makes its
@@ -114,7 +116,8 @@ class SessionMiddleware:
             return
         peer = scope["client"][0] if scope.get("client") else None
         headers = list(scope["headers"])
-        arrival = self._gate.arrive(headers, peer, scope.get("scheme", "http"), scope["path"])
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        arrival = self._gate.arrive(headers, peer, scope.get("scheme", "http"), path)
         session = await self._sessions.admit(
             arrival.presented, client=arrival.client, is_activity=arrival.is_activity
         )

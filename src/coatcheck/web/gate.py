@@ -71,6 +71,7 @@ class Gate:
             headers: with names in lower case.
             peer: the address of the other end of the connection.
             scheme: of the connection, `http`, `https`, `ws` or `wss`.
+            path: below where the application is mounted.
         """
         resolved = self._proxies.resolve(peer, scheme, headers)
         agent = purpose = b""
