@@ -1,9 +1,9 @@
 """MessagePack, with every type coming back as itself or refused by name.
 
-ormsgpack encodes, as it asks about every type that MessagePack lacks, subclasses too, so that data
-is looked at in Python only to say what is wrong with it. It takes `bytearray` and `memoryview`
-without asking, though; they would come back as `bytes`. msgspec decodes, as it takes nothing but
-what was asked for, to the last byte.
+ormsgpack encodes, as it stops at every type that MessagePack lacks, subclasses too, so that only
+data with such values is looked at in Python, and rewritten or refused. It takes `bytearray` and
+`memoryview` without asking, though; they would come back as `bytes`. msgspec decodes, as it takes
+nothing but what was asked for, to the last byte.
 """
 
 # Values of any type are what this is about.
@@ -54,9 +54,11 @@ class MessagePackCodec:
             TypeError: a value or key of another type, subclasses included; it names the key.
         """
         try:
-            content = mp.packb(dict(data), _extension, _ASKING)
+            # Without a function to ask: while one runs, another thread could change the data that
+            # the encoder is in the middle of. A dict, as it asks about subclasses too.
+            content = mp.packb(dict(data), None, _ASKING)
         except TypeError:
-            return _encode_checked(data)  # names what is wrong, unless it is a key that is no text
+            return _encode_checked(data)  # encodes what is ours to encode, or says what is wrong
         if content != before and _may_hold_buffers(content) and _holds_buffers(data.values()):
             return _encode_checked(data)
         return content
@@ -85,12 +87,6 @@ def _encode_checked(data: Mapping[Any, Any]) -> bytes:
         if isinstance(error, _Refused):
             raise
         raise TypeError(f"session data cannot be stored: {_culprit(data)}: {error}") from error
-
-
-def _extension(value: Any) -> mp.Ext:
-    """Return a value that MessagePack has no type for as an extension type."""
-    code, write = _WRITERS[type(value)]
-    return mp.Ext(code, write(value, "", 0))
 
 
 def _read_extension(code: int, body: memoryview) -> Any:

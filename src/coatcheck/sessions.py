@@ -228,7 +228,7 @@ class Sessions:
         if outcome.cookies.get(Holder.SIGNED_IN) and cookies.get(Holder.VISITOR):
             del cookies[Holder.VISITOR]  # of a session that this request made, and moved
         cookies.update(outcome.cookies)
-        if self._sweeper.is_due(session.state.acted_at):
+        if self._sweeper.is_due(self._clock.now()):
             await self._sweeper.sweep()
         return outcome
 

@@ -5,6 +5,7 @@
 
 # ruff: noqa: DTZ001 - naive times are among what must come back as it was
 
+import contextlib
 import dataclasses
 import datetime as dt
 import enum
@@ -164,6 +165,35 @@ def encode_deeper_and_deeper(nest: Callable[[Any], Any], contents: list[bytes]) 
 
 def in_a_deep_stack(content: bytes, depth: int = 400) -> dict[str, Any]:
     return in_a_deep_stack(content, depth - 1) if depth else codec.decode(content)
+
+
+class Meddling(dt.tzinfo):
+    """Changes the data while a time in it is encoded, as another thread may."""
+
+    def __init__(self, change: Callable[[], object]) -> None:
+        self._change = change
+
+    def utcoffset(self, when: dt.datetime | None, /) -> dt.timedelta:
+        self._change()
+        return dt.timedelta(0)
+
+    def dst(self, when: dt.datetime | None, /) -> None: ...
+
+    def tzname(self, when: dt.datetime | None, /) -> str:
+        return "UTC"
+
+
+def test_data_that_changes_while_it_is_encoded_is_refused_or_whole() -> None:
+    """Fails when anything of Python runs inside the encoder, which would then crash, too."""
+    inner: dict[str, Any] = {}
+    inner["at"] = dt.datetime(2020, 1, 1, tzinfo=Meddling(lambda: inner.pop("later", None)))
+    inner["later"] = 1
+    with contextlib.suppress(RuntimeError):
+        codec.decode(codec.encode({"d": inner}))
+    items: list[Any] = []
+    items += [dt.datetime(2020, 1, 1, tzinfo=Meddling(items.clear))]
+    items += [[number] for number in range(1_000)]
+    codec.decode(codec.encode({"l": items}))
 
 
 def test_keys_are_text() -> None:

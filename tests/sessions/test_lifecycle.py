@@ -11,7 +11,9 @@ from coatcheck import (
     Event,
     Happened,
     Holder,
+    MemoryStore,
     Policy,
+    Session,
     Sessions,
     Standing,
     Store,
@@ -59,6 +61,48 @@ async def test_a_rotation_of_nothing_stores_nothing(sessions: Sessions) -> None:
     session.rotate()
     assert await sessions.commit(session) == KEPT
     assert await sessions.count() == 0
+
+
+async def test_overlapping_requests_sweep_once_a_minute(clock: Clock) -> None:
+    """Fails when the arrival of a request that overlaps a sweep is taken for a clock set back."""
+
+    class Counting(MemoryStore):
+        sweeps = 0
+
+        async def sweep(self, before: int, limit: int, /) -> int:
+            self.sweeps += 1
+            return await super().sweep(before, limit)
+
+    store = Counting()
+    sessions = Sessions(store, clock=clock)
+    waiting: list[Session] = []
+    for number in range(20):
+        clock.move(milliseconds=5)
+        waiting.append(await sessions.open(None))
+        waiting[-1]["number"] = number
+        if number > 2:
+            await sessions.commit(waiting.pop(0))
+    assert store.sweeps == 1
+
+
+class Name(str):
+    """Text that a framework marks, as it does what needs no escaping."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(("subject", "assurance"), [(Name("alice"), 1), ("alice", True)])
+async def test_a_subject_of_another_kind_of_text_is_the_same_user(
+    sessions: Sessions, subject: str, assurance: int
+) -> None:
+    """Fails when what a store cannot keep as it is gets there."""
+    browser = Browser(sessions)
+    session = await browser.send()
+    session.sign_in(subject, assurance=assurance)
+    assert (await browser.finish(session)).status == 200
+    session = await browser.send()
+    assert (type(session.subject), session.subject, session.assurance) == (str, "alice", 1)
+    assert type(session.assurance) is int
 
 
 async def test_a_session_tells_all_about_itself(

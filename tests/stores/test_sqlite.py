@@ -146,6 +146,28 @@ async def test_what_lives_on_is_looked_at_once_and_swept_when_it_is_over(
     assert (await store.sweep(6_001, 10), left()) == (2, 0)
 
 
+async def test_shorter_limits_count_from_the_save_that_brings_them(
+    connect: Callable[..., SQLiteStore],
+) -> None:
+    """Fails when a row is kept for as long as it was granted first."""
+    store, day = connect(), 86_400_000
+    long = make_record(seen_at=0, idle=30 * day, ends_at=90 * day)
+    await store.save(long, None)
+    await store.save(next_version(long)._replace(seen_at=0, idle=1_000, ends_at=2_000), long)
+    assert await store.sweep(day, 10) == 1
+
+
+async def test_many_that_live_on_do_not_keep_the_dead(connect: Callable[..., SQLiteStore]) -> None:
+    """Fails when a sweep stops at the first batch that holds none to delete."""
+    store = connect()
+    for _ in range(25):
+        record = make_record(seen_at=1_000, idle=1_000, ends_at=99_000)
+        await store.save(record, None)
+        await store.touch(record, 50_000)
+    await store.save(make_record(seen_at=1_500, idle=1_000, ends_at=99_000), None)
+    assert await store.sweep(3_000, 10) == 1
+
+
 async def test_tombstones_are_swept_in_bounded_batches(
     path: Path, connect: Callable[..., SQLiteStore]
 ) -> None:

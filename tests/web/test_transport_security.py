@@ -313,3 +313,10 @@ async def test_the_agent_is_recorded_as_a_family(sessions: Sessions, browser: Cl
     await browser.post("/login", [("user-agent", agent + "\n evil \xff" * 1_000)])
     (device,) = await sessions.list("alice")
     assert (device.client.address, device.client.agent) == (browser.peer, "Firefox on Linux")
+
+
+@pytest.mark.parametrize("hop", ["fe80::1%" + "a" * 60_000, "fe80::1%eth0", "1" * 60_000])
+def test_what_is_no_address_of_a_client_is_none(hop: str) -> None:
+    """A zone may be any text. Fails when it becomes part of the record, and of a cache's keys."""
+    headers = [(b"x-forwarded-for", hop.encode() + b", 10.0.0.7")]
+    assert Proxies(["10.0.0.0/8"]).resolve(PROXY, "http", headers).address is None

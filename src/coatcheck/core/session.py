@@ -123,6 +123,7 @@ class Session(dict[str, Any]):
         """
         if not _is_text(subject) or assurance < 1:
             raise ValueError("sign_in needs a text that is not empty and an assurance from 1 on")
+        subject, assurance = str.__str__(subject), int(assurance)  # no subclasses: they are stored
         state = self.state
         if state.subject is None:
             for key in [key for key in self if key.startswith(LIBRARY_KEYS)]:
@@ -146,6 +147,7 @@ class Session(dict[str, Any]):
         self.require_subject()
         if assurance < self.assurance:
             raise ValueError(f"assurance {assurance} is below the session's {self.assurance}")
+        assurance = int(assurance)
         if isinstance(pending := self.state.privilege, SignIn):
             self.state.privilege = pending._replace(assurance=assurance)
         else:

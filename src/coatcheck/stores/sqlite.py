@@ -57,16 +57,17 @@ SET seen_at = max(seen_at, ?2), idle = ?3, ends_at = ?4, record = ?5
 WHERE id = ?1 AND substr(record, 1, 17) = ?6
 """
 
-# No save and no touch writes `due`, so that they leave its index alone: it is when to look at a row
-# again. Looking postpones those that live on.
-_DUE = "SELECT rowid FROM coatcheck_sessions WHERE due < ?1 AND min(seen_at + idle, ends_at)"
-_POSTPONE = f"""
-UPDATE coatcheck_sessions SET due = min(seen_at + idle, ends_at)
-WHERE rowid IN ({_DUE} >= ?1 LIMIT ?2)
-"""  # noqa: S608 - no input in it
-_SWEEP = f"""
-DELETE FROM coatcheck_sessions WHERE rowid IN ({_DUE} < ?1 LIMIT ?2)
-"""  # noqa: S608 - no input in it
+# Common saves and touches do not write `due`, so that they leave its index alone: it is when to
+# look at a row again. Looking postpones those that live on.
+_LOOK = """
+SELECT rowid, min(seen_at + idle, ends_at) FROM coatcheck_sessions
+WHERE due < ? ORDER BY due LIMIT ?
+"""
+_POSTPONE = "UPDATE coatcheck_sessions SET due = ? WHERE rowid = ?"
+_DELETE = "DELETE FROM coatcheck_sessions WHERE rowid = ?"
+_SHORTEN = "UPDATE coatcheck_sessions SET due = min(due, ?2) WHERE id = ?1"
+LOOKS = 4
+"""How many batches a sweep looks at, where it finds rows that live on."""
 
 
 class SQLiteStore:
@@ -107,6 +108,8 @@ class SQLiteStore:
             else:
                 next_ = id, seen_at, idle, ends_at, pack(record), expected(base)
                 done = db.execute(_UPDATE, next_)
+                if done.rowcount == 1 and (idle, ends_at) != (base.idle, base.ends_at):
+                    db.execute(_SHORTEN, (id, record.expires_at))
             return record if done.rowcount == 1 else _load(db, id)
 
         refuse(record, await self._run(write))
@@ -164,7 +167,8 @@ class SQLiteStore:
         values = (after or "", *([] if subject is None else [subject]), limit)
         rows = await self._run(lambda db: db.execute(statement, values).fetchall())
         records = [record for row in rows if (record := _readable(*row))]
-        return Page(records, rows[-1][0] if len(rows) == limit else None)
+        ids = [row[0] for row in rows if isinstance(row[0], str)]  # a damaged one is no place
+        return Page(records, ids[-1] if ids and len(rows) == limit else None)
 
     async def count(self, subject: str | None, /) -> int:
         """See `Store.count`."""
@@ -186,8 +190,14 @@ class SQLiteStore:
                 "(SELECT subject FROM coatcheck_bars WHERE at < ? LIMIT ?)",
                 (before - BAR_KEPT, limit),
             )
-            db.execute(_POSTPONE, (before, limit))
-            return db.execute(_SWEEP, (before, limit)).rowcount
+            swept = 0
+            for _ in range(LOOKS):
+                asked = limit - swept
+                looked_at, gone = _sweep(db, before, asked)
+                swept += gone
+                if looked_at < asked or swept == limit:
+                    break
+            return swept
 
         return await self._run(write)
 
@@ -236,6 +246,19 @@ class SQLiteStore:
         if self._contended_until and time.monotonic() < self._contended_until:
             return 0.0
         return BUSY_INLINE
+
+
+def _sweep(db: sqlite3.Connection, before: int, limit: int) -> tuple[int, int]:
+    """Delete what is over among the rows that are due, and postpone the rest.
+
+    Returns how many rows it looked at, and how many are gone.
+    """
+    with _transaction(db):
+        rows = db.execute(_LOOK, (before, limit)).fetchall()
+        gone = [(row,) for row, expires_at in rows if expires_at < before]
+        db.executemany(_DELETE, gone)
+        db.executemany(_POSTPONE, [(at, row) for row, at in rows if at >= before])
+    return len(rows), len(gone)
 
 
 @contextmanager

@@ -70,7 +70,10 @@ class Proxies:
             return Peer(peer, secure, not secure and _is_loopback(peer) and _is_direct(headers))
         address = peer
         for hop in reversed(_items(headers, b"x-forwarded-for")):
-            if (address := _canonical(hop)) is None or not self._trusts(address):
+            # No address is longer; a zone means something on its own machine only, and may be any
+            # text.
+            address = None if len(hop) > 64 or "%" in hop else _canonical(hop)
+            if address is None or not self._trusts(address):
                 break
         protocols = _items(headers, b"x-forwarded-proto")
         if protocols:
