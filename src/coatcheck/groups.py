@@ -6,6 +6,7 @@ docs/explanation/semantics.md; the fold itself is pure: `core.fold`.
 """
 
 import asyncio
+import os
 import threading
 from collections import deque
 from collections.abc import Awaitable
@@ -39,8 +40,12 @@ class _Member:
         self._wake()
 
     def fail(self, failure: Exception) -> None:
-        """Tell that nobody knows (J5)."""
-        self.failure = failure
+        """Tell that nobody knows (J5).
+
+        An outage is told to each by an error of its own: a traceback shows what a request held.
+        """
+        is_outage = isinstance(failure, StoreUnavailable)
+        self.failure = StoreUnavailable(*failure.args) if is_outage else failure
         self._wake()
 
     def _wake(self) -> None:
@@ -78,8 +83,12 @@ class Groups:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
         self._groups: dict[tuple[str, _Loop | None], _Group] = {}
         self._lock = threading.Lock()
+        self._process = os.getpid()
 
     def save(self, change: Change) -> Awaitable[Answer]:
         """Save a change, with those that wait beside it; return what becomes of this one.
@@ -94,7 +103,7 @@ class Groups:
     async def wait(self) -> None:
         """Wait until what is being saved in this event loop is saved."""
         loop = running_loop()
-        tasks = [group.task for key, group in self._groups.items() if key[1] is loop]
+        tasks = [group.task for key, group in list(self._groups.items()) if key[1] is loop]
         if waiting := [task for task in tasks if task is not None]:
             await asyncio.wait(waiting)
 
@@ -110,6 +119,8 @@ class Groups:
             turns = self._turns(key, group)
             is_slow = self._parts.store.kind is Kind.ASYNCIO
             group.task = loop.create_task(turns) if is_slow else start(turns, loop)
+            if group.task is not None:  # it may be cancelled before it begins
+                group.task.add_done_callback(lambda _: self._end(key, group))
         if not member.is_told:
             member.told = loop.create_future()
             await member.told
@@ -120,11 +131,19 @@ class Groups:
             while group.waiting:
                 await self._turn(group)
         finally:
+            self._end(key, group)
+
+    def _end(self, key: tuple[str, _Loop], group: _Group) -> None:
+        """Leave nobody waiting, and the next one free to begin."""
+        if self._groups.get(key) is group:
             del self._groups[key]
-            for member in group.waiting:
-                member.fail(StoreUnavailable("the event loop stopped before the session was saved"))
+        while group.waiting:
+            member = group.waiting.popleft()
+            member.fail(StoreUnavailable("the event loop stopped before the session was saved"))
 
     async def _save_in_thread(self, change: Change) -> Answer:
+        if self._process != os.getpid():  # a fork took the groups along, but not their threads
+            self._start_afresh()
         member = _Member(change)
         key = change.base.id, None
         with self._lock:
@@ -175,7 +194,8 @@ class Groups:
             try:
                 attempt = await back_off(attempt)
             except StoreUnavailable as error:
-                folded = Folded(None, False, [error] * len(members))
+                refused: list[Answer] = [StoreUnavailable(*error.args) for _ in members]
+                folded = Folded(None, False, refused)
                 break
             _take(group.waiting, members)
         group.latest = None if folded.ends else folded.record

@@ -204,6 +204,8 @@ class Sessions:
             Exception: whatever a function given to `Session.edit` raises.
         """
         commit, state = self._next_commit(session), session.state
+        if state.base is not None and state.acted_at >= state.base.expires_at:
+            await self._look_again(session, state.base)
         if not state.is_seen or state.failure is not None:
             outcome = await commit.touch()
         elif discard:
@@ -215,6 +217,20 @@ class Sessions:
             outcome = await commit.run()
         state.is_committed = True
         return outcome if outcome is KEPT else await self._done(session, outcome)
+
+    async def _look_again(self, session: Session, base: Record) -> None:
+        """Let a session be gone that is over by a later commit, if nobody else kept it alive."""
+        state = session.state
+        try:
+            stored = await self._store.load(base.id)
+        except Undecodable:
+            stored = None
+        if not isinstance(stored, Record) or state.acted_at >= stored.expires_at:
+            if state.is_seen:
+                session.clear()
+            state.unseen = None if state.is_seen else {}
+            state.start(None, self._settings.empty)
+            state.is_gone = True
 
     def _next_commit(self, session: Session) -> Commit:
         state = session.state

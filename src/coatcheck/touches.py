@@ -67,17 +67,22 @@ class Touches:
         await self._record_all()
 
     async def _record_all(self) -> None:
-        while self._waiting:
-            batch = [self._waiting.popitem()[1] for _ in range(min(_BATCH, len(self._waiting)))]
-            failures = await asyncio.gather(*(self._touch(*each) for each in batch))
-            failed = [
-                (*each, failure) for each, failure in zip(batch, failures, strict=True) if failure
-            ]
-            for base, acted_at, _ in failed:
-                self._add(base, acted_at)
-            if failed:
-                self._tell(failed[0][0], failed[0][2])
-                return
+        pending, self._waiting = list(self._waiting.values()), {}
+        try:
+            while pending:
+                batch = pending[:_BATCH]
+                failures = await asyncio.gather(*(self._touch(*each) for each in batch))
+                del pending[:_BATCH]
+                failed = [each for each, failure in zip(batch, failures, strict=True) if failure]
+                for each in failed:
+                    self._add(*each)
+                if failed:
+                    self._tell(failed[0][0], next(filter(None, failures)))
+                if len(failed) == len(batch):
+                    return  # it is no use now
+        finally:
+            for each in pending:
+                self._add(*each)
 
     def _set(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._is_set:

@@ -60,7 +60,9 @@ def start(
         waited_for = coroutine.send(None)
     except StopIteration:
         return None
-    return loop.create_task(cast("Coroutine[Any, Any, None]", _go_on(coroutine, waited_for)))
+    task = loop.create_task(cast("Coroutine[Any, Any, None]", _go_on(coroutine, waited_for)))
+    task.add_done_callback(lambda _: coroutine.close())  # it may be cancelled before it goes on
+    return task
 
 
 @types.coroutine

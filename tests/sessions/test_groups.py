@@ -1,6 +1,8 @@
 """Commits of one session in one process join (J1 to J6): one save holds them all."""
 
 import asyncio
+import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -279,6 +281,43 @@ async def test_a_loop_that_stops_leaves_nobody_waiting(busy: Busy) -> None:
     assert [answer.status for answer in await busy.answers()] == [503, 503]
 
 
+async def test_a_save_cancelled_before_it_began_leaves_nobody_waiting(
+    store: HeldStore, sessions: Sessions
+) -> None:
+    """Fails when only what has begun can end: then this session waits for ever."""
+    browser = Browser(sessions)
+    await browser.sign_in("alice")
+    session = await browser.send()
+    session["a"] = 1
+    store.hold()
+    before = asyncio.all_tasks()
+    request = asyncio.create_task(browser.finish(session))
+    await asyncio.sleep(0)
+    for task in asyncio.all_tasks() - before - {request}:
+        task.cancel()
+    async with asyncio.timeout(10):
+        assert (await request).status == 503
+        store.go()
+        assert (await browser.put(b=1)).status == 200
+
+
+async def test_each_request_has_an_error_of_its_own(store: HeldStore, sessions: Sessions) -> None:
+    """Its traceback shows what the request held. Fails when all raise the same one."""
+    browser = Browser(sessions)
+    await browser.sign_in("alice")
+    opened = [await browser.send() for _ in range(3)]
+    for number, session in enumerate(opened):
+        session[f"k{number}"] = number
+    store.hold()
+    commits = [asyncio.create_task(sessions.commit(session)) for session in opened]
+    await store.begun.wait()
+    store.fails = True
+    store.go()
+    errors = await asyncio.gather(*commits, return_exceptions=True)
+    assert {type(error) for error in errors} == {StoreUnavailable}
+    assert len({id(error) for error in errors}) == 3
+
+
 async def test_one_sessions_commits_do_not_wait_for_anothers(
     busy: Busy, sessions: Sessions
 ) -> None:
@@ -337,6 +376,40 @@ def test_threads_join_too(clock: Clock) -> None:
         assert [result.result() for result in results] == [Done.SAVED] * 8
     assert dict(sessions.open(token)) == {"by": {str(n): 1 for n in range(8)}}
     assert store.saves == 2
+
+
+def test_a_child_does_not_wait_for_threads_it_has_not(clock: Clock) -> None:
+    """A fork while another thread saves. Fails when the child goes on with the parent's groups."""
+    in_save, may_save = threading.Event(), threading.Event()
+
+    class Held(MemoryStore):
+        async def save(self, record: Record, base: Record | None, /) -> None:
+            if threading.current_thread().name == "held":
+                in_save.set()
+                assert may_save.wait(10)
+            await super().save(record, base)
+
+    sessions = BlockingSessions(Held(), clock=clock)
+    session = sessions.open(None)
+    session.sign_in("alice")
+    token = sessions.commit(session).token
+
+    def put(key: str) -> None:
+        session = sessions.open(token)
+        session[key] = 1
+        sessions.commit(session)
+
+    thread = threading.Thread(target=put, args=["a"], name="held")
+    thread.start()
+    assert in_save.wait(10)
+    if (child := os.fork()) == 0:
+        signal.alarm(10)
+        put("b")
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    may_save.set()
+    thread.join()
+    assert status == 0
 
 
 async def test_an_edit_runs_again_in_the_context_of_its_own_request(busy: Busy) -> None:

@@ -85,6 +85,28 @@ async def test_overlapping_requests_sweep_once_a_minute(clock: Clock) -> None:
     assert store.sweeps == 1
 
 
+@pytest.mark.parametrize("writes", [True, False])
+async def test_a_later_commit_does_not_revive_what_was_idle_for_too_long(
+    sessions: Sessions, clock: Clock, writes: bool
+) -> None:
+    """T4, a socket that was open all the time. Fails when its commit counts as activity."""
+    browser = Browser(sessions)
+    await browser.sign_in("alice", cart="hat")
+    socket = await browser.send()
+    await sessions.commit(socket)
+    assert socket["cart"] == "hat"
+    clock.move(minutes=29)
+    await twin(browser).put(other=1)
+    clock.move(minutes=2)
+    assert (await sessions.commit(socket)).done is not Done.DROPPED, "another tab kept it alive"
+    clock.move(minutes=30)
+    if writes:
+        socket["late"] = 1
+    assert (await sessions.commit(socket)).done is Done.DROPPED
+    await sessions.flush()
+    assert await browser.see() == (None, {})
+
+
 class Name(str):
     """Text that a framework marks, as it does what needs no escaping."""
 

@@ -286,6 +286,29 @@ async def test_blocking_callers_record_at_once_even_where_a_loop_runs(
     assert store.touched == [clock.ms]
 
 
+async def test_one_that_fails_at_the_end_costs_only_its_own(clock: Clock) -> None:
+    """T3. Fails when the first failure ends the flush."""
+
+    class Hiccup(TouchedStore):
+        async def touch(self, record: Record, seen_at: int, /) -> None:
+            if not self.fails:
+                return await super().touch(record, seen_at)
+            self.fails = False
+            raise StoreUnavailable("hiccup")
+
+    store = Hiccup()
+    sessions = Sessions(store, clock=clock)
+    browsers = [Browser(sessions) for _ in range(100)]
+    for number, browser in enumerate(browsers):
+        await browser.sign_in(f"user {number}")
+    clock.move(minutes=5)
+    for browser in browsers:
+        await read(browser)
+    store.fails = True
+    await sessions.close()
+    assert len(store.touched) == 99
+
+
 async def test_a_server_that_shuts_down_writes_what_waits(
     browser: Browser, store: TouchedStore, clock: Clock
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from coatcheck import SQLiteStore
 from coatcheck.core.policy import BAR_KEPT
+from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.protocol import Conflict
 from coatcheck.testing import make_record, make_tombstone, next_version
 
@@ -144,6 +145,22 @@ async def test_what_lives_on_is_looked_at_once_and_swept_when_it_is_over(
     await store.save(next_version(saved)._replace(seen_at=5_000), saved)
     assert (due(), await store.sweep(3_000, 10), left(), due()) == (2, 0, 2, 0)
     assert (await store.sweep(6_001, 10), left()) == (2, 0)
+
+
+def replace_by_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+async def test_a_file_that_cannot_be_opened_again_is_an_outage(
+    path: Path, connect: Callable[..., SQLiteStore]
+) -> None:
+    """Fails when what the system says of the file leaves the store as it is."""
+    store = connect()
+    await store.close()
+    replace_by_a_folder(path)
+    with pytest.raises(StoreUnavailable):
+        await store.load("x")
 
 
 async def test_shorter_limits_count_from_the_save_that_brings_them(

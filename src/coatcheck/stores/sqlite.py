@@ -218,10 +218,12 @@ class SQLiteStore:
         """Do `work`, again and again while another process holds the lock, up to a limit."""
         try:
             return self._file.run(work, self._patience(), *args, **kwargs)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:  # it may have to open the file again
             return await self._run_again(lambda db: work(db, *args, **kwargs), error)
 
-    async def _run_again(self, work: Callable[[sqlite3.Connection], T], error: sqlite3.Error) -> T:
+    async def _run_again(
+        self, work: Callable[[sqlite3.Connection], T], error: sqlite3.Error | OSError
+    ) -> T:
         waited = 0.0
         while True:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -234,7 +236,7 @@ class SQLiteStore:
             waited += delay
             try:
                 return self._file.run(work, self._patience())
-            except sqlite3.Error as another:
+            except (sqlite3.Error, OSError) as another:
                 error = another
 
     def _patience(self) -> float:
