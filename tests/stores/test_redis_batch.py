@@ -400,3 +400,28 @@ def test_a_store_serves_one_event_loop_after_another(
     for work in (save, look, look, finish, finish):
         asyncio.run(work())
     gc.collect()
+
+
+async def test_a_server_that_never_lets_anybody_in_keeps_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a client that sets no limits. Fails when only what follows the handshake has one."""
+    monkeypatch.setattr("coatcheck.stores.redis_batch.PATIENCE", 0.05)
+    let_go = asyncio.Event()
+
+    async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await let_go.wait()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = redis.asyncio.Redis(
+            port=port,
+            socket_timeout=None,
+            socket_connect_timeout=None,
+            retry=Retry(NoBackoff(), 0),
+        )
+        with pytest.raises(StoreUnavailable, match="no connection"):
+            await RedisStore(client).load("A" * 22)
+        let_go.set()
+        await client.aclose()

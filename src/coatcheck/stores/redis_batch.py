@@ -33,6 +33,10 @@ class Batches:
     def __init__(self, pool: Any, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._pool = pool
+        settings: dict[str, Any] = pool.connection_kwargs
+        limits = [settings.get(name) for name in ("socket_connect_timeout", "socket_timeout")]
+        # For a free connection, to connect, and to be let in; a client may set none of these.
+        self._until_connected = PATIENCE + sum(limit or PATIENCE for limit in limits)
         self._queue: list[tuple[Command, Reply]] = []
         self._batch: list[tuple[Command, Reply]] = []
         self._sender: asyncio.Task[None] | None = None
@@ -70,7 +74,11 @@ class Batches:
 
     async def _exchange(self) -> None:
         """Send the batch as one write and hand out the replies, in order."""
-        connection = await self._pool.get_connection()
+        try:
+            async with asyncio.timeout(self._until_connected):
+                connection = await self._pool.get_connection()
+        except TimeoutError:
+            raise TimeoutError(f"no connection within {self._until_connected} seconds") from None
         # One limit for all: the connection's own starts anew with each reply, and costs with each.
         limit, connection.socket_timeout = connection.socket_timeout, None
         try:
