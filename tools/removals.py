@@ -361,15 +361,9 @@ if isinstance(stored, Record) and (
         "J3",
         "all are told what the last one was",
         "core/fold.py",
-        """\
-    if isinstance(answer, Applied) and same(
-        answer.record.lineage_digest, last.record.lineage_digest
-    ):
-""",
-        """\
-    if isinstance(answer, Applied):
-""",
-        GROUPS + "test_what_is_stored_is_shown_unless_others_rotated",
+        "return Folded(last.record if last else None, ends, answers)",
+        "return Folded(last.record if last else None, ends, [last or each for each in answers])",
+        GROUPS + "test_each_draws_a_number_of_its_own",
     ),
     Removal(
         "J4",

@@ -186,8 +186,9 @@ class Sessions:
     async def commit(self, session: Session, *, discard: bool = False) -> Outcome:
         """Carry out what was done to the session: save, rotate, move, end, touch, or nothing.
 
-        Afterwards the dict shows what is stored. It may be called again later in the same request,
-        as WebSockets and long streams do; that is activity of its own.
+        Afterwards the dict shows what this commit left, with what others had changed. It may be
+        called again later in the same request, as WebSockets and long streams do; that is activity
+        of its own.
 
         Of a session that nobody looked at it records the activity, and raises nothing.
 

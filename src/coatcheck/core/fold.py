@@ -1,7 +1,8 @@
 """Changes of one session by several requests become one save: a fold, in the order they came.
 
 Each is decided by the table with its own base on what the one before it left (J1), and has an
-answer of its own (J3). One that cannot be applied is left out (J4).
+answer of its own: what the session was after it, as if each had been saved by itself (J3). One that
+cannot be applied is left out (J4).
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +11,6 @@ from typing import NamedTuple
 from coatcheck.core.change import Applied, Change, apply
 from coatcheck.core.record import Record, Stored
 from coatcheck.core.settings import Settings
-from coatcheck.core.token import same
 from coatcheck.core.verdict import Verdict
 
 
@@ -59,17 +59,15 @@ def fold(
                 if last is not None:
                     break
                 ends = True
+            if last is not None and isinstance(stored, Record):
+                # However many changes it holds, it is one save: the version after the stored one.
+                record = answer.record._replace(version=stored.version + 1)
+                answer = answer._replace(record=record)
             last = answer
         answers.append(answer)
         if ends:
             break
-    if last is None or not isinstance(stored, Record):
-        return Folded(None, False, answers)
-    # However many changes it holds, it is one save: the version after the stored one (S4).
-    if len(answers) > 1:
-        last = last._replace(record=last.record._replace(version=stored.version + 1))
-        answers = [_shown(answer, last) for answer in answers]
-    return Folded(last.record, ends, answers)
+    return Folded(last.record if last else None, ends, answers)
 
 
 def _attempt(change: Change, left: Stored, settings: Settings, stamp: bytes) -> Answer:
@@ -78,12 +76,3 @@ def _attempt(change: Change, left: Stored, settings: Settings, stamp: bytes) -> 
     except Exception as error:
         return error
     return Refusal(answer, left) if isinstance(answer, Verdict) else answer
-
-
-def _shown(answer: Answer, last: Applied) -> Answer:
-    """Let a request see all that was saved, unless others changed the lineage after it (J3)."""
-    if isinstance(answer, Applied) and same(
-        answer.record.lineage_digest, last.record.lineage_digest
-    ):
-        return answer._replace(record=last.record, content=last.content)
-    return answer
