@@ -50,6 +50,8 @@ class Sessions:
         ConfigurationError: the parts do not fit together; it names the setting.
     """
 
+    _writes_behind = True
+
     def __init__(
         self,
         store: Store,
@@ -73,8 +75,6 @@ class Sessions:
         self._touches = Touches(self._parts, behind=self._writes_behind)
         self._sweeper = Sweeper(self._parts)
         self._unreadable: set[str] = set()
-
-    _writes_behind = True
 
     def _check(self, store: Store) -> None:
         require(store, not_=Kind.BLOCKING, user="Sessions", needs="an asyncio store")

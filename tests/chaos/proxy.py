@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 
+from tests.chaos.relay import Relay
+
 
 @dataclass
 class Loss:
@@ -22,7 +24,7 @@ class Loss:
 
 
 @dataclass
-class Proxy:
+class Proxy(Relay):
     """Listens on `port`; `losses` are taken in their order.
 
     Attributes:
@@ -35,17 +37,6 @@ class Proxy:
     losses: list[Loss] = field(default_factory=list[Loss])
     commands: list[str] = field(default_factory=list[str])
     echoed: int = 0
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
-
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         redis, commands = await asyncio.open_connection("127.0.0.1", self.redis_port)

@@ -6,16 +6,16 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
 from tests.chaos.proxy import read_answer, read_command
+from tests.chaos.relay import Relay
 
 
 @dataclass
-class Wire:
+class Wire(Relay):
     """Listens on `port`.
 
     Attributes:
         flowing: while it is not set, Redis gets nothing and so answers nothing.
         asked: the commands that arrived here, each by its words.
-        connections: how many there were.
         spoil: gets each answer and returns what the client gets; empty breaks the connection.
     """
 
@@ -23,9 +23,7 @@ class Wire:
     port: int = 0
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[list[bytes]] = field(default_factory=list[list[bytes]])
-    connections: int = 0
     spoil: Callable[[bytes], bytes] = bytes
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     def asked_for(self) -> list[str]:
         """Return the keys of the commands, in order, without their prefixes."""
@@ -48,17 +46,6 @@ class Wire:
             while len(self.asked) < number:  # noqa: ASYNC110 - commands tell nobody else
                 await asyncio.sleep(0)
         await turns(50)
-
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         redis, commands = await asyncio.open_connection("127.0.0.1", self.redis_port)
