@@ -7,9 +7,10 @@ from coatcheck.core.change import Applied, Change, own, rebased, sizes
 from coatcheck.core.events import Happened
 from coatcheck.core.fold import Refusal
 from coatcheck.core.intents import SignIn
+from coatcheck.core.merge import merge
 from coatcheck.core.outcome import KEPT, Cookies, Done, Holder, Outcome
 from coatcheck.core.record import Ended, Record, Stored, Tombstone
-from coatcheck.core.session import Session
+from coatcheck.core.session import Session, show
 from coatcheck.core.token import Token
 from coatcheck.core.verdict import Verdict
 from coatcheck.creation import Created, create, enlist, rewrite, take_back
@@ -34,7 +35,7 @@ class Commit:
         if state.is_in_doubt:
             raise StoreUnavailable("an earlier save of this request may have been applied or not")
         if state.is_gone:
-            session.clear()
+            show(session, {})
             return Outcome(Done.DROPPED)
         if state.has_nothing_to_do(session):
             return ended
@@ -47,7 +48,7 @@ class Commit:
             return Outcome(Done.CREATED, Cookies({**ended.cookies, **created.cookies}))
         is_edited = state.mark != state.content
         if is_edited and is_empty and state.is_cleared and state.privilege is None:
-            session.end()
+            state.end()
             return await self.end(Ended.EMPTIED)
         if state.privilege is None and not is_edited:
             return await self.touch()
@@ -147,7 +148,7 @@ class Commit:
             return await self._create(own(change, self._parts.settings), change.privilege)
         if verdict is Verdict.DROP:
             self._parts.tell(Happened.DROPPED, base.id, base.subject)
-            self._session.clear()
+            show(self._session, {})
             state.start(None, self._parts.settings.empty)
             state.is_gone = True
             return Outcome(Done.DROPPED)
@@ -205,8 +206,9 @@ class Commit:
         """Let the session show what is stored now, and warn when it has grown large."""
         settings, session = self._parts.settings, self._session
         if content != self._state.mark:
-            session.clear()
-            session.update(settings.codec.decode(content))
+            # What another task set meanwhile stays in the dict, for the next commit to find.
+            before, now = settings.codec.decode(self._state.mark), settings.codec.decode(content)
+            show(session, merge(before, session, now, {}, []))
         self._state.start(record, content)
         if len(content) * 2 >= settings.policy.max_size:
             taken = sizes(content, settings)

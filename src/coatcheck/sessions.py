@@ -17,7 +17,7 @@ from coatcheck.core.outcome import KEPT, Holder, Outcome
 from coatcheck.core.policy import Policy
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import NOBODY, Client, Ended, Record, Tombstone
-from coatcheck.core.session import Session
+from coatcheck.core.session import Session, show
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing, judge
 from coatcheck.core.state import State
@@ -202,8 +202,17 @@ class Sessions:
             SessionTooLarge: over `Policy.max_size`; nothing was saved.
             TypeError: a value cannot be stored; it names the key. Nothing was saved.
             StoreUnavailable: the store did not answer; an `end()` then did not happen either.
+            RuntimeError: another task is committing this very session.
             Exception: whatever a function given to `Session.edit` raises.
         """
+        session.state.require_no_commit()
+        session.state.is_committing = True
+        try:
+            return await self._commit(session, discard=discard)
+        finally:
+            session.state.is_committing = False
+
+    async def _commit(self, session: Session, *, discard: bool) -> Outcome:
         commit, state = self._next_commit(session), session.state
         if state.base is not None and state.acted_at >= state.base.expires_at:
             await self._look_again(session, state.base)
@@ -228,7 +237,7 @@ class Sessions:
             stored = None
         if not isinstance(stored, Record) or state.acted_at >= stored.expires_at:
             if state.is_seen:
-                session.clear()
+                show(session, {})
             state.unseen = None if state.is_seen else {}
             state.start(None, self._settings.empty)
             state.is_gone = True
@@ -252,8 +261,7 @@ class Sessions:
     def _reset(self, session: Session) -> None:
         """Let the session be as it was loaded."""
         state = session.state
-        session.clear()
-        session.update(self._settings.codec.decode(state.content))
+        show(session, self._settings.codec.decode(state.content))
         state.start(state.base, state.content)
 
     async def rotate(self, session: Session) -> Outcome:

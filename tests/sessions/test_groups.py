@@ -429,3 +429,57 @@ async def test_an_edit_runs_again_in_the_context_of_its_own_request(busy: Busy) 
     user.set("nobody")
     await busy.answers()
     assert await busy.data() == {"first": 1, "ann": 1, "ben": 1}
+
+
+async def test_what_is_set_during_a_commit_stays_for_the_next(
+    busy: Busy, sessions: Sessions
+) -> None:
+    """Two tasks on one socket. Fails when the commit shows what is stored, and nothing else."""
+    await busy.start()
+    await busy.commit(put(ours=1))
+    shared = busy.committed[-1]
+    shared["late"] = {"n": 1}
+    await busy.answers()
+    assert dict(shared) == {"first": 1, "ours": 1, "late": {"n": 1}}
+    assert await busy.data() == {"first": 1, "ours": 1}
+    await sessions.commit(shared)
+    assert await busy.data() == {"first": 1, "ours": 1, "late": {"n": 1}}
+
+
+async def test_whatever_a_commit_would_drop_is_refused_during_it(
+    busy: Busy, sessions: Sessions
+) -> None:
+    """Fails for each when it is not, and then has no effect, or is carried out twice."""
+    await busy.start()
+    await busy.commit(put(ours=1))
+    shared = busy.committed[-1]
+    for ask in (
+        shared.end,
+        shared.clear,
+        shared.rotate,
+        lambda: shared.sign_in("alice"),
+        lambda: shared.step_up(2),
+        lambda: shared.edit(increment),
+    ):
+        with pytest.raises(RuntimeError, match="another task is committing this session"):
+            ask()
+    with pytest.raises(RuntimeError, match="another task"):
+        await sessions.commit(shared)
+    await busy.answers()
+    assert dict(shared) == await busy.data() == {"first": 1, "ours": 1}
+    shared.edit(increment)
+    await sessions.commit(shared)
+    assert await busy.data() == {"first": 1, "ours": 1, "n": 1}
+
+
+async def test_a_commit_that_fails_or_is_cancelled_lets_the_next_begin(
+    busy: Busy, sessions: Sessions, store: HeldStore
+) -> None:
+    """Fails when the session is thought to be in the middle of a commit for good."""
+    await busy.start()
+    await busy.commit(put(ours=1))
+    busy.requests[-1].cancel()
+    await asyncio.sleep(0)
+    busy.committed[-1].end()
+    store.go()
+    assert (await sessions.commit(busy.committed[-1])).done is Done.ENDED

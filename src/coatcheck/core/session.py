@@ -4,6 +4,7 @@ Nothing in it does I/O, so it is the same object under every framework. What was
 when the adapter commits, before the response starts.
 """
 
+from collections.abc import Mapping
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime
@@ -24,6 +25,9 @@ class Session(dict[str, Any]):
 
     Change it like any dict, nested values too; what changed is saved before the response starts.
     Emptying a stored session ends it, unless its privileges change in the same request.
+
+    While a task commits it, as on a WebSocket, others may read it and set keys; all else they might
+    ask of it raises `RuntimeError`.
     """
 
     __slots__ = ("state",)
@@ -121,6 +125,7 @@ class Session(dict[str, Any]):
             ValueError: `subject` is empty or no text, or `assurance` is below 1.
             TypeError: the data so far cannot be stored; it names the key.
         """
+        self.state.require_no_commit()
         if not _is_text(subject) or assurance < 1:
             raise ValueError("sign_in needs a text that is not empty and an assurance from 1 on")
         subject, assurance = str.__str__(subject), int(assurance)  # no subclasses: they are stored
@@ -144,6 +149,7 @@ class Session(dict[str, Any]):
             Unauthenticated: nobody is signed in.
             ValueError: `assurance` is below what the session has.
         """
+        self.state.require_no_commit()
         self.require_subject()
         if assurance < self.assurance:
             raise ValueError(f"assurance {assurance} is below the session's {self.assurance}")
@@ -155,6 +161,7 @@ class Session(dict[str, Any]):
 
     def rotate(self) -> None:
         """Change the token, as after a change of role or password; every older one dies."""
+        self.state.require_no_commit()
         if self.state.privilege is None:
             self.state.privilege = Rotate()
 
@@ -163,15 +170,13 @@ class Session(dict[str, Any]):
 
         It holds even when the request then fails. What is put in afterwards starts a new one.
         """
-        state = self.state
-        state.ending += [record for record in (state.base, state.unreadable) if record is not None]
-        state.unreadable = None
-        self.clear()
-        state.start(None, state.settings.empty)
-        state.is_gone = False
+        self.state.require_no_commit()
+        super().clear()
+        self.state.end()
 
     def clear(self) -> None:
         """Empty the data. A stored session that is left empty ends, whatever others wrote to it."""
+        self.state.require_no_commit()
         self.state.is_cleared = True
         super().clear()
 
@@ -189,6 +194,7 @@ class Session(dict[str, Any]):
         if iscoroutinefunction(change):
             raise TypeError("edit needs a plain function: it is run while the session is saved")
         state = self.state
+        state.require_no_commit()
         state.note(self)
         change(self)
         state.mark = state.settings.codec.encode(self)
@@ -198,6 +204,12 @@ class Session(dict[str, Any]):
     def __repr__(self) -> str:
         keys = ", ".join(map(repr, self)) or "nothing"
         return f"<Session {self.id} of {self.subject!r} with {keys}>"
+
+
+def show(session: Session, data: Mapping[str, Any]) -> None:
+    """Let a session hold `data`, which is nothing that the application did."""
+    dict[str, Any].clear(session)
+    session.update(data)
 
 
 def _moment(ms: int | None) -> datetime | None:

@@ -33,6 +33,7 @@ class State:
         bar: the subject all of whose sessions this very request ended, and when.
         is_deliverable: whether the client can be handed a token at all.
         is_activity: whether the request counts as activity of the user (ASVS 5.0 V7.3.1).
+        is_committing: whether a commit is under way; it knows what was done before it began.
         is_committed: whether a commit was made already; the next is later activity.
         is_late: whether the response has started, so that nobody may look for the first time.
         unseen: the data, where nobody looked at it yet.
@@ -53,6 +54,7 @@ class State:
     is_gone: bool = False
     bar: tuple[str, int] | None = None
     is_deliverable: bool = True
+    is_committing: bool = False
     is_committed: bool = False
     is_late: bool = False
     unseen: dict[str, Any] | None = None
@@ -99,6 +101,24 @@ class State:
         self.steps, self.signed_at = [], 0
         self.privilege = None
         self.carries, self.is_cleared, self.is_in_doubt = True, False, False
+
+    def end(self) -> None:
+        """Have what is stored ended by the next commit, and begin with nothing."""
+        self.ending += [record for record in (self.base, self.unreadable) if record is not None]
+        self.unreadable = None
+        self.start(None, self.settings.empty)
+        self.is_gone = False
+
+    def require_no_commit(self) -> None:
+        """Refuse what a commit under way would drop, as it cannot know of it any more.
+
+        Raises:
+            RuntimeError: another task is committing this very session.
+        """
+        if self.is_committing:
+            raise RuntimeError(
+                "another task is committing this session: await that first, or share a lock"
+            )
 
     def correct(self, clock_offset: int) -> None:
         """Correct the times by what is known of the clock now (T5)."""
