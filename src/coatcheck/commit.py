@@ -206,9 +206,11 @@ class Commit:
         """Let the session show what is stored now, and warn when it has grown large."""
         settings, session = self._parts.settings, self._session
         if content != self._state.mark:
-            # What another task set meanwhile stays in the dict, for the next commit to find.
-            before, now = settings.codec.decode(self._state.mark), settings.codec.decode(content)
-            show(session, merge(before, session, now, {}, []))
+            data = settings.codec.decode(content)
+            if self._is_set_meanwhile():  # which stays in the dict, for the next commit to find
+                noted = settings.codec.decode(self._state.mark)
+                data = merge(noted, session, data, {}, [])
+            show(session, data)
         self._state.start(record, content)
         if len(content) * 2 >= settings.policy.max_size:
             taken = sizes(content, settings)
@@ -216,3 +218,11 @@ class Commit:
             self._parts.tell(
                 Happened.LARGE, record.id, record.subject, size=len(content), largest=largest
             )
+
+    def _is_set_meanwhile(self) -> bool:
+        """Tell whether another task set keys of the session after this commit began."""
+        mark = self._state.mark
+        try:
+            return self._parts.settings.codec.encode(self._session, mark) != mark
+        except TypeError:
+            return True
