@@ -246,7 +246,12 @@ class Plain:
                 kept.recorded_at = kept.seen_at = now
                 kept.ends_at = now + ABSOLUTE
                 return Expected(200, frozenset({"set"}), kept.id, kept.subject, kept.data)
-            return self._new(wish, rebased(wish.steps, kept.data) if kept.over is None else own)
+            if kept.over is not None:
+                return self._new(wish, own)
+            data = rebased(wish.steps, kept.data)
+            if base.subject in wish.bars:  # kept in the hands it was in then, not in these
+                self.end(kept.id, "ended", now)
+            return self._new(wish, data)
         if is_same:
             data = rebased(wish.steps, kept.data) if base.subject is None else wish.data
             self.end(kept.id, "moved", now, wish.subject)
