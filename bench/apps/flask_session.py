@@ -3,7 +3,7 @@
 import time
 
 import flask_session
-from flask import Flask, jsonify, session
+from flask import Flask, Response, jsonify, session
 from redis import Redis
 
 from bench.apps.store import STORE
@@ -33,7 +33,7 @@ def count() -> str:
     return "counted"
 
 
-def cart() -> object:
+def cart() -> Response:
     return jsonify(sorted(session["survivors"]))
 
 

@@ -41,6 +41,11 @@ class BlockingSessions:
         )
         self.policy = self._sessions.policy
 
+    @property
+    def inner(self) -> Sessions:
+        """The same as coroutines that never suspend, for code that is written once for both."""
+        return self._sessions
+
     def open(
         self, token: Token | None, *, client: Client = NOBODY, is_activity: bool = True
     ) -> Session:

@@ -11,7 +11,13 @@ from coatcheck.core.settings import Settings
 from coatcheck.stores.protocol import Store
 
 _log = logging.getLogger("coatcheck")
-_LOUD = {Happened.UNREADABLE, Happened.UNAVAILABLE, Happened.LARGE, Happened.OVERWRITTEN}
+_LOUD = {
+    Happened.UNREADABLE,
+    Happened.UNAVAILABLE,
+    Happened.UNSAVED,
+    Happened.LARGE,
+    Happened.OVERWRITTEN,
+}
 
 
 def log(event: Event) -> None:

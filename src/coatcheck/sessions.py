@@ -127,6 +127,7 @@ class Sessions:
         *,
         client: Client = NOBODY,
         is_activity: bool = True,
+        of: type[Unseen] = Unseen,
     ) -> Session:
         """Open for an adapter, whatever was presented; it never fails.
 
@@ -138,14 +139,14 @@ class Sessions:
         first: Session | None = None
         for token, holder, standing in presented:
             try:
-                session = await self._open(Unseen, token, client, is_activity)
+                session = await self._open(of, token, client, is_activity)
             except StoreUnavailable as failure:
-                session = self._unavailable(token, failure, client, is_activity)
+                session = self._unavailable(of, token, failure, client, is_activity)
             state = session.state
             if holder is Holder.VISITOR and state.base is not None and state.base.subject:
                 # It was planted, so it opens nothing.
                 self._parts.tell(Happened.REFUSED, state.base.id, reason=Standing.RETIRED.value)
-                session = self._blank(Unseen, client, is_activity)
+                session = self._blank(of, client, is_activity)
                 state = session.state
                 state.standing = Standing.RETIRED
             state.presented = holder
@@ -158,14 +159,19 @@ class Sessions:
                 state.cookies[holder] = None
             if first is None:
                 first = session
-        return self._blank(Unseen, client, is_activity) if first is None else first
+        return self._blank(of, client, is_activity) if first is None else first
 
     def _unavailable(
-        self, token: Token | None, failure: StoreUnavailable, client: Client, is_activity: bool
+        self,
+        of: type[Unseen],
+        token: Token | None,
+        failure: StoreUnavailable,
+        client: Client,
+        is_activity: bool,
     ) -> Session:
         id = token.id if token else None
         self._parts.tell(Happened.UNAVAILABLE, id, during=f"load: {failure}")
-        session = self._blank(Unseen, client, is_activity)
+        session = self._blank(of, client, is_activity)
         session.state.failure = failure
         return session
 
@@ -263,6 +269,14 @@ class Sessions:
         state = session.state
         show(session, self._settings.codec.decode(state.content))
         state.start(state.base, state.content)
+
+    def report_unsaved(self, session: Session) -> None:
+        """Report, at the end of a response, what was done after the commit and is lost with it."""
+        if session.state.is_unsaved(session):
+            problem = (
+                "changed after the response had started: commit it by hand, or change it before"
+            )
+            self._parts.tell(Happened.UNSAVED, session.id, session.subject, problem=problem)
 
     async def rotate(self, session: Session) -> Outcome:
         """Rotate now rather than with the response, and save what else was done. See `commit`."""

@@ -17,6 +17,7 @@ class Happened(StrEnum):
     SUPERSEDED = "change_superseded"
     DROPPED = "change_dropped"
     OVERWRITTEN = "change_overwritten"
+    UNSAVED = "change_unsaved"
     UNREADABLE = "record_unreadable"
     LARGE = "session_large"
     UNAVAILABLE = "store_unavailable"

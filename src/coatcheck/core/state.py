@@ -32,6 +32,8 @@ class State:
         is_gone: the session ended elsewhere meanwhile; nothing of it is saved again.
         bar: the subject all of whose sessions this very request ended, and when.
         is_deliverable: whether the client can be handed a token at all.
+        kept_for: how many seconds the client keeps a token from this request, instead of what the
+            transport's settings say; 0: until the browser is closed.
         is_activity: whether the request counts as activity of the user (ASVS 5.0 V7.3.1).
         is_committing: whether a commit is under way; it knows what was done before it began.
         is_committed: whether a commit was made already; the next is later activity.
@@ -54,6 +56,7 @@ class State:
     is_gone: bool = False
     bar: tuple[str, int] | None = None
     is_deliverable: bool = True
+    kept_for: int | None = None
     is_committing: bool = False
     is_committed: bool = False
     is_late: bool = False
@@ -136,6 +139,16 @@ class State:
         """
         self.note(data)
         return self.mark == self.content and self.privilege is None and not self.is_touch_due
+
+    def is_unsaved(self, data: dict[str, Any]) -> bool:
+        """Tell whether anything was done since the last commit."""
+        if not self.is_seen or self.failure is not None:
+            return False
+        try:
+            self.note(data)
+        except TypeError:
+            return True
+        return bool(self.privilege or self.ending) or self.mark != self.content
 
     def note(self, data: dict[str, Any]) -> None:
         """Turn the plain edits since the last mark into a step.

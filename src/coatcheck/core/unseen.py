@@ -5,7 +5,7 @@ is intercepted), or raises why it could not be loaded. One can tell afterwards (
 response depends on the session, and a commit has to look for changes, only if somebody looked.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from coatcheck.core.session import Session
 from coatcheck.core.state import State
@@ -18,9 +18,13 @@ class Unseen(Session):
 
     The library's `state` is none. Nor is `repr`, which shows nothing, so that a log of the scope
     changes no response. `__class__` is one: `json.dumps` asks for nothing else of an empty dict.
+
+    Attributes:
+        seen: what the first look turns it into; a framework may ask for more than a `Session`.
     """
 
     __slots__ = ()
+    seen: ClassVar[type[Session]] = Session
 
     def __init__(self, state: State) -> None:
         super().__init__(state)
@@ -55,7 +59,8 @@ def look(session: Session) -> Session:
     if state.failure is not None:
         raise state.failure
     dict[str, Any].update(session, state.unseen)
-    session.__class__ = Session
+    kind = type(session)
+    session.__class__ = kind.seen if issubclass(kind, Unseen) else kind
     state.unseen = None
     return session
 

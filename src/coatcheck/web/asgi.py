@@ -1,7 +1,7 @@
 """Sessions for ASGI applications: Starlette, FastAPI and whatever speaks ASGI 3.
 
-A request goes straight down: `gate.arrive` reads the token, `sessions.admit` opens, the application
-runs, `sessions.commit` saves before the first byte of the response, `gate.depart` adds headers.
+A request goes straight down: `gate.enter` reads the token and opens the session, the application
+runs, `exchange.commit` saves before the first byte of the response, `exchange.depart` adds headers.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
-from coatcheck.errors import ConfigurationError, StoreUnavailable
+from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
-from coatcheck.web.answers import Answer, answer
-from coatcheck.web.cookie import CookieTransport
-from coatcheck.web.gate import Arrival, Gate, Passive
+from coatcheck.web.answers import Answer
+from coatcheck.web.exchange import Exchange
+from coatcheck.web.gate import Gate, Passive
 from coatcheck.web.transport import Transport
 
 Scope = MutableMapping[str, Any]
@@ -92,12 +92,10 @@ class SessionMiddleware:
         try:
             if not isinstance(sessions, Sessions):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise ConfigurationError("sessions", f"ASGI needs Sessions, not {sessions!r}")
-            if isinstance(transport, type):
-                raise ConfigurationError("transport", f"is a class: write {transport.__name__}()")
             self._sessions = sessions
             self._gate = Gate(
-                sessions.policy,
-                transport or CookieTransport(),
+                sessions,
+                transport,
                 development=development,
                 trusted_proxies=trusted_proxies,
                 passive=passive,
@@ -115,23 +113,26 @@ class SessionMiddleware:
             await self._app(scope, receive, self._flushing(send))
             return
         peer = scope["client"][0] if scope.get("client") else None
-        headers = list(scope["headers"])
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        arrival = self._gate.arrive(headers, peer, scope.get("scheme", "http"), path)
-        session = await self._sessions.admit(
-            arrival.presented, client=arrival.client, is_activity=arrival.is_activity
+        mount = scope.get("root_path", "")
+        exchange = await self._gate.enter(
+            list(scope["headers"]),
+            peer,
+            scope.get("scheme", "http"),
+            scope["path"].removeprefix(mount),
+            mount,
         )
-        session.state.is_deliverable = arrival.transport is not None
-        scope["session"] = session
-        exchange = _Exchange(self._sessions, self._gate, arrival, session, scope, send)
+        scope["session"] = exchange.session
+        response = _Response(exchange, scope, send)
         try:
-            await self._app(scope, receive, exchange.send)
+            await self._app(scope, receive, response.send)
         except Exception as error:
-            if not await exchange.fail(error):
+            if not await response.fail(error):
                 raise
         finally:
-            if not exchange.has_started:
-                await exchange.leave()
+            if not response.has_started:  # the application was cancelled, or answered nothing
+                await asyncio.shield(exchange.leave())
+            elif response.is_long:
+                exchange.report_unsaved()
 
     def _flushing(self, send: Send) -> Send:
         """Return `send`, preceded by what waits to be written when the server shuts down (T3)."""
@@ -144,32 +145,24 @@ class SessionMiddleware:
         return flush_and_send
 
 
-class _Exchange:
-    """One request's way back: commit when the response starts, or answer in its place.
+class _Response:
+    """The messages of a response: commit when it starts, or answer in its place.
 
     Attributes:
         has_started: whether the client is being answered.
+        is_long: whether the application went on after that: a stream, or a WebSocket.
     """
 
-    def __init__(
-        self,
-        sessions: Sessions,
-        gate: Gate,
-        arrival: Arrival,
-        session: Session,
-        scope: Scope,
-        send: Send,
-    ) -> None:
-        self._sessions, self._gate = sessions, gate
-        self._arrival, self._session = arrival, session
-        self._scope, self._send = scope, send
-        self._mount = scope.get("root_path", "")  # a mounted application inside changes it
+    def __init__(self, exchange: Exchange, scope: Scope, send: Send) -> None:
+        self._exchange, self._scope, self._send = exchange, scope, send
         self.has_started = False
+        self.is_long = scope["type"] == "websocket"
         self._is_replaced = False
 
     async def send(self, message: Message) -> None:
         """Pass a message of the application on; commit first when it starts the response."""
         if self.has_started and not self._is_replaced:
+            self.is_long = self.is_long or message.get("more_body", False)
             await self._send(message)
             return
         if self._is_replaced:
@@ -177,17 +170,20 @@ class _Exchange:
             if message.get("more_body") or message["type"] == "websocket.send":
                 raise OSError("the session could not be saved; an error was answered instead")
             return
-        if message["type"] in _STARTS:
+        kind = message["type"]
+        if kind in _STARTS:
+            # A WebSocket that is closed before it was accepted is a request that failed.
+            status = 500 if kind == "websocket.close" else int(message.get("status", 200))
             try:
-                await self._sessions.commit(self._session, discard=_is_failure(message))
+                await self._exchange.commit(status, is_last=kind == "http.response.start")
             except Exception as error:
-                if not await self._replace(error):
+                if not await self._replace(self._exchange.answer(error)):
                     raise
                 return
             self.has_started = True
-            self._session.state.is_late = message["type"] == "http.response.start"
-            if message["type"] != "websocket.close":
-                message = {**message, "headers": self._headers(message.get("headers", ()))}
+            if kind != "websocket.close":
+                headers = self._exchange.depart(list(message.get("headers", ())))
+                message = {**message, "headers": headers}
         await self._send(message)
 
     async def fail(self, error: Exception) -> bool:
@@ -197,46 +193,26 @@ class _Exchange:
             return True
         if self.has_started:
             return False
-        try:
-            await self._sessions.commit(self._session, discard=True)
-        except StoreUnavailable as unavailable:
-            error = unavailable if answer(error) else error
-        return await self._replace(error)
+        return await self._replace(await self._exchange.fail(error))
 
-    async def leave(self) -> None:
-        """Let an `end()` hold even when the application was cancelled or answered nothing."""
-        if self._session.state.ending:
-            await asyncio.shield(self._sessions.commit(self._session, discard=True))
-
-    def _headers(self, headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        return self._gate.depart(self._arrival, self._session, list(headers), self._mount)
-
-    async def _replace(self, error: Exception) -> bool:
-        """Answer an error of the session ourselves; leave every other to the server."""
-        response = answer(error)
-        if response is None:
+    async def _replace(self, answer: Answer | None) -> bool:
+        """Answer in the application's place; leave an error of its own to the server."""
+        if answer is None:
             return False
         self._is_replaced = self.has_started = True
-        if response.status == 503:
-            self._session.state.cookies.drop_deletions()  # an outage deletes nothing
         if self._scope["type"] == "http":
-            await self._respond("http.response", response)
+            await self._respond("http.response", answer)
         elif "websocket.http.response" in self._scope.get("extensions", {}):
-            await self._respond("websocket.http.response", response)
+            await self._respond("websocket.http.response", answer)
         else:
-            code = 1013 if response.status == 503 else 1008  # RFC 6455 7.4.1: try later, policy
+            code = 1013 if answer.status == 503 else 1008  # RFC 6455 7.4.1: try later, policy
             await self._send({"type": "websocket.close", "code": code})
         return True
 
-    async def _respond(self, kind: str, response: Answer) -> None:
-        headers = self._headers(self._gate.answer_headers(self._arrival, response))
-        await self._send({"type": f"{kind}.start", "status": response.status, "headers": headers})
-        await self._send({"type": f"{kind}.body", "body": response.body})
-
-
-def _is_failure(message: Message) -> bool:
-    """Tell whether a request failed: by a status, or a WebSocket closed before it was accepted."""
-    return message["type"] == "websocket.close" or int(message.get("status", 200)) >= 500
+    async def _respond(self, kind: str, answer: Answer) -> None:
+        start = {"type": f"{kind}.start", "status": answer.status, "headers": answer.headers}
+        await self._send(start)
+        await self._send({"type": f"{kind}.body", "body": answer.body})
 
 
 def _is_serving() -> bool:

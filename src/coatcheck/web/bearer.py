@@ -62,7 +62,7 @@ class BearerTransport:
             return (Presented(None, standing=Standing.AMBIGUOUS),)
         return (Presented(Token.parse(bearers[0][7:].strip(b" ").decode("latin-1"))),)
 
-    def write(self, cookies: Cookies, mount: str, /) -> Headers:
+    def write(self, cookies: Cookies, mount: str, kept_for: int | None = None, /) -> Headers:
         """Return one header: a client without a cookie jar has one token, so the new one wins."""
         if not cookies:
             return []

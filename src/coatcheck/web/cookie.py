@@ -129,30 +129,31 @@ class CookieTransport:
             if any(of is holder for of, _ in values)
         ]
 
-    def write(self, cookies: Cookies, mount: str, /) -> Headers:
+    def write(self, cookies: Cookies, mount: str, kept_for: int | None = None, /) -> Headers:
         """Return one `Set-Cookie` for each cookie that changes."""
         headers: Headers = []
+        if kept_for is None and self.max_age is not None:
+            kept_for = int(self.max_age.total_seconds())
         for holder, token in cookies.items():
             name = self._name_for(holder)
-            line = (
-                f"{name}={token.reveal() if token else ''}; {self._attributes(name, token, mount)}"
-            )
+            attributes = self._attributes(name, mount, kept_for if token else -1)
+            line = f"{name}={token.reveal() if token else ''}; {attributes}"
             headers.append((b"set-cookie", line.encode("ascii")))
         return headers
 
     def _name_for(self, holder: Holder) -> str:
         return self.name if holder is Holder.SIGNED_IN else self.anonymous_name
 
-    def _attributes(self, name: str, token: Token | None, mount: str) -> str:
+    def _attributes(self, name: str, mount: str, kept_for: int | None) -> str:
         # The mount may hold what the client sent in the URL, decoded.
         path = self.path or ("/" if name.startswith("__Host-") else quote(mount) or "/")
         parts = [f"Path={path}"]
         if self.domain:
             parts.append(f"Domain={self.domain}")
-        if token is None:
+        if kept_for is not None and kept_for < 0:
             parts += ["Max-Age=0", f"Expires={_PAST}"]
-        elif self.max_age is not None:
-            parts.append(f"Max-Age={int(self.max_age.total_seconds())}")
+        elif kept_for:
+            parts.append(f"Max-Age={kept_for}")
         if self.secure:
             parts.append("Secure")
         if self.http_only:

@@ -1,21 +1,18 @@
-"""What every adapter does with a request before the session is opened, and with its headers after.
+"""What every adapter does with a request first: find the token and the client, open the session.
 
-No framework and no I/O here: an adapter calls `arrive`, opens, runs the application, commits, and
-calls `depart` for the response's headers.
+What it does with the response is in `exchange`.
 """
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
 
-from coatcheck.core.policy import Policy
-from coatcheck.core.presented import Presented
 from coatcheck.core.record import Client
-from coatcheck.core.session import Session
+from coatcheck.core.unseen import Unseen
 from coatcheck.errors import ConfigurationError
+from coatcheck.sessions import Sessions
 from coatcheck.web.agent import family
-from coatcheck.web.answers import Answer
-from coatcheck.web.caching import protect
+from coatcheck.web.cookie import CookieTransport
+from coatcheck.web.exchange import Exchange
 from coatcheck.web.proxy import Peer, Proxies
 from coatcheck.web.transport import Headers, Transport
 
@@ -26,22 +23,17 @@ Passive = Collection[str] | Callable[[str, Headers], bool]
 """The paths of requests that are nobody's activity, or what tells by path and headers."""
 
 
-class Arrival(NamedTuple):
-    """What a request came with.
-
-    Attributes:
-        transport: what carries tokens on this connection; `None`: nothing may.
-        is_activity: whether a person acts; a poll or a browser that fetches ahead does not.
-    """
-
-    transport: Transport | None
-    presented: Sequence[Presented]
-    client: Client
-    is_activity: bool
-
-
 class Gate:
-    """One application's way in and out.
+    """One application's way in.
+
+    Args:
+        sessions: where sessions come from.
+        transport: how tokens travel; by default the cookies `__Host-sid` and `__Host-anon`.
+        development: allow plain HTTP from this machine, with cookies named `sid` and `anon`.
+        trusted_proxies: addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are
+            believed.
+        passive: see `Passive`.
+        of: the kind of session that the framework expects.
 
     Raises:
         ConfigurationError: the settings cannot work; it names the setting.
@@ -49,29 +41,38 @@ class Gate:
 
     def __init__(
         self,
-        policy: Policy,
-        transport: Transport,
+        sessions: Sessions,
+        transport: Transport | None = None,
         *,
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        of: type[Unseen] = Unseen,
     ) -> None:
-        transport.check(policy)
+        if isinstance(transport, type):
+            raise ConfigurationError("transport", f"is a class: write {transport.__name__}()")
+        transport = transport or CookieTransport()
+        transport.check(sessions.policy)
         if not transport.secure:
             raise ConfigurationError("secure", "plain HTTP is for development=True only")
+        self._sessions = sessions
         self._transport = transport
         self._development = transport.for_development() if development else None
         self._proxies = Proxies(trusted_proxies)
         self._is_passive = _passive(passive)
+        self._of = of
 
-    def arrive(self, headers: Headers, peer: str | None, scheme: str, path: str) -> Arrival:
-        """Look at a request: what may carry tokens, what was presented, who is there.
+    async def enter(
+        self, headers: Headers, peer: str | None, scheme: str, path: str, mount: str
+    ) -> Exchange:
+        """Open the session of a request. It never fails: the first look at the session may.
 
         Args:
             headers: with names in lower case.
             peer: the address of the other end of the connection.
             scheme: of the connection, `http`, `https`, `ws` or `wss`.
             path: below where the application is mounted.
+            mount: where that is; empty at the root.
         """
         resolved = self._proxies.resolve(peer, scheme, headers)
         agent = purpose = b""
@@ -81,32 +82,14 @@ class Gate:
             elif name in (b"sec-purpose", b"purpose"):
                 purpose = value
         transport = self._carrier(resolved)
-        presented = transport.read(headers) if transport else ()
-        client = Client(resolved.address, family(agent))
-        is_activity = b"prefetch" not in purpose and not self._is_passive(path, headers)
-        return Arrival(transport, presented, client, is_activity)
-
-    def depart(self, arrival: Arrival, session: Session, headers: Headers, mount: str) -> Headers:
-        """Return the response's headers with what the session adds to them.
-
-        Nothing, when nobody looked at it. Call it after the commit.
-
-        Args:
-            mount: the path the application is mounted at.
-        """
-        transport, state = arrival.transport, session.state
-        if transport is None or not state.is_seen:
-            return headers
-        written = transport.write(state.cookies, mount.rstrip("/")) if state.cookies else []
-        return protect(headers, vary=transport.vary, hands_over=bool(written)) + written
-
-    @staticmethod
-    def answer_headers(arrival: Arrival, answer: Answer) -> Headers:
-        """Return the headers of one of the library's answers, a 401's challenge included."""
-        challenge = arrival.transport.challenge if arrival.transport else None
-        if answer.status != 401 or challenge is None:
-            return answer.headers
-        return [*answer.headers, (b"www-authenticate", challenge)]
+        session = await self._sessions.admit(
+            transport.read(headers) if transport else (),
+            client=Client(resolved.address, family(agent)),
+            is_activity=b"prefetch" not in purpose and not self._is_passive(path, headers),
+            of=self._of,
+        )
+        session.state.is_deliverable = transport is not None
+        return Exchange(self._sessions, session, transport, mount.rstrip("/"))
 
     def _carrier(self, peer: Peer) -> Transport | None:
         if peer.secure:

@@ -45,10 +45,12 @@ class Transport(Protocol):
         """Return what a request presents, what counts first first. Never raises."""
         ...
 
-    def write(self, cookies: Cookies, mount: str, /) -> Headers:
+    def write(self, cookies: Cookies, mount: str, kept_for: int | None = None, /) -> Headers:
         """Return the response headers that tell the client what to keep and what to delete.
 
         Args:
             mount: the path the application is mounted at, without a slash at the end.
+            kept_for: seconds that the client keeps it, 0 until it is closed; by default what the
+                transport's own settings say.
         """
         ...

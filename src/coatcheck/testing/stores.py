@@ -1,4 +1,4 @@
-"""The test kit: a clock that tests move, and the contract that every store fulfils.
+"""The contract that every store fulfils.
 
     class TestMyStore(StoreContract):
         def make_store(self) -> Store:
@@ -10,7 +10,6 @@ Any runner of `unittest`-like classes runs it, pytest among them; it needs no pl
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -23,21 +22,6 @@ from coatcheck.waiting import Kind, finish
 
 HOUR = 3_600_000
 T = TypeVar("T", bound="StoreContract")
-
-
-class Clock:
-    """Milliseconds UTC that stand still until they are moved: `Sessions(store, clock=Clock())`."""
-
-    def __init__(self, now: int | None = None) -> None:
-        self.ms = system() if now is None else now
-
-    def __call__(self) -> int:
-        """Return the time."""
-        return self.ms
-
-    def move(self, **by: float) -> None:
-        """Move on by `timedelta(**by)`, such as `minutes=31`."""
-        self.ms += timedelta(**by) // timedelta(milliseconds=1)
 
 
 def make_record(**fields: Any) -> Record:

@@ -1,0 +1,37 @@
+"""The cookie settings of frameworks: Flask and Django have the same names for them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from coatcheck.web.cookie import CookieTransport
+
+_NAMES = {
+    "name": "SESSION_COOKIE_NAME",
+    "domain": "SESSION_COOKIE_DOMAIN",
+    "path": "SESSION_COOKIE_PATH",
+    "secure": "SESSION_COOKIE_SECURE",
+    "http_only": "SESSION_COOKIE_HTTPONLY",
+    "same_site": "SESSION_COOKIE_SAMESITE",
+    "partitioned": "SESSION_COOKIE_PARTITIONED",
+}
+
+
+def transport_of(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> CookieTransport:
+    """Return what an application's settings ask for, where they differ from the framework's own.
+
+    The visitor's cookie has the other's name and `-anon`. A domain or a path rules the prefix
+    `__Host-` out, so the name is then `__Secure-sid` unless one is set.
+
+    Raises:
+        ConfigurationError: they cannot work; it names the attribute of `CookieTransport`.
+    """
+    asked = {
+        field: settings[name]
+        for field, name in _NAMES.items()
+        if name in settings and settings[name] != defaults.get(name)
+    }
+    if not asked.keys().isdisjoint(("domain", "path")):
+        asked.setdefault("name", "__Secure-sid")
+    if "name" in asked:
+        asked["anonymous_name"] = f"{asked['name']}-anon"
+    return CookieTransport(**asked)

@@ -1,0 +1,68 @@
+"""How a request and a response look to WSGI (PEP 3333)."""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from coatcheck.errors import ConfigurationError
+from coatcheck.waiting import finish
+from coatcheck.web.exchange import Exchange
+from coatcheck.web.gate import Gate
+from coatcheck.web.transport import Headers
+
+Environ = dict[str, Any]
+
+_KEY = "coatcheck.exchange"
+
+
+def enter(gate: Gate, environ: Environ) -> Exchange:
+    """Open the session of a request; the same one until `leave`.
+
+    Raises:
+        ConfigurationError: another adapter did so already.
+    """
+    if _KEY in environ:
+        owner, exchange = environ[_KEY]
+        if owner is gate:
+            return cast("Exchange", exchange)
+        raise ConfigurationError(
+            "application", "has two of coatcheck's adapters around it: leave one of them out"
+        )
+    exchange = finish(
+        gate.enter(
+            _headers(environ),
+            environ.get("REMOTE_ADDR") or None,
+            environ["wsgi.url_scheme"],
+            _decoded(environ.get("PATH_INFO", "")),
+            _decoded(environ.get("SCRIPT_NAME", "")),
+        )
+    )
+    environ[_KEY] = gate, exchange
+    return exchange
+
+
+def leave(environ: Environ) -> Exchange | None:
+    """Forget the exchange, if there is one: what comes next is another request."""
+    owned = environ.pop(_KEY, None)
+    return None if owned is None else cast("Exchange", owned[1])
+
+
+def text(headers: Headers) -> list[tuple[str, str]]:
+    """Return headers as WSGI has them."""
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+
+
+def raw(headers: Iterable[tuple[str, str]]) -> Headers:
+    """Return WSGI's headers as ASGI has them."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+def _headers(environ: Environ) -> Headers:
+    return [
+        (name[5:].replace("_", "-").lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    ]
+
+
+def _decoded(path: str) -> str:
+    return path.encode("latin-1").decode("utf-8", "replace")

@@ -1,0 +1,93 @@
+"""One request's way in and out, whatever the framework: what goes with the commit of its session.
+
+Written once, as `async`; an adapter of a blocking framework runs it on the spot with `finish`.
+"""
+
+from coatcheck.core.session import Session
+from coatcheck.errors import StoreUnavailable
+from coatcheck.sessions import Sessions
+from coatcheck.web.answers import Answer, answer
+from coatcheck.web.caching import protect
+from coatcheck.web.transport import Headers, Transport
+
+
+class Exchange:
+    """A request whose session is open, until its response starts.
+
+    Attributes:
+        session: the session, perhaps not looked at yet.
+        is_answered: whether an error of the session was answered in the application's place.
+    """
+
+    def __init__(
+        self, sessions: Sessions, session: Session, transport: Transport | None, mount: str
+    ) -> None:
+        """Take what `Gate.enter` found.
+
+        Args:
+            transport: what carries tokens on this connection; `None`: nothing may.
+            mount: the path the application is mounted at.
+        """
+        self.session = session
+        self.is_answered = False
+        self._sessions, self._transport, self._mount = sessions, transport, mount
+
+    async def commit(self, status: int = 200, *, is_last: bool = True) -> None:
+        """Commit, before the first byte of the response.
+
+        Args:
+            status: of the response; from 500 on the request failed, and only an `end()` holds.
+            is_last: whether nobody may look at the session for the first time any more.
+
+        Raises:
+            Exception: see `Sessions.commit`; to be given to `answer`.
+        """
+        await self._sessions.commit(self.session, discard=status >= 500)
+        self.session.state.is_late = is_last
+
+    async def fail(self, error: Exception) -> Answer | None:
+        """Let an `end()` hold, as the application raised; return the answer in place of a response.
+
+        `None`: the error is the application's own.
+        """
+        try:
+            await self._sessions.commit(self.session, discard=True)
+        except StoreUnavailable as unavailable:
+            error = unavailable if answer(error) else error
+        return self.answer(error)
+
+    async def leave(self) -> None:
+        """Let an `end()` hold even where there was no response."""
+        if self.session.state.ending:
+            await self._sessions.commit(self.session, discard=True)
+
+    def report_unsaved(self) -> None:
+        """Report what was done to the session while the response was being sent."""
+        self._sessions.report_unsaved(self.session)
+
+    def depart(self, headers: Headers) -> Headers:
+        """Return the response's headers with what the session adds to them, after the commit.
+
+        Nothing, when nobody looked at it.
+        """
+        transport, state = self._transport, self.session.state
+        if transport is None or not state.is_seen:
+            return headers
+        written: Headers = []
+        if state.cookies:
+            written = transport.write(state.cookies, self._mount, state.kept_for)
+        return protect(headers, vary=transport.vary, hands_over=bool(written)) + written
+
+    def answer(self, error: Exception) -> Answer | None:
+        """Return the whole answer to an error of the session, `None` for the application's own."""
+        response = answer(error)
+        if response is None:
+            return None
+        self.is_answered = True
+        if response.status == 503:
+            self.session.state.cookies.drop_deletions()  # an outage deletes nothing
+        challenge = self._transport.challenge if self._transport else None
+        headers = list(response.headers)
+        if response.status == 401 and challenge is not None:
+            headers.append((b"www-authenticate", challenge))
+        return response._replace(headers=self.depart(headers))

@@ -1,0 +1,202 @@
+"""Sessions for WSGI applications: Bottle, Pyramid and whatever speaks PEP 3333.
+
+A request goes straight down: `environ.enter` reads the token and opens the session, the application
+runs, `exchange.commit` saves before the first byte of the body, `exchange.depart` adds headers.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from http.client import responses
+from typing import Any
+
+from coatcheck.blocking import BlockingSessions
+from coatcheck.core.session import Session
+from coatcheck.core.unseen import look
+from coatcheck.errors import ConfigurationError
+from coatcheck.waiting import finish
+from coatcheck.web.answers import Answer
+from coatcheck.web.environ import Environ, enter, raw, text
+from coatcheck.web.exchange import Exchange
+from coatcheck.web.gate import Gate, Passive
+from coatcheck.web.transport import Transport
+
+Start = Callable[..., Callable[[bytes], object]]
+App = Callable[[Environ, Start], Iterable[bytes]]
+
+_SESSION = "coatcheck.session"
+
+
+def session_of(environ: Environ) -> Session:
+    """Return `environ["coatcheck.session"]`, typed.
+
+    Raises:
+        StoreUnavailable: it could not be loaded. Left alone, it becomes a 503.
+        RuntimeError: no `SessionMiddleware` is around the application, or the response has started
+            and nobody looked before.
+    """
+    session = environ.get(_SESSION)
+    if session is None:
+        raise RuntimeError("no session here: put coatcheck's SessionMiddleware around the app")
+    return look(session)
+
+
+class SessionMiddleware:
+    """Puts the session into `environ["coatcheck.session"]`.
+
+    Args:
+        app: the WSGI application inside.
+        sessions: where sessions come from.
+        transport, development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+
+    Raises:
+        ConfigurationError: a setting cannot work; it names the setting.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        sessions: BlockingSessions,
+        transport: Transport | None = None,
+        development: bool = False,
+        trusted_proxies: Sequence[str] = (),
+        passive: Passive = (),
+    ) -> None:
+        if not isinstance(sessions, BlockingSessions):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("sessions", f"WSGI needs BlockingSessions, not {sessions!r}")
+        self._app = app
+        self._gate = Gate(
+            sessions.inner,
+            transport,
+            development=development,
+            trusted_proxies=trusted_proxies,
+            passive=passive,
+        )
+
+    def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
+        """Serve one request."""
+        exchange = enter(self._gate, environ)
+        environ[_SESSION] = exchange.session
+        response = _Response(exchange, start_response)
+        try:
+            body = self._app(environ, response.start)
+            if response.is_begun and _is_whole(body, environ):
+                replaced = response.commit()
+                return body if replaced is None else _closing(body, replaced)
+        except Exception as error:
+            return response.fail(error)
+        return _Body(response, body)
+
+
+class _Response:
+    """What the application said about its response, until the commit lets it go on.
+
+    Attributes:
+        is_begun: whether the application called `start_response`.
+        has_started: whether the server was told.
+    """
+
+    def __init__(self, exchange: Exchange, start_response: Start) -> None:
+        self.exchange = exchange
+        self._start_response = start_response
+        self._status, self._headers, self._exc_info = "", list[tuple[str, str]](), None
+        self.is_begun = self.has_started = False
+        self._write: Callable[[bytes], object] | None = None
+
+    def start(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        """Stand in for the server's `start_response`."""
+        if self.has_started:
+            return self._start_response(status, headers, exc_info)  # raises what it is told of
+        self._status, self._headers, self._exc_info = status, headers, exc_info
+        self.is_begun = True
+        return self._write_now
+
+    def commit(self) -> Iterable[bytes] | None:
+        """Commit, and tell the server to start; return a body in place of the application's."""
+        if not self.is_begun:
+            raise AssertionError("the application did not call start_response")
+        try:
+            finish(self.exchange.commit(int(self._status[:3])))
+        except Exception as error:
+            if (answer := self.exchange.answer(error)) is None:
+                raise
+            return self._replace(answer)
+        headers = text(self.exchange.depart(raw(self._headers)))
+        self.has_started = True
+        self._write = self._start_response(self._status, headers, self._exc_info)
+        return None
+
+    def fail(self, error: Exception) -> Iterable[bytes]:
+        """Answer an error of the session that left the application, or raise it again."""
+        answer = None if self.has_started else finish(self.exchange.fail(error))
+        if answer is None:
+            raise error
+        return self._replace(answer)
+
+    def _replace(self, answer: Answer) -> Iterable[bytes]:
+        self.has_started = True
+        status = f"{answer.status} {responses[answer.status]}"
+        self._start_response(status, text(answer.headers), self._exc_info)
+        return [answer.body]
+
+    def _write_now(self, data: bytes) -> None:
+        """Write as PEP 3333 lets old applications do."""
+        if not self.has_started and self.commit() is not None:
+            raise OSError("the session could not be saved; an error was answered instead")
+        if self._write is not None:
+            self._write(data)
+
+
+class _Body:
+    """A body that the application makes while it is being sent; committed before its first byte."""
+
+    def __init__(self, response: _Response, body: Iterable[bytes]) -> None:
+        self._response, self._body = response, body
+        self._chunks = self._run()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def _run(self) -> Iterator[bytes]:
+        response = self._response
+        try:
+            for chunk in self._body:
+                if not response.has_started:
+                    if not chunk:
+                        continue
+                    if (replaced := response.commit()) is not None:
+                        yield from replaced
+                        return
+                yield chunk
+            if not response.has_started:
+                yield from response.commit() or ()
+        except Exception as error:
+            yield from response.fail(error)
+
+    def close(self) -> None:
+        """Close the application's body, and let an `end()` hold whatever became of the response."""
+        try:
+            _close(self._body)
+        finally:
+            if self._response.has_started:
+                self._response.exchange.report_unsaved()
+            else:
+                finish(self._response.exchange.leave())
+
+
+def _is_whole(body: Iterable[bytes], environ: Environ) -> bool:
+    """Tell whether nothing of the application runs any more when the body is sent."""
+    wrapper = environ.get("wsgi.file_wrapper")  # the server must see it as it is, to send a file
+    is_file = isinstance(wrapper, type) and isinstance(body, wrapper)
+    return is_file or isinstance(body, list | tuple)
+
+
+def _closing(body: Iterable[bytes], replaced: Iterable[bytes]) -> Iterable[bytes]:
+    _close(body)
+    return replaced
+
+
+def _close(body: Iterable[bytes]) -> None:
+    if (close := getattr(body, "close", None)) is not None:
+        close()
