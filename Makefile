@@ -16,10 +16,10 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
 
-demo: .venv/.demo ## Run the example shop (STORE=... and PORT=... choose its store and port)
+demo: .venv/.demo ## Run the example shop (STORE=, PORT= and APPS= choose store, port, frameworks)
 	@exec $(BIN)/python -m examples.shop.demo
 
-walk: .venv/.demo ## Walk through the example shop as a client would (STORE=...)
+walk: .venv/.demo ## Walk through the example shop as a client would (STORE=, APPS=)
 	@exec $(BIN)/python -m examples.shop.walk
 
 test: .venv/.dev ## Run the tests (ARGS=... goes to pytest)

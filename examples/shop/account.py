@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
+from coatcheck import Session
 from examples.shop.context import CurrentSession, Now, ServerName, Subject
 from examples.shop.users import password_matches
 
@@ -53,10 +54,15 @@ async def login(credentials: Credentials, session: CurrentSession) -> Greeting:
 
 
 @router.get("/me")
-async def me(session: CurrentSession, subject: Subject, server: ServerName, now: Now) -> Me:
+async def me(session: CurrentSession, _: Subject, server: ServerName, now: Now) -> Me:
     """Describe the session this request came with."""
+    return describe(session, server, now)
+
+
+def describe(session: Session, server: str, now: datetime) -> Me:
+    """Return what the caller may know of a session."""
     return Me(
-        subject=subject,
+        subject=session.require_subject(),
         session=session.id,
         created_at=session.created_at,
         seen_at=session.seen_at,

@@ -63,10 +63,10 @@ async def _health() -> dict[str, str]:
 
 
 async def _page() -> FileResponse:
-    return FileResponse(PAGE / "index.html", headers=_PAGE_HEADERS)
+    return FileResponse(PAGE / "index.html", headers=PAGE_HEADERS)
 
 
-_PAGE_HEADERS: Final = {
+PAGE_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",

@@ -59,8 +59,8 @@ async def view(session: CurrentSession) -> Cart:
 @router.post("/items")
 async def add(addition: Addition, session: CurrentSession, everyone: Everyone) -> Cart:
     """Put things in. Two clicks at once add up: `edit` runs again on what the other has saved."""
-    _must_sell(addition.product_id)
-    session.edit(_adding(str(addition.product_id), addition.quantity))
+    must_sell(addition.product_id)
+    session.edit(adding(str(addition.product_id), addition.quantity))
     # The middleware would save it just the same. Saved here, the answer shows what others, such as
     # a second tab, have put in meanwhile.
     await everyone.commit(session)
@@ -70,7 +70,7 @@ async def add(addition: Addition, session: CurrentSession, everyone: Everyone) -
 @router.put("/items/{product_id}")
 async def change(product_id: int, amount: Amount, session: CurrentSession) -> Cart:
     """Set how many; the later of two changes to one product wins, so plain assignment is right."""
-    _must_sell(product_id)
+    must_sell(product_id)
     session.setdefault("cart", {})[str(product_id)] = amount.quantity
     return show(session)
 
@@ -99,7 +99,9 @@ def _line(product_id: int, quantity: int) -> Line:
     )
 
 
-def _adding(key: str, quantity: int) -> Callable[[dict[str, Any]], None]:
+def adding(key: str, quantity: int) -> Callable[[dict[str, Any]], None]:
+    """Return the edit that puts so many more of a product in."""
+
     def put_in(data: dict[str, Any]) -> None:
         cart = data.setdefault("cart", {})
         cart[key] = min(MOST, cart.get(key, 0) + quantity)
@@ -107,6 +109,7 @@ def _adding(key: str, quantity: int) -> Callable[[dict[str, Any]], None]:
     return put_in
 
 
-def _must_sell(product_id: int) -> None:
+def must_sell(product_id: int) -> None:
+    """Refuse what the shop does not have."""
     if product_id not in CATALOGUE:
         raise HTTPException(404, "the shop has no such product")

@@ -1,6 +1,7 @@
 """The shop to try out: `python -m examples.shop.demo`, until Ctrl-C.
 
-STORE names another session store (default: an SQLite file of yours), PORT the port (8000).
+STORE names another session store (default: an SQLite file of yours), PORT the port (8000), APPS the
+frameworks of the servers, as in fastapi,flask,django.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from coatcheck import store_from_url
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from examples.shop.fleet import Fleet, FleetError
 from examples.shop.ports import is_free
-from examples.shop.state import chosen_store, state_folder
+from examples.shop.state import chosen_kinds, chosen_store, state_folder
 from examples.shop.users import DEMO_PASSWORDS
 
 DEFAULT_PORT: Final = "8000"
@@ -58,7 +59,7 @@ async def _reach_store() -> None:
 def _run(port: int) -> int:
     state = state_folder()
     store = chosen_store()
-    with Fleet(store, clock=state / "clock", port=port) as fleet:
+    with Fleet(store, clock=state / "clock", port=port, kinds=chosen_kinds()) as fleet:
         print(_opening(fleet, store, state), flush=True)
         return _watch(fleet)
 
@@ -86,7 +87,7 @@ def _opening(fleet: Fleet, store: str, state: Path) -> str:
     return f"""\
 The shop is open at {fleet.url}
 
-Servers, all alike, behind that address; stop one and see that nobody is logged out:
+Servers behind that address; stop one and see that nobody is logged out:
 {servers}
 Users and passwords:
 {accounts}

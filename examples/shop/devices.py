@@ -32,7 +32,12 @@ class Ended(BaseModel):
 @router.get("")
 async def devices(session: CurrentSession, subject: Subject, everyone: Everyone) -> list[Device]:
     """List the caller's sessions, this one first, then the latest seen."""
-    found = [_device(info, session.id) for info in await everyone.list(subject)]
+    return show(await everyone.list(subject), session.id)
+
+
+def show(infos: list[SessionInfo], current: str | None) -> list[Device]:
+    """Return sessions as a person knows them, the current one first."""
+    found = [_device(info, current) for info in infos]
     return sorted(found, key=lambda device: (not device.current, -device.seen_at.timestamp()))
 
 

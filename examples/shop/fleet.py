@@ -1,6 +1,8 @@
-"""Three identical servers and the balancer, as child processes that never outlive this one."""
+"""Three servers and the balancer, as child processes that never outlive this one."""
 
 import time
+from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import IO, Final, Self
 from urllib.parse import urlsplit
@@ -9,6 +11,7 @@ import httpx2
 
 from examples.shop.child import Child
 from examples.shop.clock import VARIABLE
+from examples.shop.kinds import KINDS
 from examples.shop.ports import free_ports
 
 NAMES: Final = ("A", "B", "C")
@@ -23,9 +26,11 @@ class Fleet:
     """Use as a context manager: inside, everything answers; afterwards, everything is gone.
 
     `store` is the store's URL, `clock` the file that moves the shop's time, `port` the balancer's
-    (a free one by default), `log` where the processes write their warnings (by default: stderr).
+    (a free one by default), `log` where the processes write their warnings (by default: stderr),
+    `kinds` the frameworks that the servers are written in, taken in turn.
 
-    Raises FleetError, as entering it does: `store` is the memory of one process.
+    Raises FleetError, as entering it does: `store` is the memory of one process, or there is no
+    such kind.
     """
 
     def __init__(
@@ -35,14 +40,22 @@ class Fleet:
         clock: Path | None = None,
         port: int | None = None,
         log: IO[bytes] | None = None,
+        kinds: Sequence[str] = ("fastapi",),
     ) -> None:
+        if unknown := set(kinds) - KINDS.keys():
+            known = ", ".join(KINDS)
+            raise FleetError(f"there is no shop in {', '.join(unknown) or 'nothing'}, only {known}")
         if urlsplit(store).scheme == "memory":
             raise FleetError(
                 f"{len(NAMES)} servers cannot share {store}, the memory of one process"
             )
         balancer, *servers = free_ports(1 + len(NAMES))
+        names = (
+            NAMES if len(kinds) == 1 else [*map("-".join, zip(NAMES, cycle(kinds), strict=False))]
+        )
+        self._kinds = dict(zip(names, cycle(kinds), strict=False))
         self.url = _url(port or balancer)
-        self.servers = {name: _url(each) for name, each in zip(NAMES, servers, strict=True)}
+        self.servers = {name: _url(each) for name, each in zip(names, servers, strict=True)}
         self.children: dict[str, Child] = {}
         self._log = log
         self._environment = {"STORE": store} | ({VARIABLE: str(clock)} if clock else {})
@@ -60,7 +73,8 @@ class Fleet:
 
     def _start(self) -> None:
         for name, url in self.servers.items():
-            self._launch(name, "examples.shop.server", url, "--name", name)
+            kind = self._kinds[name]
+            self._launch(name, "examples.shop.server", url, "--name", name, "--kind", kind)
         for name, url in self.servers.items():
             self._wait(name, url)
         self._launch("balancer", "examples.shop.balancer", self.url, *self.servers.values())

@@ -17,7 +17,9 @@ _COLOURS: Final = {
     "quiet": "2",
     "bold": "1",
 }
-_HEAD: Final = "step  request                   server  status  shop clock     time  what came back"
+_HEAD: Final = (
+    "step  request                   server     status  shop clock     time  what came back"
+)
 
 
 class Report:
@@ -48,7 +50,7 @@ class Report:
         self._steps += 1
         broken = [sentence for sentence, holds in expected.items() if not holds]
         status = self._paint("failed" if broken else "ok", f"{answer.status:<6}")
-        server = self._paint(answer.server, f"{answer.server:<6}")
+        server = self._paint(answer.server[:1], f"{answer.server:<9}")
         clock = f"+{self._clock // timedelta(minutes=1)} min"
         print(
             f"{self._steps:>4}  {answer.request:<24}  {server}  {status}  {clock:<10}"

@@ -15,3 +15,8 @@ def state_folder() -> Path:
 def chosen_store() -> str:
     """Return the URL of the session store that STORE names, else of an SQLite file."""
     return os.environ.get("STORE") or f"sqlite:///{state_folder() / 'shop.db'}"
+
+
+def chosen_kinds() -> list[str]:
+    """Return the frameworks that APPS names, separated by commas; FastAPI by default."""
+    return (os.environ.get("APPS") or "fastapi").split(",")

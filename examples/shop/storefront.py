@@ -44,10 +44,15 @@ class Visit(BaseModel):
 @router.get("/goods")
 async def goods(request: Request) -> Display:
     """Describe the shop. It looks at no session, so it is there while the session store is not."""
+    return display(time_moves=request.app.state.time_moves)
+
+
+def display(*, time_moves: bool) -> Display:
+    """Return what everybody may see."""
     return Display(
         products=[Goods(**asdict(product)) for product in CATALOGUE.values()],
         accounts=DEMO_PASSWORDS,
-        time_moves=request.app.state.time_moves,
+        time_moves=time_moves,
     )
 
 

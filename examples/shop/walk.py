@@ -20,6 +20,7 @@ from examples.shop.clock import ShopClock
 from examples.shop.fleet import Fleet, FleetError
 from examples.shop.journey import Journey
 from examples.shop.report import Report
+from examples.shop.state import chosen_kinds
 from examples.shop.users import DEMO_PASSWORDS
 
 INTERRUPTED: Final = 130
@@ -53,7 +54,7 @@ def own_store(url: str) -> str:
 def _walk(store: str, folder: Path) -> bool:
     clock = ShopClock(folder / "clock")
     with (folder / "log").open("wb") as log:
-        fleet = Fleet(store, clock=folder / "clock", log=log)
+        fleet = Fleet(store, clock=folder / "clock", log=log, kinds=chosen_kinds())
         asyncio.run(_end_all(store, clock))
         report = Report()
         with fleet:

@@ -13,10 +13,10 @@ from examples.shop.clock import ShopClock
 from tests.servers import Server, free_port
 
 
-def run_walk(store: str) -> "subprocess.CompletedProcess[str]":
+def run_walk(store: str, **more: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "examples.shop.walk"],
-        env={**os.environ, "STORE": store},
+        env={**os.environ, "STORE": store, **more},
         capture_output=True,
         text=True,
         timeout=60,
@@ -31,6 +31,24 @@ def test_the_walk_through(kind: str, redis: Server, tmp_path: Path) -> None:
     done = run_walk(url)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All 29 steps went as they should." in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_one_login_over_three_frameworks(kind: str, redis: Server, tmp_path: Path) -> None:
+    """Fails when a login, a cart or a logout in one of them is not known in another."""
+    url = f"redis://127.0.0.1:{redis.port}/3" if kind == "redis" else f"sqlite:///{tmp_path}/w.db"
+    done = run_walk(url, APPS="fastapi,flask,django")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "All 29 steps went as they should." in done.stdout
+    assert all(name in done.stdout for name in ("A-fastapi", "B-flask", "C-django"))
+
+
+def test_a_shop_in_a_framework_that_nobody_wrote(tmp_path: Path) -> None:
+    done = run_walk(f"sqlite:///{tmp_path}/w.db", APPS="fastapi,cobol")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "The shop did not open: there is no shop in cobol, only fastapi, flask, django.\n"
+    )
 
 
 def test_a_step_that_does_not_hold_is_named(
