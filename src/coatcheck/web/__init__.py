@@ -1,7 +1,21 @@
 """How sessions travel over HTTP: transports, and an adapter for each framework."""
 
+from coatcheck.core.outcome import Cookies
+from coatcheck.core.presented import Presented
 from coatcheck.web.bearer import BearerTransport
 from coatcheck.web.cookie import CookieTransport
-from coatcheck.web.transport import Transport
+from coatcheck.web.exchange import Exchange
+from coatcheck.web.gate import Gate, Passive
+from coatcheck.web.transport import Headers, Transport
 
-__all__ = ["BearerTransport", "CookieTransport", "Transport"]
+__all__ = [
+    "BearerTransport",
+    "CookieTransport",
+    "Cookies",
+    "Exchange",
+    "Gate",
+    "Headers",
+    "Passive",
+    "Presented",
+    "Transport",
+]
