@@ -22,14 +22,30 @@ def _fastapi(name: str) -> ASGIApp:
 
 
 def _flask(name: str) -> ASGIApp:
-    from a2wsgi import WSGIMiddleware  # noqa: PLC0415
-
     from examples.shop.flask_app import create_app  # noqa: PLC0415
+
+    return _threaded(create_app, name)
+
+
+def _django(name: str) -> ASGIApp:
+    from examples.shop.django_app import create_app  # noqa: PLC0415
+
+    return _threaded(create_app, name)
+
+
+def _threaded(create_app: Callable[..., object], name: str) -> ASGIApp:
+    """Let an application that blocks be served by threads."""
+    from a2wsgi import WSGIMiddleware  # noqa: PLC0415
 
     clock = ShopClock.from_environment()
     sessions = BlockingSessions(store_from_url(chosen_store(), blocking=True), clock=clock)
-    return cast("ASGIApp", WSGIMiddleware(cast("Any", create_app(name, sessions, clock=clock))))
+    app = create_app(name, sessions, clock=clock)
+    return cast("ASGIApp", WSGIMiddleware(cast("Any", app)))
 
 
-KINDS: Final[dict[str, Callable[[str], ASGIApp]]] = {"fastapi": _fastapi, "flask": _flask}
+KINDS: Final[dict[str, Callable[[str], ASGIApp]]] = {
+    "fastapi": _fastapi,
+    "flask": _flask,
+    "django": _django,
+}
 """By name, what builds a server of that name from the environment."""
