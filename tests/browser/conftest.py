@@ -42,9 +42,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("shop")
 
 
-@pytest.fixture(scope="module")
-def fleet(folder: Path) -> Generator[Fleet]:
-    with Fleet(sqlite_url(folder), clock=folder / "clock") as fleet:
+@pytest.fixture(scope="module", params=["fastapi", "fastapi,flask,django"])
+def fleet(request: pytest.FixtureRequest, folder: Path) -> Generator[Fleet]:
+    """The shop as it is, and each of its servers in another framework."""
+    kinds = request.param.split(",")
+    with Fleet(sqlite_url(folder), clock=folder / "clock", kinds=kinds) as fleet:
         yield fleet
 
 

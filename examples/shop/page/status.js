@@ -10,7 +10,9 @@ let whenOver = () => {};
 
 answers.addEventListener("answer", ({ detail: { server, status, request } }) => {
   const list = find("answers");
-  const dot = make("li", server ?? "", server ?? "?");
+  const [letter, framework = ""] = (server ?? "?").split("-"); // "C-django", or just "C"
+  const dot = make("li", letter, letter);
+  find("framework").textContent = framework;
   dot.classList.toggle("refused", status >= 400);
   dot.title = `${request}: ${status} from ${server ?? "the balancer"}`;
   list.append(dot);
