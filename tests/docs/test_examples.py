@@ -37,7 +37,12 @@ def parts(here: Path) -> Generator[Any]:
 
 
 def test_every_example_is_run_here() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"hello", "parts", "threads"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {
+        "hello",
+        "parts",
+        "threads",
+        "typed",
+    }
 
 
 def test_hello(here: Path) -> None:
@@ -116,3 +121,13 @@ def test_threads(here: Path) -> None:
     assert module.sessions.list("alice")[0].subject == "alice"
     module.sessions.close()
     assert (here / "threads.db").exists()
+
+
+def test_typed() -> None:
+    with TestClient(load("typed").app, HTTPS) as client:
+        assert client.get("/").json() == "en: 0 kinds of things"
+        assert not client.cookies
+        client.post("/language/de")
+        client.post("/cart/hat")
+        client.post("/cart/hat")
+        assert client.get("/").json() == "de: 1 kinds of things"
