@@ -1,6 +1,8 @@
 """Every example of the documentation runs."""
 
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
@@ -131,3 +133,11 @@ def test_typed() -> None:
         client.post("/cart/hat")
         client.post("/cart/hat")
         assert client.get("/").json() == "de: 1 kinds of things"
+
+
+def test_the_tests_that_are_examples() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / "testing"]
+    done = subprocess.run(
+        command, cwd=EXAMPLES.parents[1], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout

@@ -115,6 +115,16 @@ async def test_a_store_that_waits_for_a_loop(redis: Server) -> None:
     await sessions.close()
 
 
+def test_a_client_that_lends_its_loop(redis: Server) -> None:
+    sessions = Sessions(store_from_url(f"redis://127.0.0.1:{redis.port}/0?prefix=portal"))
+    app = fastapi(sessions, None, development=False)
+    with TestClient(app, "https://shop.test") as client:
+        assert client.portal is not None
+        client.portal.call(log_in_async, client, sessions, "alice", CART)
+        assert see(client) == ["alice", {"hat": 1}, 1]
+        client.portal.call(sessions.close)
+
+
 def test_litestar() -> None:
     @litestar.get("/me")
     async def me(request: "litestar.Request[Any, Any, Any]") -> Any:
