@@ -136,8 +136,31 @@ def test_typed() -> None:
 
 
 def test_the_tests_that_are_examples() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / "testing"]
+    examples = str(EXAMPLES / "testing")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", examples]
     done = subprocess.run(
         command, cwd=EXAMPLES.parents[1], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_moving_a_starlette_application(here: Path) -> None:
+    with TestClient(load("moving/starlette").app, HTTPS) as client:
+        client.post("/cart")
+        client.post("/login")
+        assert client.get("/me").json() == "alice"
+        assert client.post("/cart").json() == ["hat", "hat"]
+        client.post("/logout")
+        assert client.get("/me").status_code == 401
+
+
+def test_moving_a_flask_application(here: Path) -> None:
+    app = load("moving/flask").app
+    app.config["PREFERRED_URL_SCHEME"] = "https"
+    client = app.test_client()
+    client.post("/cart")
+    client.post("/login")
+    assert client.get("/me").text == "alice"
+    assert client.post("/cart").json == ["hat", "hat"]
+    client.post("/logout")
+    assert client.get("/me").status_code == 401
