@@ -11,6 +11,7 @@ from coatcheck.core.record import Client
 from coatcheck.core.session import Session
 from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token
+from coatcheck.data import SessionData, default
 from coatcheck.sessions import Sessions
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.stores.protocol import Store
@@ -29,10 +30,12 @@ __all__ = [
     "Policy",
     "SQLiteStore",
     "Session",
+    "SessionData",
     "SessionInfo",
     "Sessions",
     "Standing",
     "Store",
     "Token",
+    "default",
     "store_from_url",
 ]

@@ -209,7 +209,7 @@ class Commit:
             data = settings.codec.decode(content)
             if self._is_set_meanwhile():  # which stays in the dict, for the next commit to find
                 noted = settings.codec.decode(self._state.mark)
-                data = merge(noted, session, data, {}, [])
+                data = merge(noted, self._state.kept(session), data, {}, [])
             show(session, data)
         self._state.start(record, content)
         if len(content) * 2 >= settings.policy.max_size:

@@ -1,6 +1,8 @@
 """Every example of the documentation runs."""
 
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
@@ -37,7 +39,12 @@ def parts(here: Path) -> Generator[Any]:
 
 
 def test_every_example_is_run_here() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"hello", "parts", "threads"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {
+        "hello",
+        "parts",
+        "threads",
+        "typed",
+    }
 
 
 def test_hello(here: Path) -> None:
@@ -116,3 +123,44 @@ def test_threads(here: Path) -> None:
     assert module.sessions.list("alice")[0].subject == "alice"
     module.sessions.close()
     assert (here / "threads.db").exists()
+
+
+def test_typed() -> None:
+    with TestClient(load("typed").app, HTTPS) as client:
+        assert client.get("/").json() == "en: 0 kinds of things"
+        assert not client.cookies
+        client.post("/language/de")
+        client.post("/cart/hat")
+        client.post("/cart/hat")
+        assert client.get("/").json() == "de: 1 kinds of things"
+
+
+def test_the_tests_that_are_examples() -> None:
+    examples = str(EXAMPLES / "testing")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", examples]
+    done = subprocess.run(
+        command, cwd=EXAMPLES.parents[1], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_moving_a_starlette_application(here: Path) -> None:
+    with TestClient(load("moving/starlette").app, HTTPS) as client:
+        client.post("/cart")
+        client.post("/login")
+        assert client.get("/me").json() == "alice"
+        assert client.post("/cart").json() == ["hat", "hat"]
+        client.post("/logout")
+        assert client.get("/me").status_code == 401
+
+
+def test_moving_a_flask_application(here: Path) -> None:
+    app = load("moving/flask").app
+    app.config["PREFERRED_URL_SCHEME"] = "https"
+    client = app.test_client()
+    client.post("/cart")
+    client.post("/login")
+    assert client.get("/me").text == "alice"
+    assert client.post("/cart").json == ["hat", "hat"]
+    client.post("/logout")
+    assert client.get("/me").status_code == 401

@@ -446,6 +446,25 @@ async def test_what_is_set_during_a_commit_stays_for_the_next(
     assert await busy.data() == {"first": 1, "ours": 1, "late": {"n": 1}}
 
 
+async def test_a_default_that_was_lent_is_none_of_what_is_set_during_a_commit(
+    busy: Busy, sessions: Sessions
+) -> None:
+    """Fails when it stays in the dict as something to be saved."""
+
+    def put_and_look(session: Session) -> None:
+        session["ours"] = 1
+        session.state.lend(session, "cart", [])
+
+    await busy.start()
+    await busy.commit(put_and_look)
+    shared = busy.committed[-1]
+    shared["late"] = 1
+    await busy.answers()
+    assert dict(shared) == {"first": 1, "ours": 1, "late": 1}
+    await sessions.commit(shared)
+    assert await busy.data() == {"first": 1, "ours": 1, "late": 1}
+
+
 async def test_whatever_a_commit_would_drop_is_refused_during_it(
     busy: Busy, sessions: Sessions
 ) -> None:

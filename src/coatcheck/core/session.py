@@ -197,7 +197,7 @@ class Session(dict[str, Any]):
         state.require_no_commit()
         state.note(self)
         change(self)
-        state.mark = state.settings.codec.encode(self)
+        state.mark = state.settings.codec.encode(state.kept(self))
         context = copy_context()
         state.steps.append(lambda data: context.run(change, data))
 

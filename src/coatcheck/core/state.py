@@ -1,5 +1,6 @@
 """The state of a request's session, beside its dict: what was opened, and what was done since."""
 
+from collections.abc import MutableMapping
 from typing import Any
 
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
@@ -44,6 +45,7 @@ class State:
         is_late: whether the response has started, so that nobody may look for the first time.
         unseen: the data, where nobody looked at it yet.
         is_seen: false while nobody has looked at a session that `admit` opened.
+        lent: by key, the defaults that `SessionData` put into the data, and each encoded.
         cookies: what the client is to be told with the response.
     """
 
@@ -69,6 +71,7 @@ class State:
     is_late: bool = False
     unseen: dict[str, Any] | None = None
     is_seen: bool = True
+    lent: dict[str, tuple[Any, bytes]] | None = None
 
     # One is made for each request, and most of it stays as it is: what stands above costs nothing.
     def __init__(
@@ -165,7 +168,33 @@ class State:
         Raises:
             TypeError: a value cannot be encoded.
         """
+        data = self.kept(data)
         after = self.settings.codec.encode(data, self.mark) if data else self.settings.empty
         if after != self.mark:
             self.steps.append(Difference(self.mark, after))
             self.mark = after
+
+    def lend(self, data: MutableMapping[str, Any], key: str, value: Any) -> None:
+        """Put a default into the data, where it counts only once it is changed.
+
+        Raises:
+            TypeError: it cannot be encoded.
+        """
+        encoded = self.settings.codec.encode({key: value})
+        data[key] = value
+        self.lent = {**(self.lent or {}), key: (value, encoded)}
+
+    def kept(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the data without the defaults that were lent and are still as they were."""
+        if self.lent is None:
+            return data
+        return {key: value for key, value in data.items() if not self._is_as_lent(key, value)}
+
+    def _is_as_lent(self, key: str, value: Any) -> bool:
+        lent, encoded = (self.lent or {}).get(key, (None, b""))
+        if lent is None or value is not lent:
+            return False
+        try:
+            return self.settings.codec.encode({key: value}) == encoded
+        except TypeError:
+            return False  # whoever encodes all of the data says what is wrong

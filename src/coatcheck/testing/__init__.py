@@ -1,6 +1,7 @@
-"""The test kit: a clock that tests move, and what every store and every adapter has to fulfil."""
+"""The test kit: a clock, clients that are logged in, what stores and adapters have to fulfil."""
 
 from coatcheck.testing.browsers import BrowserContract
+from coatcheck.testing.clients import log_in, log_in_async
 from coatcheck.testing.clock import Clock
 from coatcheck.testing.drivers import AsgiDriver, Driver, HttpDriver, Reply, WsgiDriver
 from coatcheck.testing.pages import Page, Pages
@@ -18,6 +19,8 @@ __all__ = [
     "Reply",
     "StoreContract",
     "WsgiDriver",
+    "log_in",
+    "log_in_async",
     "make_record",
     "make_tombstone",
     "next_version",

@@ -5,7 +5,8 @@
             return WsgiDriver(make_app(pages, BlockingSessions(**parts)))
 
 where `make_app` makes an application that leads each request to `pages.answer(path, query, get)`
-and turns what comes back into a response.
+and turns what comes back into a response. Any runner of `unittest`-like classes runs it, pytest
+among them; a failure says what was expected and what came.
 """
 
 import re
@@ -17,11 +18,13 @@ from typing import Any
 
 from coatcheck.blocking import BlockingSessions
 from coatcheck.core.events import Event, Happened
-from coatcheck.core.record import Stored
+from coatcheck.core.record import Record, Stored, Tombstone
+from coatcheck.core.token import Token
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing.clock import Clock
-from coatcheck.testing.drivers import Driver, Reply
+from coatcheck.testing.drivers import PEER, Driver, Reply
+from coatcheck.testing.expect import expect, expect_all
 from coatcheck.testing.pages import Pages
 
 SIGNED_IN, VISITOR = "__Host-sid", "__Host-anon"
@@ -30,18 +33,36 @@ _DELETE = (
     "{}=; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Secure; HttpOnly; SameSite=Lax"
 )
 _TOKEN = re.compile(r"=[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43};")
+_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 _AT_ONCE = 8
 
 
 class _Store(MemoryStore):
-    """Fails on demand."""
+    """Fails on demand.
 
-    is_away = False
+    Attributes:
+        failing: the methods that do.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failing: set[str] = set()
+
+    def _call(self, name: str) -> None:
+        if name in self.failing:
+            raise StoreUnavailable("away")
 
     async def load(self, id: str, /) -> Stored:
-        if self.is_away:
-            raise StoreUnavailable("away")
+        self._call("load")
         return await super().load(id)
+
+    async def save(self, record: Record, base: Record | None, /) -> None:
+        self._call("save")
+        await super().save(record, base)
+
+    async def end(self, tombstone: Tombstone, base: Record | None = None, /) -> Stored:
+        self._call("end")
+        return await super().end(tombstone, base)
 
 
 @dataclass
@@ -58,10 +79,76 @@ class Site:
     def __post_init__(self) -> None:
         self.admin = BlockingSessions(self.store, clock=self.clock, on_event=self.events.append)
 
-    @property
-    def kinds(self) -> list[Happened]:
-        """What happened."""
-        return [event.kind for event in self.events]
+    def expect_stored(self, count: int) -> None:
+        """Compare the number of sessions in the store."""
+        expect(self.admin.count(), count, "sessions in the store")
+
+    def expect_unsaved(self, count: int) -> None:
+        """Compare how often a change after the start of a response was reported."""
+        reported = [event.kind for event in self.events].count(Happened.UNSAVED)
+        expect(reported, count, "events UNSAVED")
+
+
+Lines = tuple[list[str], list[str], list[str]]
+"""What the session says in the headers of a response: `Set-Cookie`, `Vary`, `Cache-Control`."""
+
+NOTHING: Lines = ([], [], [])
+READ: Lines = ([], ["Cookie"], ["private"])
+"""A response that depends on the session."""
+
+
+def hands_over(*cookies: str) -> Lines:
+    """Return the lines of a response that changes cookies."""
+    return sorted(cookies), ["Cookie"], ["no-store"]
+
+
+def keeps(name: str) -> str:
+    """Return the line of a cookie that is set; a token is written as `<token>`."""
+    return _KEEP.format(name)
+
+
+def deletes(name: str) -> str:
+    """Return the line of a cookie that is deleted."""
+    return _DELETE.format(name)
+
+
+@dataclass
+class Visit:
+    """One request, and what came back."""
+
+    path: str
+    reply: Reply
+
+    def expect(
+        self, lines: Lines | None = None, *, status: int = 200, why: str = "", **more: object
+    ) -> None:
+        """Compare the response with what is expected of it.
+
+        Args:
+            why: it is to be so, for the message.
+            more: `body` as bytes, `json`, or a header, with `_` for `-`.
+
+        Raises:
+            AssertionError: it differs.
+        """
+        reply = self.reply
+        expected: dict[str, object] = {"status": status, **more}
+        came: dict[str, object] = {"status": reply.status, "body": reply.body}
+        if lines is not None:
+            cookies = sorted(_TOKEN.sub("=<token>;", line) for line in reply.all("set-cookie"))
+            expected.update(zip(("Set-Cookie", "Vary", "Cache-Control"), lines, strict=True))
+            came.update({"Set-Cookie": cookies})
+        for name in expected.keys() - came.keys():
+            came[name] = _parsed(reply) if name == "json" else reply.all(name.replace("_", "-"))
+        where = f"GET {self.path}" + (f": {why}" if why else "")
+        expect_all(came, expected, where, reply.error)
+
+
+def _parsed(reply: Reply) -> object:
+    try:
+        return reply.json()
+    except ValueError:
+        return reply.body
 
 
 @dataclass
@@ -71,7 +158,7 @@ class Browser:
     site: Site
     jar: dict[str, str] = field(default_factory=dict[str, str])
 
-    def get(self, path: str) -> Reply:
+    def get(self, path: str) -> Visit:
         """Send a GET, and keep what cookies come back."""
         reply = self.site.driver.send("GET", path, self.headers)
         for line in reply.all("set-cookie"):
@@ -80,46 +167,22 @@ class Browser:
                 self.jar[name] = value
             else:
                 self.jar.pop(name, None)
-        return reply
+        return Visit(path, reply)
+
+    def logged_in(self) -> "Browser":
+        """Return it after a visit to `/login`."""
+        self.get("/login").expect()
+        return self
 
     @property
     def headers(self) -> dict[str, str]:
         """What it sends along."""
         cookies = "; ".join(f"{name}={value}" for name, value in self.jar.items())
-        return {"Cookie": cookies} if cookies else {}
+        return {"User-Agent": _AGENT, **({"Cookie": cookies} if cookies else {})}
 
     def copy(self) -> "Browser":
         """Return a thief with the same cookies."""
         return Browser(self.site, dict(self.jar))
-
-
-def lines(reply: Reply) -> tuple[list[str], list[str], list[str]]:
-    """Return what the session says in the headers: `Set-Cookie`, `Vary`, `Cache-Control`.
-
-    Tokens are written as `<token>`.
-    """
-    cookies = [_TOKEN.sub("=<token>;", line) for line in reply.all("set-cookie")]
-    return sorted(cookies), reply.all("vary"), reply.all("cache-control")
-
-
-NOTHING = list[str](), list[str](), list[str]()
-READ = list[str](), ["Cookie"], ["private"]
-"""A response that depends on the session."""
-
-
-def hands_over(*cookies: str) -> tuple[list[str], list[str], list[str]]:
-    """Return the lines of a response that changes cookies."""
-    return sorted(cookies), ["Cookie"], ["no-store"]
-
-
-def keeps(name: str) -> str:
-    """Return the line of a cookie that is set."""
-    return _KEEP.format(name)
-
-
-def deletes(name: str) -> str:
-    """Return the line of a cookie that is deleted."""
-    return _DELETE.format(name)
 
 
 class BrowserContract:
@@ -143,155 +206,172 @@ class BrowserContract:
         finally:
             driver.close()
 
+    @contextmanager
+    def _meeting(self, of: int = 1) -> Generator[tuple[Site, Browser]]:
+        with self._site(of) as site:
+            browser = Browser(site).logged_in()
+            browser.get("/put?hat").expect()
+            yield site, browser
+
     def test_a_visitor_costs_nothing_until_there_is_something_to_keep(self) -> None:
         with self._site() as site:
             browser = Browser(site)
-            assert lines(browser.get("/hello")) == NOTHING
-            reply = browser.get("/cart")
-            assert (reply.json(), lines(reply)) == ({}, READ)
-            assert site.admin.count() == 0
-            assert lines(browser.get("/put?hat")) == hands_over(keeps(VISITOR))
-            reply = browser.get("/cart")
-            assert (reply.json(), lines(reply)) == ({"hat": 1}, READ)
-            assert lines(browser.get("/hello")) == NOTHING
-            assert site.admin.count() == 1
+            browser.get("/hello").expect(NOTHING)
+            browser.get("/cart").expect(READ, json={})
+            site.expect_stored(0)
+            browser.get("/put?hat").expect(hands_over(keeps(VISITOR)))
+            browser.get("/cart").expect(READ, json={"hat": 1})
+            browser.get("/hello").expect(NOTHING, why="it does not look at the session")
+            site.expect_stored(1)
 
     def test_a_sign_in_takes_the_cart_along_and_retires_the_visitor(self) -> None:
         with self._site() as site:
             browser = Browser(site)
-            browser.get("/put?hat")
+            browser.get("/put?hat").expect()
             visitor = browser.copy()
-            reply = browser.get("/login")
-            assert lines(reply) == hands_over(keeps(SIGNED_IN))
-            assert browser.get("/me").json() == "alice"
-            assert browser.get("/cart").json() == {"hat": 1}
-            assert visitor.get("/me").status == 401
-            assert visitor.get("/cart").json() == {}
-            assert [info.subject for info in site.admin.list("alice")] == ["alice"]
+            browser.get("/login").expect(hands_over(keeps(SIGNED_IN)))
+            browser.get("/me").expect(READ, json="alice")
+            browser.get("/cart").expect(READ, json={"hat": 1})
+            visitor.get("/me").expect(status=401)
+            visitor.get("/cart").expect(json={}, why="the visitor's token is dead")
+            expect([info.subject for info in site.admin.list("alice")], ["alice"], "subjects")
+
+    def test_a_session_knows_who_opened_it(self) -> None:
+        with self._site() as site:
+            Browser(site).logged_in()
+            client = site.admin.list("alice")[0].client
+            expect(client.address, PEER, "the client's address")
+            expect(client.agent, "Firefox on Linux", "the client's agent")
 
     def test_another_user_starts_with_nothing(self) -> None:
         with self._site() as site:
-            browser = Browser(site)
-            browser.get("/login")
-            browser.get("/put?hat")
-            assert lines(browser.get("/login?bob")) == hands_over(keeps(SIGNED_IN))
-            assert (browser.get("/me").json(), browser.get("/cart").json()) == ("bob", {})
-            assert site.admin.list("alice") == []
+            browser = Browser(site).logged_in()
+            browser.get("/put?hat").expect(READ)
+            browser.get("/login?bob").expect(hands_over(keeps(SIGNED_IN)))
+            browser.get("/me").expect(json="bob")
+            browser.get("/cart").expect(json={})
+            expect(site.admin.list("alice"), [], "sessions of alice")
 
     def test_nobody_is_told_why(self) -> None:
         with self._site() as site:
-            reply = Browser(site).get("/me")
-            assert reply.status == 401
-            assert reply.json() == {"error": "session expired, please log in again"}
-            assert lines(reply) == READ
+            error = {"error": "session expired, please log in again"}
+            Browser(site).get("/me").expect(READ, status=401, json=error)
 
     def test_edits_at_the_same_time_are_all_kept(self) -> None:
         """Fails when a save replaces what others saved meanwhile."""
-        with self._site(_AT_ONCE) as site:
-            browser = Browser(site)
-            browser.get("/login")
-            browser.get("/put?hat")
+        with self._meeting(_AT_ONCE) as (_, browser):
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 paths = [f"/meet?{number}" for number in range(_AT_ONCE)]
-                replies = list(pool.map(browser.copy().get, paths))
-            assert [reply.status for reply in replies] == [200] * _AT_ONCE
-            assert [lines(reply) for reply in replies] == [READ] * _AT_ONCE
-            assert browser.get("/cart").json().keys() == {"hat", *map(str, range(_AT_ONCE))}
+                visits = list(pool.map(browser.copy().get, paths))
+            for visit in visits:
+                visit.expect(READ)
+            everything = dict.fromkeys(["hat", *map(str, range(_AT_ONCE))], 1)
+            browser.get("/cart").expect(json=everything)
 
     def test_a_save_that_comes_after_the_end_is_dropped(self) -> None:
         """Fails when it is saved, hands out a cookie, or fails."""
-        with self._site() as site:
-            browser = Browser(site)
-            browser.get("/login")
-            browser.get("/put?hat")
+        with self._meeting() as (site, browser):
             site.pages.on_meeting = lambda: site.admin.end_all("alice")
-            reply = browser.get("/meet?late")
-            assert (reply.status, lines(reply)) == (200, READ)
-            assert site.admin.count() == 0
-            assert browser.get("/me").status == 401
+            browser.get("/meet?late").expect(READ)
+            site.expect_stored(0)
+            browser.get("/me").expect(status=401)
+
+    def test_what_meets_a_rotation_is_not_saved_and_says_so(self) -> None:
+        """Fails when the response starts before the commit, which replaces it."""
+        with self._meeting() as (site, browser):
+            token = Token.parse(browser.jar[SIGNED_IN])
+            site.pages.on_meeting = lambda: site.admin.rotate(site.admin.open(token))
+            error = {"error": "the session changed meanwhile, please try again"}
+            browser.get("/meet?late").expect(READ, status=409, json=error)
+            site.expect_stored(1)
 
     def test_a_rotation_retires_the_old_token(self) -> None:
         with self._site() as site:
-            browser = Browser(site)
-            browser.get("/login")
+            browser = Browser(site).logged_in()
             old = browser.copy()
-            assert lines(browser.get("/rotate")) == hands_over(keeps(SIGNED_IN))
-            assert browser.get("/me").json() == "alice"
-            reply = old.get("/me")
-            assert (reply.status, lines(reply)) == (401, READ), "no newer cookie may be deleted"
+            browser.get("/rotate").expect(hands_over(keeps(SIGNED_IN)))
+            browser.get("/me").expect(json="alice")
+            old.get("/me").expect(READ, status=401, why="a newer cookie is not to be deleted")
 
     def test_a_stream_is_whole_and_committed_before_it_starts(self) -> None:
         with self._site() as site:
-            browser = Browser(site)
-            browser.get("/login")
-            reply = browser.get("/stream")
-            assert (reply.body, lines(reply)) == (b"one two", READ)
-            assert Happened.UNSAVED not in site.kinds
-            assert lines(Browser(site).get("/stream")) == hands_over(keeps(VISITOR))
+            browser = Browser(site).logged_in()
+            browser.get("/stream").expect(READ, body=b"one two")
+            Browser(site).get("/stream").expect(hands_over(keeps(VISITOR)), body=b"one two")
+            site.expect_unsaved(0)
 
     def test_a_change_after_the_first_byte_is_reported(self) -> None:
         """Fails when it is lost without a word."""
         with self._site() as site:
-            browser = Browser(site)
-            browser.get("/login")
-            assert browser.get("/stream?late").body == b"one two"
-            assert site.kinds.count(Happened.UNSAVED) == 1
-            browser.get("/put?hat")
-            assert site.kinds.count(Happened.UNSAVED) == 1
+            browser = Browser(site).logged_in()
+            browser.get("/stream?late").expect(body=b"one two")
+            site.expect_unsaved(1)
+            browser.get("/put?hat").expect()
+            site.expect_unsaved(1)
 
     def test_a_request_that_fails_changes_nothing(self) -> None:
         with self._site() as site:
-            browser = Browser(site)
-            browser.get("/login")
+            browser = Browser(site).logged_in()
             for path in ("/error", "/status?500", "/status?503"):
-                assert browser.get(path).status == int(path[8:] or 500)
-            stored = site.admin.page("alice")[0][0]
-            assert stored.subject == "alice"
-            assert Browser(site).get("/error").all("set-cookie") == []
-            assert site.admin.count() == 1
-            browser.get("/status?404")
-            assert browser.get("/me").json() == "alice"
+                status = int(path[8:] or 500)
+                browser.get(path).expect(status=status)
+                Browser(site).get(path).expect(status=status, set_cookie=[])
+                site.expect_stored(1)
+                browser.get("/half").expect(json=False, why=f"{path} failed")
+            browser.get("/status?404").expect(status=404)
+            browser.get("/half").expect(json=True, why="a 404 is an answer like any other")
 
     def test_an_end_holds_though_the_request_fails(self) -> None:
         with self._site() as site:
-            browser = Browser(site)
-            browser.get("/login")
-            assert browser.get("/error?end").status == 500
-            assert browser.copy().get("/me").status == 401
-            assert site.admin.count() == 0
+            browser = Browser(site).logged_in()
+            browser.get("/error?end").expect(status=500)
+            site.expect_stored(0)
+            browser.get("/me").expect(status=401)
 
     def test_a_logout_ends_every_copy(self) -> None:
         with self._site() as site:
-            browser = Browser(site)
-            browser.get("/login")
+            browser = Browser(site).logged_in()
             thief = browser.copy()
-            assert lines(browser.get("/logout")) == hands_over(deletes(SIGNED_IN))
-            assert browser.jar == {}
-            reply = thief.get("/me")
-            assert (reply.status, lines(reply)) == (401, READ)
+            browser.get("/logout").expect(hands_over(deletes(SIGNED_IN)))
+            expect(browser.jar, {}, "cookies after the logout")
+            thief.get("/me").expect(READ, status=401)
 
     def test_an_expired_session_is_answered_once_and_its_cookie_deleted(self) -> None:
         with self._site() as site:
-            browser = Browser(site)
-            browser.get("/login")
-            site.clock.move(minutes=29)
-            assert browser.get("/me").status == 200
-            site.clock.move(minutes=29)
-            assert browser.get("/me").status == 200, "activity keeps it alive"
+            browser = Browser(site).logged_in()
+            for _ in range(2):
+                site.clock.move(minutes=29)
+                browser.get("/me").expect(READ, why="activity keeps it alive")
             site.clock.move(minutes=31)
-            reply = browser.get("/me")
-            assert reply.status == 401
-            assert lines(reply) == hands_over(deletes(SIGNED_IN))
-            assert lines(browser.get("/me")) == READ
+            browser.get("/me").expect(hands_over(deletes(SIGNED_IN)), status=401)
+            browser.get("/me").expect(READ, status=401)
+
+    def test_two_cookies_can_change_in_one_response(self) -> None:
+        """Fails when the lines of a header are kept in a dict."""
+        with self._site() as site:
+            browser = Browser(site).logged_in()
+            site.clock.move(minutes=31)
+            browser.get("/put?hat").expect(hands_over(deletes(SIGNED_IN), keeps(VISITOR)))
 
     def test_an_outage_signs_nobody_out(self) -> None:
         with self._site() as site:
-            browser = Browser(site)
-            browser.get("/login")
-            site.store.is_away = True
-            reply = browser.get("/me")
-            assert (reply.status, reply.all("retry-after")) == (503, ["2"])
-            assert reply.all("set-cookie") == []
-            assert browser.get("/hello").status == 200, "who does not look needs no store"
-            site.store.is_away = False
-            assert browser.get("/me").json() == "alice"
+            browser = Browser(site).logged_in()
+            site.store.failing = {"load", "save", "end"}
+            error = {"error": "sessions are unavailable for the moment, please try again"}
+            browser.get("/me").expect(READ, status=503, json=error, retry_after=["2"])
+            browser.get("/hello").expect(NOTHING, why="who does not look needs no store")
+            site.store.failing = set()
+            browser.get("/me").expect(READ, json="alice")
+
+    def test_what_could_not_be_saved_is_unavailable(self) -> None:
+        """Fails when the client is told that all is well, or to forget a cookie."""
+        with self._site() as site:
+            browser = Browser(site).logged_in()
+            for method, path in (("save", "/put?hat"), ("end", "/logout")):
+                site.store.failing = {method}
+                browser.get(path).expect(READ, status=503, why=f"the store does not {method}")
+            site.store.failing = set()
+            browser.get("/cart").expect(json={})
+            site.clock.move(minutes=31)  # its cookie is to be deleted, but not by this answer
+            site.store.failing = {"save"}
+            browser.get("/put?hat").expect(READ, status=503)

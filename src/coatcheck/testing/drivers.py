@@ -10,7 +10,6 @@ import io
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 HOST = "shop.example.com"
@@ -26,11 +25,16 @@ _Wsgi = Callable[..., Iterable[bytes]]
 
 
 class Reply(NamedTuple):
-    """What came back; an error that the application let through is a 500."""
+    """What came back; an error that the application let through is a 500.
+
+    Attributes:
+        error: that error.
+    """
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    error: Exception | None = None
 
     def all(self, name: str) -> list[str]:
         """Return the values of a header, in any spelling."""
@@ -96,13 +100,16 @@ class WsgiDriver:
             body = self._app(environ, start)
             try:
                 for chunk in body:
-                    assert started or not chunk, "a body comes after its headers"
+                    if chunk and not started:
+                        raise AssertionError("a body comes after its headers")
                     written.append(chunk)
             finally:
                 if (close := getattr(body, "close", None)) is not None:
                     close()
-        except Exception:
-            return Reply(500, [], b"")
+            if not started:
+                raise AssertionError("the application did not start a response")
+        except Exception as error:
+            return Reply(500, [], b"", error)
         status, sent = started[0]
         return Reply(int(status[:3]), sent, b"".join(written))
 
@@ -160,15 +167,19 @@ class AsgiDriver:
         async def send(message: _Message) -> None:
             sent.append(message)
 
-        with suppress(Exception):  # most frameworks answer 500 and raise as well
+        raised: Exception | None = None
+        try:
             await self._app(scope, receive, send)
+        except Exception as error:  # most frameworks answer 500 and raise as well
+            raised = error
         starts = [message for message in sent if message["type"] == "http.response.start"]
         if not starts:
-            return Reply(500, [], b"")
-        assert len(starts) == 1, "a response starts once"
+            return Reply(500, [], b"", raised)
+        if len(starts) > 1:
+            raise AssertionError("a response starts once")
         body = b"".join(m.get("body", b"") for m in sent if m["type"] == "http.response.body")
         said = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in starts[0]["headers"]]
-        return Reply(starts[0]["status"], said, body)
+        return Reply(starts[0]["status"], said, body, raised)
 
 
 class HttpDriver:

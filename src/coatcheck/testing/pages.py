@@ -82,10 +82,12 @@ class Pages:
             return Page(json.dumps(session.require_subject()))
         elif path == "/cart":
             return Page(json.dumps(session.get("cart", {})))
+        elif path == "/half":
+            return Page(json.dumps("half" in session))
         elif path == "/put":
             session.setdefault("cart", {})[query] = 1
         elif path == "/meet":
-            assert "cart" in session
+            session.require_subject()
             yield
             session["cart"][query] = 1
         elif path == "/rotate":

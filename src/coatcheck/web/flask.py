@@ -189,7 +189,7 @@ class SessionInterface(FlaskInterface):
 
     def _follow_permanent(self, session: Session) -> None:
         """Have the cookie kept as long as the session says; a new one is needed if that changed."""
-        if session.keys() == {_PERMANENT} and session.state.base is None:
+        if session.state.base is None and session.state.kept(session).keys() == {_PERMANENT}:
             dict[str, Any].clear(session)  # it is worth no session of a visitor
         is_permanent = bool(session.get(_PERMANENT))
         if is_permanent:
