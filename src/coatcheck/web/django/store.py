@@ -96,7 +96,7 @@ class RequestStore(SessionStore):
     def _settle(self, session: Session) -> None:
         self._prepare(session)
         state = session.state
-        if session.keys() == {expiry.KEY} and state.base is None:
+        if session.keys() == {expiry.KEY} and state.base is None and not session.subject:
             show(session, {})  # it is worth no session of a visitor
         state.kept_for = expiry.kept_for(session, self._site.kept_for)
 
