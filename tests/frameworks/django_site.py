@@ -8,7 +8,6 @@ from typing import Any
 import django
 from django.conf import settings
 from django.core.management import call_command
-from django.http import HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
 
@@ -66,14 +65,17 @@ if not settings.configured:
 from django.contrib import admin  # noqa: E402 - they need the settings
 from django.contrib.auth.models import User  # noqa: E402
 
+__all__ = ["OUR_AUTH", "OUR_SESSIONS", "Browser", "User", "site"]
+
 call_command("migrate", verbosity=0)
 
 
 class Browser(Client):
     """A client that speaks HTTPS."""
 
-    def generic(self, method: str, path: str, *args: Any, **more: Any) -> HttpResponse:
-        return super().generic(method, path, *args, **{**more, "secure": True})
+    def generic(self, method: str, path: Any, *args: Any, **more: Any) -> Any:
+        more["secure"] = True
+        return super().generic(method, path, *args, **more)
 
     @property
     def tokens(self) -> dict[str, str]:

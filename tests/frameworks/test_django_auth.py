@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib import auth, messages
+from django.core.checks import run_checks
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import AsyncClient
 from django.urls import path
@@ -193,8 +194,6 @@ def test_the_admin(sessions: Any, users: Any) -> None:
 
 
 def test_the_systems_checks_are_content(sessions: Any) -> None:
-    from django.core.checks import run_checks
-
     assert run_checks() == []
 
 

@@ -1,10 +1,12 @@
 """Django's contract for sessions: what `SessionBase` promises, with and without `await`."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.core.exceptions import SynchronousOnlyOperation
 from django.core.management import call_command
@@ -13,8 +15,8 @@ from django.urls import path
 
 from coatcheck import BlockingSessions, MemoryStore, Policy, Sessions, SQLiteStore, Token
 from coatcheck.errors import ConfigurationError
-from coatcheck.stores.protocol import Kind
 from coatcheck.testing import Clock
+from coatcheck.waiting import Kind
 from tests.frameworks.django_site import Browser, site
 
 DAY = 86_400
@@ -37,10 +39,8 @@ def store(sessions: BlockingSessions) -> Any:
     return make()
 
 
-def make(key: object = None) -> Any:
-    from coatcheck.web.django.engine import SessionStore
-
-    return SessionStore(key)  # type: ignore[arg-type]
+def make(key: Any = None) -> Any:
+    return import_module(settings.SESSION_ENGINE).SessionStore(key)
 
 
 def test_a_new_one_was_neither_looked_at_nor_changed(store: Any) -> None:
@@ -49,9 +49,9 @@ def test_a_new_one_was_neither_looked_at_nor_changed(store: Any) -> None:
 
 
 def test_looks_are_no_changes(store: Any) -> None:
-    looks = [
-        lambda: store.get("hat"), lambda: store.get("hat", 1), lambda: store.keys(),
-        lambda: store.values(), lambda: store.items(), lambda: "hat" in store,
+    looks: list[Callable[[], Any]] = [
+        lambda: store.get("hat"), lambda: store.get("hat", 1), store.keys,
+        store.values, store.items, lambda: "hat" in store,
         lambda: store.has_key("hat"), lambda: store.pop("hat", None),
     ]  # fmt: skip
     for look in looks:
@@ -71,10 +71,11 @@ def test_changes_are_told(store: Any) -> None:
     def take() -> None:
         del store["hat"]
 
-    for change in (
+    changes: list[Callable[[], Any]] = [
         put, take, lambda: store.update({"hat": 2}), lambda: store.pop("hat"),
         lambda: store.setdefault("hat", 3), store.clear,
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for change in changes:
         store.modified = False
         change()
         assert store.modified
@@ -122,7 +123,7 @@ def test_a_key_that_was_not_issued_here_opens_nothing(sessions: Any, key: object
 
 
 def test_a_key_that_was_replaced_opens_nothing(store: Any) -> None:
-    unknown = Token.mint(lambda size: bytes(size)).reveal()
+    unknown = Token.mint(bytes).reveal()
     other = make(unknown)
     assert other.session_key == unknown, "nobody has looked yet"
     assert (other.load(), other.session_key) == ({}, None)
@@ -322,12 +323,9 @@ async def test_a_save_without_await_says_what_to_do(store: Any) -> None:
         store.save()
 
 
-class AsyncioOnly(MemoryStore):
-    kind = Kind.ASYNCIO
-
-
-async def test_sessions_of_asyncio_outside_of_requests() -> None:
-    with site(COATCHECK={"sessions": Sessions(AsyncioOnly())}):
+async def test_sessions_of_asyncio_outside_of_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryStore, "kind", Kind.ASYNCIO)
+    with site(COATCHECK={"sessions": Sessions(MemoryStore())}):
         store = make()
         await store.aset("hat", 1)
         await store.asave()

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.test import AsyncClient, RequestFactory
+from django.test import AsyncClient, Client, RequestFactory
 from django.urls import path
 from django.views.debug import ExceptionReporter
 
@@ -19,6 +20,7 @@ from coatcheck import BlockingSessions, Event, Happened, MemoryStore, Policy, Se
 from coatcheck.core.record import Stored
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.testing import Clock, WsgiDriver
+from coatcheck.waiting import Kind
 from coatcheck.web import BearerTransport
 from coatcheck.web.django import session_of
 from coatcheck.web.wsgi import SessionMiddleware as WsgiMiddleware
@@ -77,24 +79,23 @@ def page(edit: Edit, name: str = "page") -> Any:
 @pytest.fixture
 def serve(sessions: BlockingSessions) -> Generator[Callable[..., Browser]]:
     """Serve pages, with some settings changed."""
-    opened = []
+    opened = ExitStack()
 
     def serve(*pages: Any, **changes: Any) -> Browser:
         changes = {"COATCHECK": {"sessions": sessions}, **changes}
-        opened.append(site(*pages, page(sign_in, "login"), page(int_of, "look"), **changes))
-        opened[-1].__enter__()
+        pages = (*pages, page(sign_in, "login"), page(nothing, "look"))
+        opened.enter_context(site(*pages, **changes))
         return Browser()
 
-    yield serve
-    for each in reversed(opened):
-        each.__exit__(None, None, None)
+    with opened:
+        yield serve
 
 
 def sign_in(request: HttpRequest) -> None:
     session_of(request).sign_in("alice")
 
 
-def int_of(_: HttpRequest) -> None:
+def nothing(_: HttpRequest) -> None:
     """Do nothing."""
 
 
@@ -165,10 +166,9 @@ def test_two_middleware_classes_are_refused() -> None:
             WSGIHandler()
 
 
-def test_sessions_of_asyncio_are_refused_under_wsgi() -> None:
-    from tests.frameworks.test_django_engine import AsyncioOnly
-
-    with site(COATCHECK={"sessions": Sessions(AsyncioOnly())}):
+def test_sessions_of_asyncio_are_refused_under_wsgi(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryStore, "kind", Kind.ASYNCIO)
+    with site(COATCHECK={"sessions": Sessions(MemoryStore())}):
         with pytest.raises(ConfigurationError, match="ASGI"):
             WSGIHandler()
         ASGIHandler()
@@ -237,9 +237,7 @@ def in_a_minute(clock: Clock) -> datetime:
     ("expiry", "age"),
     [(0, None), (300, ABSOLUTE), ("in a minute", 60), (timedelta(days=9), ABSOLUTE), (None, None)],
 )
-def test_set_expiry_and_the_cookie(
-    serve: Any, clock: Clock, expiry: Any, age: int | None
-) -> None:
+def test_set_expiry_and_the_cookie(serve: Any, clock: Clock, expiry: Any, age: int | None) -> None:
     def login(request: HttpRequest) -> None:
         sign_in(request)
         request.session.set_expiry(in_a_minute(clock) if isinstance(expiry, str) else expiry)
@@ -404,20 +402,16 @@ def test_errors_of_the_commit_are_the_sites(serve: Any) -> None:
 def test_a_path_that_is_not_latin(serve: Any, sessions: BlockingSessions) -> None:
     """Fails when the path that Django decoded is decoded again."""
     options = {"sessions": sessions, "passive": ["/ż"]}
-    browser = serve(page(int_of, "ż"), COATCHECK=options)
+    browser = serve(page(nothing, "ż"), COATCHECK=options)
     assert browser.get("/ż").status_code == 200
 
 
 def test_behind_a_proxy_that_django_knows(serve: Any) -> None:
-    from django.test import Client
-
     serve(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"))
     assert SID in Client().get("/login", headers={"X-Forwarded-Proto": "https"}).cookies
 
 
 def test_in_development_plain_http_is_fine(serve: Any, sessions: BlockingSessions) -> None:
-    from django.test import Client
-
     serve(COATCHECK={"sessions": sessions, "development": True})
     assert "sid" in Client().get("/login").cookies
 
