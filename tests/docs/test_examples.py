@@ -1,6 +1,7 @@
 """Every example of the documentation runs."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Generator
@@ -12,6 +13,29 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+DJANGO = """
+import django_site
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+
+call_command("migrate", verbosity=0)
+alice = User.objects.create_user("alice", password="wonder")
+client, other = Client(), Client()
+assert client.get("/cart", secure=True).json() == {"hat": 1}
+for each in (client, other):
+    assert each.post("/login", {"password": "wrong"}, secure=True).status_code == 403
+    each.post("/login", {"password": "wonder"}, secure=True)
+for _ in range(3):
+    client.get("/like", secure=True)
+assert client.get("/me", secure=True).content == b"alice"
+assert [info.subject for info in django_site.sessions.list(str(alice.pk))] == [str(alice.pk)] * 2
+client.post("/password", {"password": "land"}, secure=True)
+assert client.get("/me", secure=True).content == b"alice"
+assert other.get("/me", secure=True).content == b"AnonymousUser"
+assert client.get("/cart", secure=True).json() == {"hat": 1}
+django_site.sessions.close()
+"""
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 HTTPS = "https://shop.test"
 
@@ -40,6 +64,7 @@ def parts(here: Path) -> Generator[Any]:
 
 def test_every_example_is_run_here() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.py")} == {
+        "django_site",
         "hello",
         "parts",
         "threads",
@@ -114,6 +139,14 @@ async def test_privileges(parts: Any) -> None:
     session = await module.sessions.open(token)
     await module.password_changed(session, "bob")
     assert (await module.sessions.commit(session)).token is not None
+
+
+def test_a_django_site(here: Path) -> None:
+    """In a process of its own: one serves one site."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(EXAMPLES), *sys.path])}
+    run = subprocess.run([sys.executable, "-W", "error", "-c", DJANGO], env=environment, check=True)
+    assert run.returncode == 0
+    assert (here / "sessions.db").exists()
 
 
 def test_threads(here: Path) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import django
 from django.conf import settings
-from django.test import override_settings
+from django.core.management import call_command
+from django.test import Client, override_settings
 from django.urls import path
 
 from coatcheck import MemoryStore
@@ -61,7 +62,25 @@ if not settings.configured:
     )
     django.setup()
 
-from django.contrib import admin  # noqa: E402 - it needs the settings
+from django.contrib import admin  # noqa: E402 - they need the settings
+from django.contrib.auth.models import User  # noqa: E402
+
+__all__ = ["OUR_AUTH", "OUR_SESSIONS", "Browser", "User", "site"]
+
+call_command("migrate", verbosity=0)
+
+
+class Browser(Client):
+    """A client that speaks HTTPS."""
+
+    def generic(self, method: str, path: Any, *args: Any, **more: Any) -> Any:
+        more["secure"] = True
+        return super().generic(method, path, *args, **more)
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        """The cookies that were not deleted, by name."""
+        return {name: cookie.value for name, cookie in self.cookies.items() if cookie.value}
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
@@ -72,11 +72,13 @@ class TestWsgi(BrowserContract):
 class TestAsgi(BrowserContract):
     def serve(self, pages: Pages, parts: dict[str, Any]) -> Driver:
         options = {"sessions": Sessions(**parts)}
-        return Until(lambda: AsgiDriver(ASGIHandler()), in_loop(pages), COATCHECK=options)
+        return Until(
+            lambda: AsgiDriver(cast("Any", ASGIHandler())), in_loop(pages), COATCHECK=options
+        )
 
 
 class TestThreadsUnderAsgi(BrowserContract):
     def serve(self, pages: Pages, parts: dict[str, Any]) -> Driver:
         options = {"sessions": BlockingSessions(**parts)}
         view = in_thread(pages, in_a_loop=True)
-        return Until(lambda: AsgiDriver(ASGIHandler()), view, COATCHECK=options)
+        return Until(lambda: AsgiDriver(cast("Any", ASGIHandler())), view, COATCHECK=options)

@@ -114,6 +114,7 @@ class State:
         self.steps, self.signed_at = [], 0
         self.privilege = None
         self.carries, self.is_cleared, self.is_in_doubt = True, False, False
+        self.is_wanted = False
 
     def end(self) -> None:
         """Have what is stored ended by the next commit, and begin with nothing."""

@@ -12,8 +12,10 @@ A request goes straight down: the first look at `request.session` reads the toke
 session, the view runs, the middleware commits before the response starts and adds the headers.
 """
 
+from importlib import import_module
+
 try:
-    import django as _django  # noqa: F401 - to say what is missing
+    import_module("django")
 except ImportError as error:
     raise ImportError("Django is not installed: pip install 'coatcheck[django]'") from error
 

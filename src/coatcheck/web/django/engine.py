@@ -13,7 +13,7 @@ from coatcheck.core.token import Token
 from coatcheck.errors import ConfigurationError, Superseded, Unauthenticated
 from coatcheck.waiting import Kind
 from coatcheck.web.django import expiry, login
-from coatcheck.web.django.site import Site, current
+from coatcheck.web.django.site import current
 
 
 class SessionStore(SessionBase):
@@ -68,7 +68,8 @@ class SessionStore(SessionBase):
         try:
             return self._session_cache
         except AttributeError:
-            return self._run(self._loaded(), is_load=True)
+            session: Session = self._run(self._loaded(), is_load=True)
+            return session
 
     async def aget_session(self) -> Session:
         """Return the same in a coroutine."""

@@ -34,12 +34,10 @@ def kept_for(session: Session, longest: int) -> int | None:
     would be gone although there is activity, as it is sent once.
     """
     expiry: Expiry = session.get(KEY)
-    if expiry is None or expiry == 0:
-        return expiry
     if isinstance(expiry, str):
         left = (_milliseconds(expiry) - session.state.acted_at) // 1000
         return min(max(1, left), longest)
-    return longest
+    return longest if expiry else expiry
 
 
 def _milliseconds(time: str) -> int:

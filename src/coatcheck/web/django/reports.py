@@ -17,12 +17,11 @@ def hiding(transport: Transport) -> Any:
             names |= {each.name, each.anonymous_name}
     base: Any = import_string(settings.DEFAULT_EXCEPTION_REPORTER_FILTER)
 
-    class Filter(base):
-        def get_safe_cookies(self, request: Any) -> dict[str, Any]:
-            cookies: dict[str, Any] = super().get_safe_cookies(request)
-            return {
-                name: self.cleansed_substitute if name in names else value
-                for name, value in cookies.items()
-            }
+    def get_safe_cookies(self: Any, request: Any) -> dict[str, Any]:
+        cookies: dict[str, Any] = base.get_safe_cookies(self, request)
+        return {
+            name: self.cleansed_substitute if name in names else value
+            for name, value in cookies.items()
+        }
 
-    return Filter()
+    return type("Filter", (base,), {"get_safe_cookies": get_safe_cookies})()

@@ -57,9 +57,10 @@ class Site:
         self.age = _age(self.policy)
         self.saves_every_request = bool(settings.SESSION_SAVE_EVERY_REQUEST)
         transport = options.get("transport") or self._transport()
-        gate = {name: options[name] for name in _OF_GATE if name in options}
+        gate: dict[str, Any] = {name: options[name] for name in _OF_GATE if name in options}
+        gate["transport"] = transport
         try:
-            self.gate = Gate(self.sessions, **{**gate, "transport": transport})
+            self.gate = Gate(self.sessions, **gate)
         except ConfigurationError as error:
             raise _named(error) from error
         self.reports = hiding(transport)

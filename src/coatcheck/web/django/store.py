@@ -1,6 +1,6 @@
 """The session of a request: opened by the first look, committed before the response starts."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest
 
@@ -57,13 +57,17 @@ class RequestStore(SessionStore):
             entered = await self._site.gate.enter(
                 headers(request.META) if scope is None else list(scope["headers"]),
                 request.META.get("REMOTE_ADDR") or None,
-                request.scheme or "http",
+                cast("str", request.scheme),
                 request.path_info,
                 request.META.get("SCRIPT_NAME", ""),
                 self._arrival,
             )
-            self.exchange = self.exchange or entered
-        return self.exchange
+            self._let_in(entered)
+        return cast("Exchange", self.exchange)
+
+    def _let_in(self, exchange: Exchange) -> None:
+        if self.exchange is None:  # the first of several tasks of the request that look at once
+            self.exchange = exchange
 
     async def _commit(self, session: Session) -> None:
         self._prepare(session)
@@ -96,7 +100,7 @@ class RequestStore(SessionStore):
     def _settle(self, session: Session) -> None:
         self._prepare(session)
         state = session.state
-        if session.keys() == {expiry.KEY} and state.base is None:
+        if session.keys() == {expiry.KEY} and state.base is None and not session.subject:
             show(session, {})  # it is worth no session of a visitor
         state.kept_for = expiry.kept_for(session, self._site.kept_for)
 

@@ -1,0 +1,507 @@
+"""What the settings of a Django site do, and what happens around a request's session."""
+
+import logging
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.exceptions import SynchronousOnlyOperation
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.test import AsyncClient, Client, RequestFactory
+from django.urls import path
+from django.views.debug import ExceptionReporter
+
+from coatcheck import BlockingSessions, Event, Happened, MemoryStore, Policy, Sessions
+from coatcheck.core.record import Stored
+from coatcheck.errors import ConfigurationError, StoreUnavailable
+from coatcheck.testing import Clock, WsgiDriver
+from coatcheck.waiting import Kind
+from coatcheck.web import BearerTransport
+from coatcheck.web.django import session_of
+from coatcheck.web.wsgi import SessionMiddleware as WsgiMiddleware
+from tests.frameworks.django_site import OUR_AUTH, OUR_SESSIONS, Browser, site
+
+ABSOLUTE = 43_200
+SID = "__Host-sid"
+
+
+class Spy(MemoryStore):
+    """Counts loads, and fails on demand."""
+
+    loads = 0
+    is_away = False
+
+    async def load(self, id: str, /) -> Stored:
+        self.loads += 1
+        if self.is_away:
+            raise StoreUnavailable("away")
+        return await super().load(id)
+
+
+@pytest.fixture
+def store() -> Spy:
+    return Spy()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def events() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def sessions(store: Spy, clock: Clock, events: list[Event]) -> BlockingSessions:
+    return BlockingSessions(store, clock=clock, on_event=events.append)
+
+
+Edit = Callable[[HttpRequest], object]
+
+
+def page(edit: Edit, name: str = "page") -> Any:
+    """A page that does something, and says what is in the session."""
+
+    def view(request: HttpRequest) -> HttpResponse:
+        edit(request)
+        return JsonResponse(dict(request.session.items()))
+
+    return path(name, view)
+
+
+@pytest.fixture
+def serve(sessions: BlockingSessions) -> Generator[Callable[..., Browser]]:
+    """Serve pages, with some settings changed."""
+    opened = ExitStack()
+
+    def serve(*pages: Any, **changes: Any) -> Browser:
+        changes = {"COATCHECK": {"sessions": sessions}, **changes}
+        pages = (*pages, page(sign_in, "login"), page(nothing, "look"))
+        opened.enter_context(site(*pages, **changes))
+        return Browser()
+
+    with opened:
+        yield serve
+
+
+def sign_in(request: HttpRequest) -> None:
+    session_of(request).sign_in("alice")
+
+
+def nothing(_: HttpRequest) -> None:
+    """Do nothing."""
+
+
+def hello(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("hello")
+
+
+def line(response: Any, name: str = SID) -> str:
+    """Return the `Set-Cookie` of a cookie, without its token; empty if there is none."""
+    cookie = response.cookies.get(name)
+    text: str = cookie.output(header="") if cookie else ""
+    return text.replace(cookie.value, "", 1) if cookie and cookie.value else text
+
+
+# Wrong settings stop the start, by name
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (None, "COATCHECK: is to be a dict"),
+        ("redis://localhost", "COATCHECK: is to be a dict"),
+        ({}, "COATCHECK: needs a store or sessions"),
+        ({"store": "memory:", "sessions": "here"}, "COATCHECK: needs a store or sessions"),
+        ({"stor": "memory:"}, "COATCHECK: 'stor' is none of sessions, store"),
+        ({"store": "ftp://"}, r'COATCHECK\["url"\]: url: names no known store'),
+        ({"sessions": "nowhere.at_all"}, r'COATCHECK\["sessions"\]'),
+        ({"sessions": 7}, r'COATCHECK\["sessions"\]: 7 is no BlockingSessions'),
+        ({"sessions": "tests.frameworks.django_site.site"}, r'COATCHECK\["sessions"\]'),
+        ({"store": "memory:", "policy": 7}, r'COATCHECK\["policy"\]'),
+        ({"store": "memory:", "trusted_proxies": ["x"]}, r'COATCHECK\["trusted_proxies"\]'),
+        ({"store": "memory:", "passive": "poll"}, r'COATCHECK\["passive"\]'),
+        ({"store": "memory:", "transport": BearerTransport}, r'COATCHECK\["transport"\]'),
+    ],
+)
+def test_a_wrong_setting_stops_the_start(options: object, says: str) -> None:
+    with site(COATCHECK=options), pytest.raises(ConfigurationError, match=says):
+        WSGIHandler()
+
+
+def test_what_belongs_to_the_sessions_is_not_set_beside_them(sessions: BlockingSessions) -> None:
+    options = {"sessions": sessions, "policy": Policy()}
+    with site(COATCHECK=options), pytest.raises(ConfigurationError, match="policy"):
+        WSGIHandler()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SESSION_COOKIE_AGE", 0),
+        ("SESSION_COOKIE_AGE", 1801),  # the policy has half an hour
+        ("SESSION_COOKIE_SAMESITE", False),
+        ("SESSION_COOKIE_NAME", "a name"),
+        ("SESSION_COOKIE_PATH", "here"),
+        ("SESSION_COOKIE_DOMAIN", "com"),
+    ],
+)
+def test_a_wrong_setting_of_django_stops_the_start(name: str, value: object) -> None:
+    options = {"store": MemoryStore(), "policy": Policy()}
+    with site(COATCHECK=options, **{name: value}), pytest.raises(ConfigurationError, match=name):
+        WSGIHandler()
+
+
+def test_two_middleware_classes_are_refused() -> None:
+    for other in (OUR_SESSIONS, "django.contrib.sessions.middleware.SessionMiddleware"):
+        middleware = [OUR_SESSIONS, OUR_AUTH, other]
+        with site(MIDDLEWARE=middleware), pytest.raises(ConfigurationError, match="MIDDLEWARE"):
+            WSGIHandler()
+
+
+def test_sessions_of_asyncio_are_refused_under_wsgi(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryStore, "kind", Kind.ASYNCIO)
+    with site(COATCHECK={"sessions": Sessions(MemoryStore())}):
+        with pytest.raises(ConfigurationError, match="ASGI"):
+            WSGIHandler()
+        ASGIHandler()
+
+
+def test_two_adapters_are_refused(serve: Any, sessions: BlockingSessions, caplog: Any) -> None:
+    serve()
+    app = WsgiMiddleware(WSGIHandler(), sessions=sessions)
+    assert WsgiDriver(app).send("GET", "/look").status == 500
+    assert "two of coatcheck's adapters" in caplog.text
+
+
+def test_no_session_outside_of_a_request() -> None:
+    with pytest.raises(RuntimeError, match="while a request is served"):
+        session_of(RequestFactory().get("/"))
+
+
+# The cookie
+
+
+def test_the_cookies_settings_hold(serve: Any) -> None:
+    browser = serve(
+        SESSION_COOKIE_NAME="shop", SESSION_COOKIE_SAMESITE="Strict", SESSION_COOKIE_PATH="/shop",
+        SESSION_COOKIE_HTTPONLY=False,
+    )  # fmt: skip
+    said = line(browser.get("/login"), "shop")
+    assert said == "shop=; Path=/shop; Secure; SameSite=Strict"
+
+
+def test_a_transport_of_ones_own(serve: Any, sessions: BlockingSessions) -> None:
+    browser = serve(COATCHECK={"sessions": sessions, "transport": BearerTransport()})
+    answer = browser.get("/login")
+    headers = {"Authorization": f"Bearer {answer.headers['Session-Token']}"}
+    browser.get("/look", headers=headers)
+    assert answer.headers["Vary"] == "Authorization"
+
+
+def test_an_age_is_the_idle_time_and_keeps_the_cookie(serve: Any, clock: Clock) -> None:
+    options = {"store": MemoryStore(), "clock": clock}
+    browser = serve(page(lambda r: session_of(r).require_subject()), COATCHECK=options,
+                    SESSION_COOKIE_AGE=600)  # fmt: skip
+    assert f"Max-Age={ABSOLUTE}" in line(browser.get("/login"))
+    clock.move(seconds=599)
+    assert browser.get("/page").status_code == 200
+    clock.move(seconds=601)
+    assert browser.get("/page").status_code == 401
+
+
+def test_an_age_below_the_policys_is_kept(serve: Any, clock: Clock) -> None:
+    browser = serve(page(lambda r: session_of(r).require_subject()), SESSION_COOKIE_AGE=600,
+                    SESSION_EXPIRE_AT_BROWSER_CLOSE=True)  # fmt: skip
+    assert "Max-Age" not in line(browser.get("/login"))
+    clock.move(seconds=599)
+    assert browser.get("/page").status_code == 200
+    clock.move(seconds=601)
+    answer = browser.get("/page")
+    assert answer.status_code == 401
+    assert "Max-Age=0" in line(answer), "the copy is deleted"
+
+
+def in_a_minute(clock: Clock) -> datetime:
+    return datetime.fromtimestamp(clock.ms / 1000 + 60, UTC)
+
+
+@pytest.mark.parametrize(
+    ("expiry", "age"),
+    [(0, None), (300, ABSOLUTE), ("in a minute", 60), (timedelta(days=9), ABSOLUTE), (None, None)],
+)
+def test_set_expiry_and_the_cookie(serve: Any, clock: Clock, expiry: Any, age: int | None) -> None:
+    def login(request: HttpRequest) -> None:
+        sign_in(request)
+        request.session.set_expiry(in_a_minute(clock) if isinstance(expiry, str) else expiry)
+
+    said = line(serve(page(login)).get("/page"))
+    assert said == line_with(age)
+
+
+def line_with(age: int | None) -> str:
+    return f"{SID}=; Path=/; {f'Max-Age={age}; ' if age else ''}Secure; HttpOnly; SameSite=Lax"
+
+
+def test_set_expiry_later_hands_the_cookie_over_anew(serve: Any) -> None:
+    browser = serve(page(lambda r: r.session.set_expiry(300)), SESSION_COOKIE_NAME=SID)
+    browser.get("/login")
+    before = browser.tokens[SID]
+    assert line(browser.get("/page")) == line_with(ABSOLUTE)
+    assert browser.tokens[SID] != before
+    assert line(browser.get("/page")) == "", "nothing changed"
+
+
+def test_set_expiry_alone_is_worth_no_session(serve: Any, sessions: BlockingSessions) -> None:
+    assert serve(page(lambda r: r.session.set_expiry(0))).get("/page").cookies == {}
+    assert sessions.count() == 0
+
+
+# When it is loaded, and what counts
+
+
+def test_who_does_not_look_costs_nothing(serve: Any, store: Spy) -> None:
+    """Fails when the session is opened before somebody looks."""
+    browser = serve(path("hello", hello))
+    browser.get("/login")
+    store.loads = 0
+    answer = browser.get("/hello")
+    assert (store.loads, "Vary" in answer.headers) == (0, False)
+    assert browser.get("/look").headers["Vary"] == "Cookie"
+    assert store.loads == 1
+
+
+def test_each_request_counts_where_each_is_saved(serve: Any, clock: Clock) -> None:
+    for saves, status in ((False, 401), (True, 200)):
+        browser = serve(
+            path("hello", hello),
+            page(lambda r: session_of(r).require_subject()),
+            SESSION_SAVE_EVERY_REQUEST=saves,
+        )
+        browser.get("/login")
+        clock.move(minutes=20)
+        assert "Vary" not in browser.get("/hello").headers
+        clock.move(minutes=20)
+        assert browser.get("/page").status_code == status
+
+
+def test_a_request_counts_from_when_it_arrived(serve: Any, clock: Clock) -> None:
+    """Fails when a session that was alive when the request came is over by the first look."""
+
+    def slow(request: HttpRequest) -> None:
+        clock.move(seconds=40)
+        session_of(request).require_subject()
+
+    browser = serve(page(slow))
+    browser.get("/login")
+    clock.move(minutes=29, seconds=40)
+    assert browser.get("/page").status_code == 200
+
+
+def test_one_new_key_at_once(serve: Any, sessions: BlockingSessions) -> None:
+    keys: list[str | None] = []
+
+    def renew(request: HttpRequest) -> None:
+        keys.append(request.session.session_key)
+        request.session.cycle_key()
+        keys.append(request.session.session_key)
+        request.session["after"] = 1
+
+    browser = serve(page(renew), SESSION_COOKIE_NAME=SID)
+    browser.get("/login")
+    before = browser.tokens[SID]
+    assert browser.get("/page").json() == {"after": 1}
+    assert keys == [before, browser.tokens[SID]]
+    assert sessions.count() == 1
+
+
+def test_a_save_in_the_view_that_comes_too_late_is_dropped(
+    serve: Any, sessions: BlockingSessions, events: list[Event]
+) -> None:
+    def late(request: HttpRequest) -> None:
+        request.session["late"] = 1
+        sessions.end_all("alice")
+        request.session.save()
+        request.session["later"] = 1
+
+    browser = serve(page(late))
+    browser.get("/login")
+    answer = browser.get("/page")
+    assert (answer.status_code, answer.cookies) == (200, {})
+    assert sessions.count() == 0
+    assert Happened.DROPPED in [event.kind for event in events]
+
+
+def test_what_was_superseded_is_answered_409(serve: Any, sessions: BlockingSessions) -> None:
+    def late(request: HttpRequest) -> None:
+        request.session["late"] = 1
+        other = Browser()
+        other.cookies[SID] = browser.tokens[SID]
+        other.get("/rotate")
+        request.session.save()
+
+    browser = serve(
+        page(late), page(lambda r: session_of(r).rotate(), "rotate"), SESSION_COOKIE_NAME=SID
+    )
+    browser.get("/login")
+    answer = browser.get("/page")
+    assert (answer.status_code, answer.cookies) == (409, {})
+
+
+def test_an_outage_in_middleware_is_answered_503(
+    serve: Any, store: Spy, sessions: BlockingSessions
+) -> None:
+    """Fails when only errors of views are: middleware may look at the user before them."""
+    browser = serve(
+        path("hello", hello),
+        MIDDLEWARE=[
+            OUR_SESSIONS, OUR_AUTH, "django.contrib.auth.middleware.LoginRequiredMiddleware",
+        ],
+    )  # fmt: skip
+    browser.raise_request_exception = False
+    session = sessions.open(None)
+    session.sign_in("7")
+    token = sessions.commit(session).token
+    assert token is not None
+    browser.cookies[SID] = token.reveal()
+    store.is_away = True
+    answer = browser.get("/hello")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+
+
+def test_a_first_look_after_the_start_is_an_error(serve: Any) -> None:
+    def view(request: HttpRequest) -> StreamingHttpResponse:
+        def body() -> Iterator[str]:
+            yield "one"
+            request.session["late"] = 1
+
+        return StreamingHttpResponse(body())
+
+    browser = serve(path("page", view))
+    with pytest.raises(RuntimeError, match="after the response started"):
+        b"".join(browser.get("/page"))
+
+
+def test_errors_of_the_commit_are_the_sites(serve: Any) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        request.session["key"] = object()
+        return HttpResponse()
+
+    browser = serve(path("page", view))
+    with pytest.raises(TypeError, match="'key'"):
+        browser.get("/page")
+
+
+def test_a_path_that_is_not_latin(serve: Any, sessions: BlockingSessions) -> None:
+    """Fails when the path that Django decoded is decoded again."""
+    options = {"sessions": sessions, "passive": ["/ż"]}
+    browser = serve(page(nothing, "ż"), COATCHECK=options)
+    assert browser.get("/ż").status_code == 200
+
+
+def test_behind_a_proxy_that_django_knows(serve: Any) -> None:
+    serve(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"))
+    assert SID in Client().get("/login", headers={"X-Forwarded-Proto": "https"}).cookies
+
+
+def test_in_development_plain_http_is_fine(serve: Any, sessions: BlockingSessions) -> None:
+    serve(COATCHECK={"sessions": sessions, "development": True})
+    assert "sid" in Client().get("/login").cookies
+
+
+async def test_a_coroutine_that_does_not_await_is_told(
+    serve: Any, sessions: BlockingSessions
+) -> None:
+    async def view(request: HttpRequest) -> HttpResponse:
+        request.session["hat"] = 1  # a store that hardly ever waits is read on the spot
+        with pytest.raises(SynchronousOnlyOperation, match="asave"):
+            request.session.save()
+        return HttpResponse()
+
+    serve(path("page", view))
+    await AsyncClient().get("/page", secure=True)
+    assert sessions.count() == 1
+
+
+# What must not get out
+
+
+def test_djangos_cache_keeps_no_token(serve: Any, sessions: BlockingSessions) -> None:
+    """Fails when the cache is not told: it does not know `no-store`."""
+    browser = serve(
+        page(lambda r: session_of(r).rotate()),
+        MIDDLEWARE=[
+            "django.middleware.cache.UpdateCacheMiddleware",
+            OUR_SESSIONS,
+            "django.middleware.cache.FetchFromCacheMiddleware",
+        ],
+        SESSION_COOKIE_NAME=SID,
+    )
+    browser.get("/login")
+    thief = Browser()
+    thief.cookies[SID] = browser.tokens[SID]
+    browser.get("/page")
+    assert browser.get("/look").status_code == 200
+    answer = thief.get("/page")
+    assert answer.cookies.get(SID) is None
+
+
+def test_reports_of_errors_show_no_token(serve: Any) -> None:
+    """Fails when Django's own filter is used: it knows but the cookie of its own setting."""
+    reports: list[str] = []
+
+    def view(request: HttpRequest) -> None:
+        assert "hat" in request.session
+        try:
+            raise LookupError
+        except LookupError as error:
+            reporter = ExceptionReporter(request, type(error), error, error.__traceback__)
+            reports.extend((reporter.get_traceback_html(), reporter.get_traceback_text()))
+
+    browser = serve(page(view), page(lambda r: r.session.update({"hat": 1}), "put"), DEBUG=True)
+    browser.get("/put")
+    token = browser.tokens["__Host-anon"]
+    browser.get("/page")
+    assert len(reports) == 2
+    assert not [report for report in reports if token.rpartition(".")[2] in report]
+
+
+def test_nothing_logs_the_token(serve: Any, caplog: Any) -> None:
+    caplog.set_level(logging.DEBUG)
+    browser = serve(page(lambda r: r.session.cycle_key()), SESSION_COOKIE_NAME=SID)
+    browser.get("/login")
+    browser.get("/page")
+    secret = browser.tokens[SID].rpartition(".")[2]
+    assert secret not in caplog.text
+
+
+def test_updates_of_16_threads_all_survive(serve: Any, sessions: BlockingSessions) -> None:
+    def one_more(data: dict[str, Any]) -> None:
+        data["n"] = data.get("n", 0) + 1
+
+    def count(request: HttpRequest) -> None:
+        request.session["items"][request.META["QUERY_STRING"]] = 1
+        session_of(request).edit(one_more)
+
+    browser = serve(
+        page(count), page(lambda r: r.session.update({"items": {}}), "put"), SESSION_COOKIE_NAME=SID
+    )
+    browser.get("/login")
+    browser.get("/put")
+    app = WsgiDriver(WSGIHandler())
+    headers = {"Cookie": f"{SID}={browser.tokens[SID]}"}
+
+    def send(number: int) -> int:
+        return app.send("GET", f"/page?{number}", headers).status
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(send, range(200))) == {200}
+    stored = browser.get("/look").json()
+    assert (stored["n"], len(stored["items"])) == (200, 200)
