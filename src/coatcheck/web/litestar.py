@@ -21,13 +21,17 @@ with extra("litestar"):
     from litestar import Request, Response
     from litestar.config.app import AppConfig
     from litestar.connection import ASGIConnection
-    from litestar.di import Provide
+    from litestar.di import NamedDependency, Provide
     from litestar.handlers import BaseRouteHandler
     from litestar.middleware import DefineMiddleware
     from litestar.middleware.session.base import SessionMiddleware
     from litestar.plugins import InitPlugin
     from litestar.types import Empty
     from litestar.types import Scope as LitestarScope
+
+
+CurrentSession = NamedDependency[Session]
+"""The session, for a handler's parameter that is named `session`: `session: CurrentSession`."""
 
 
 def session_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Session:
@@ -53,9 +57,9 @@ def requires_subject(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRout
 class SessionPlugin(InitPlugin):
     """Give an application sessions: `Litestar(..., plugins=[SessionPlugin(sessions)])`.
 
-    A handler that asks for `session: Session` is given it, unless the application has something
-    else of that name. `request.clear_session()` ends the session, `request.set_session(data)`
-    replaces its data.
+    A handler that asks for `session: CurrentSession` is given it, unless the application has
+    something else of that name. `request.clear_session()` ends the session,
+    `request.set_session(data)` replaces its data.
 
     Args:
         sessions: where sessions come from.

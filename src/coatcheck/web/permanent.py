@@ -73,7 +73,8 @@ def lifetime(settings: Mapping[str, Any], defaults: Mapping[str, Any], absolute:
 
 def follow(session: Session, seconds: int) -> None:
     """Have the cookie kept as long as the session says; a new one is needed if that changed."""
-    if session.state.base is None and session.state.kept(session).keys() == {PERMANENT}:
+    is_new = session.state.base is None and session.state.privilege is None
+    if is_new and session.state.kept(session).keys() == {PERMANENT}:
         dict[str, Any].clear(session)  # it is worth no session of a visitor
     is_permanent = bool(session.get(PERMANENT))
     if is_permanent:
