@@ -88,9 +88,9 @@ sys.modules["multidict"] = None
 try:
     import coatcheck.web.aiohttp
 except ImportError as error:
-    print(error.name)
+    print(error)
 """
-    assert python(program) == "multidict"
+    assert "coatcheck" not in python(program)
 
 
 @pytest.mark.parametrize("name", SET_UP)
@@ -167,7 +167,7 @@ async def test_two_adapters_around_quart_are_refused() -> None:
 async def test_a_session_is_of_a_request_to_an_application_that_has_sessions() -> None:
     with pytest.raises(RuntimeError, match="Not within a request"):
         quart.session_of()
-    app = Quart(__name__)
+    app: Any = Quart(__name__)
     app.secret_key = "made up"
     async with app.test_request_context("/"):
         with pytest.raises(RuntimeError, match="give the app to coatcheck's SessionInterface"):

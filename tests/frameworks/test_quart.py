@@ -33,7 +33,7 @@ class TestQuart(BrowserContract):
 
 def shop_of(shop: Shop, **config: Any) -> Quart:
     app = Quart(__name__)
-    app.config.update(config)
+    cast("dict[str, Any]", app.config).update(config)
     SessionInterface(app, shop.sessions)
 
     @app.route("/login")
@@ -69,7 +69,7 @@ def shop_of(shop: Shop, **config: Any) -> Quart:
     @app.websocket("/hello")
     async def hello() -> None:
         session["met"] = True
-        await websocket.accept({"X-Served-By": "A"})
+        await cast("Any", websocket).accept({"X-Served-By": "A"})
         session["late"] = True
 
     return app
@@ -180,7 +180,7 @@ async def test_a_socket_is_refused_as_a_request_is() -> None:
 
 async def test_a_test_client_reads_and_prepares_a_session() -> None:
     """Quart's own `session_transaction`."""
-    client = shop_of(Shop()).test_client()
+    client: Any = shop_of(Shop()).test_client()
     async with client.session_transaction(scheme="https") as prepared:
         prepared["cart"] = {"caps": 2}
     reply = await client.get("/cart", scheme="https")

@@ -104,12 +104,13 @@ class _Turn:
     Attributes:
         is_open: whether the response is still to be committed.
         is_long: whether the application goes on after that: a stream, or a WebSocket.
+        is_over: whether the application has done its part.
         answer: what is sent in place of the application's response.
     """
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.is_open, self.is_long = True, False
+        self.is_open, self.is_long, self.is_over = True, False, False
         self.answer: Answer | None = None
 
     async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -132,8 +133,8 @@ class _Turn:
             if self.answer is None:
                 raise
         finally:
+            self.is_over = True
             if self.is_open:  # the handler was cancelled, or failed
-                self.is_open = False
                 await asyncio.shield(self.exchange.leave())
             elif self.is_long:
                 self.exchange.report_unsaved()
@@ -182,7 +183,12 @@ _KEY: Any = web.RequestKey("coatcheck.turn", _Turn) if hasattr(web, "RequestKey"
 async def _commit_late(request: web.Request, response: web.StreamResponse) -> None:
     """Commit a response that the handler begins itself, or keep it from beginning."""
     turn: _Turn | None = request.get(_KEY)
-    if turn is None or not turn.is_open:
+    if turn is None or turn.is_over:
+        return
+    if turn.answer is not None:
+        _take_back(request, response)
+        raise OSError("the session could not be saved; an error is answered instead")
+    if not turn.is_open:
         return
     turn.is_long = True
     try:
