@@ -1,7 +1,9 @@
 """aiohttp's own server."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from ssl import create_default_context
 from typing import Any, cast
 
 import pytest
@@ -239,6 +241,28 @@ async def test_polls_are_no_activity() -> None:
         shop.clock.move(minutes=5)
         await browser.get("/cart")
     assert (await shop.sessions.list("alice"))[0].seen_at == seen_at
+
+
+async def test_an_end_holds_though_the_client_hung_up() -> None:
+    """Fails when a handler that is cancelled leaves no time for it."""
+    shop = Shop()
+    session = await shop.sessions.open(None)
+    session.sign_in("alice")
+    token = (await shop.sessions.commit(session)).token
+    assert token is not None
+    app = web.Application()
+    setup(app, shop.sessions)
+    headers = {"Cookie": f"__Host-sid={token.reveal()}"}
+    request = make_mocked_request("GET", "/", headers, app=app, sslcontext=create_default_context())
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        session_of(request).end()
+        raise asyncio.CancelledError
+
+    middleware: Any = app.middlewares[0]
+    with pytest.raises(asyncio.CancelledError):
+        await middleware(request, handler)
+    assert await shop.sessions.count() == 0
 
 
 async def test_a_sub_application_has_the_session_and_none_of_its_own() -> None:

@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware as StarletteSessions
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from coatcheck import BlockingSessions, MemoryStore
 from coatcheck.errors import ConfigurationError
@@ -153,6 +153,22 @@ async def test_two_kinds_of_sessions_around_one_application_are_refused(
     reply = await shop.browser(app).get(path)
     assert reply.status == 500
     assert str(reply.error).startswith(problem)
+
+
+async def test_what_is_mounted_may_have_other_sessions() -> None:
+    """An administration that somebody else wrote, say."""
+
+    async def count(request: Request) -> Response:
+        request.session["visits"] = 1
+        return PlainTextResponse("counted")
+
+    shop = Shop()
+    other = Starlette(routes=[Route("/count", count)], middleware=[THEIRS])
+    ours = Middleware(asgi.SessionMiddleware, sessions=shop.sessions)
+    app = Starlette(routes=[Mount("/admin", other)], middleware=[ours])
+    reply = await shop.browser(app).get("/admin/count")
+    assert reply.status == 200
+    assert [cookie.partition("=")[0] for cookie in reply.cookies] == ["session"]
 
 
 async def test_two_adapters_around_quart_are_refused() -> None:

@@ -197,6 +197,7 @@ class _Response:
         self._exchange, self._scope, self._send, self._prepare = exchange, scope, send, prepare
         self.has_started = False
         self.is_long = scope["type"] == "websocket"
+        self._mount = scope.get("root_path", "")
         self._is_replaced = False
 
     async def send(self, message: Message) -> None:
@@ -219,12 +220,7 @@ class _Response:
                 return
             if self._prepare is not None:
                 self._prepare(self._exchange, self._scope, status)
-            if self._scope.get("session") is not self._exchange.session:
-                raise ConfigurationError(
-                    "application",
-                    "has other sessions in it, or something else replaced the session: leave that "
-                    "out",
-                )
+            self._check()
             try:
                 await self._exchange.commit(status, is_last=kind == "http.response.start")
             except Exception as error:
@@ -236,6 +232,18 @@ class _Response:
                 headers = self._exchange.depart(list(message.get("headers", ())))
                 message = {**message, "headers": headers}
         await self._send(message)
+
+    def _check(self) -> None:
+        """Refuse other sessions in ours; an application that is mounted inside may have its own.
+
+        Raises:
+            ConfigurationError: there are some.
+        """
+        is_ours = self._scope.get("session") is self._exchange.session
+        if not is_ours and self._scope.get("root_path", "") == self._mount:
+            raise ConfigurationError(
+                "application", "has other sessions in it, or replaced the session: leave them out"
+            )
 
     async def fail(self, error: Exception) -> bool:
         """Deal with an error that left the application; tell whether it was answered."""
