@@ -17,10 +17,7 @@ PEER = "198.51.100.7"
 
 Headers = dict[str, str]
 _Message = MutableMapping[str, Any]
-_Asgi = Callable[
-    [_Message, Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]],
-    Awaitable[None],
-]
+_Asgi = Callable[..., Awaitable[None]]  # each framework has types of its own for the rest
 _Wsgi = Callable[..., Iterable[bytes]]
 
 
@@ -158,14 +155,19 @@ class AsgiDriver:
             "state": {},
         }
         incoming = [{"type": "http.request", "body": b"", "more_body": False}]
-        never: asyncio.Future[_Message] = asyncio.get_running_loop().create_future()
+        answered = asyncio.Event()
         sent: list[_Message] = []
 
         async def receive() -> _Message:
-            return incoming.pop() if incoming else await never  # the client does not hang up
+            if incoming:
+                return incoming.pop()
+            await answered.wait()  # the client does not hang up before
+            return {"type": "http.disconnect"}
 
         async def send(message: _Message) -> None:
             sent.append(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                answered.set()
 
         raised: Exception | None = None
         try:

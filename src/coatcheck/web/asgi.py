@@ -1,7 +1,8 @@
 """Sessions for ASGI applications: Starlette, FastAPI and whatever speaks ASGI 3.
 
-A request goes straight down: `gate.enter` reads the token and opens the session, the application
-runs, `exchange.commit` saves before the first byte of the response, `exchange.depart` adds headers.
+A request goes straight down, in `serve`: `gate.enter` reads the token and opens the session, the
+application runs, `exchange.commit` saves before the first byte of the response, `exchange.depart`
+adds headers.
 """
 
 import asyncio
@@ -31,7 +32,11 @@ _STARTS = (
     "websocket.http.response.start",
     "websocket.close",
 )
+_REFUSED = "coatcheck.refused"
 _log = logging.getLogger("coatcheck")
+
+Prepare = Callable[[Exchange, Scope, int], None]
+"""What a framework has to do before the commit; it is told the status of the response."""
 
 
 class Connection(Protocol):
@@ -90,9 +95,6 @@ class SessionMiddleware:
         self._app = app
         self._wrong: ConfigurationError | None = None
         try:
-            if not isinstance(sessions, Sessions):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise ConfigurationError("sessions", f"ASGI needs Sessions, not {sessions!r}")
-            self._sessions = sessions
             self._gate = Gate(
                 sessions,
                 transport,
@@ -100,6 +102,7 @@ class SessionMiddleware:
                 trusted_proxies=trusted_proxies,
                 passive=passive,
             )
+            self._sessions = sessions
         except ConfigurationError as error:
             if not _is_serving():
                 raise
@@ -112,27 +115,7 @@ class SessionMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, self._flushing(send))
             return
-        peer = scope["client"][0] if scope.get("client") else None
-        mount = scope.get("root_path", "")
-        exchange = await self._gate.enter(
-            list(scope["headers"]),
-            peer,
-            scope.get("scheme", "http"),
-            scope["path"].removeprefix(mount),
-            mount,
-        )
-        scope["session"] = exchange.session
-        response = _Response(exchange, scope, send)
-        try:
-            await self._app(scope, receive, response.send)
-        except Exception as error:
-            if not await response.fail(error):
-                raise
-        finally:
-            if not response.has_started:  # the application was cancelled, or answered nothing
-                await asyncio.shield(exchange.leave())
-            elif response.is_long:
-                exchange.report_unsaved()
+        await serve(self._app, self._gate, scope, receive, send)
 
     def _flushing(self, send: Send) -> Send:
         """Return `send`, preceded by what waits to be written when the server shuts down (T3)."""
@@ -145,6 +128,61 @@ class SessionMiddleware:
         return flush_and_send
 
 
+async def serve(
+    app: App,
+    gate: Gate,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    prepare: Prepare | None = None,
+) -> None:
+    """Serve one request or one WebSocket, with the session in `scope["session"]`.
+
+    Raises:
+        ConfigurationError: there is another session in the scope already, or in the end.
+    """
+    exchange = await enter(gate, scope)
+    response = _Response(exchange, scope, send, prepare)
+    try:
+        await app(scope, receive, response.send)
+    except Exception as error:
+        if not await response.fail(error):
+            raise
+    finally:
+        if not response.has_started:  # the application was cancelled, or answered nothing
+            await asyncio.shield(exchange.leave())
+        elif response.is_long:
+            exchange.report_unsaved()
+
+
+async def enter(gate: Gate, scope: Scope) -> Exchange:
+    """Open the session of a scope, and put it there.
+
+    Raises:
+        ConfigurationError: there is another one already.
+    """
+    if (other := scope.get("session")) is not None:
+        # Left alone, the other would save what is in ours, in its own way.
+        whose = "two of coatcheck's adapters" if isinstance(other, Session) else "other sessions"
+        raise ConfigurationError("application", f"has {whose} around it: leave one of them out")
+    peer = scope["client"][0] if scope.get("client") else None
+    mount = scope.get("root_path", "")
+    exchange = await gate.enter(
+        list(scope["headers"]),
+        peer,
+        scope.get("scheme", "http"),
+        scope["path"].removeprefix(mount),
+        mount,
+    )
+    scope["session"] = exchange.session
+    return exchange
+
+
+def refuse(scope: Scope, error: Exception) -> None:
+    """Have an error of the session answered, in place of what a framework makes of it."""
+    scope[_REFUSED] = error
+
+
 class _Response:
     """The messages of a response: commit when it starts, or answer in its place.
 
@@ -153,10 +191,13 @@ class _Response:
         is_long: whether the application went on after that: a stream, or a WebSocket.
     """
 
-    def __init__(self, exchange: Exchange, scope: Scope, send: Send) -> None:
-        self._exchange, self._scope, self._send = exchange, scope, send
+    def __init__(
+        self, exchange: Exchange, scope: Scope, send: Send, prepare: Prepare | None
+    ) -> None:
+        self._exchange, self._scope, self._send, self._prepare = exchange, scope, send, prepare
         self.has_started = False
         self.is_long = scope["type"] == "websocket"
+        self._mount = scope.get("root_path", "")
         self._is_replaced = False
 
     async def send(self, message: Message) -> None:
@@ -174,6 +215,12 @@ class _Response:
         if kind in _STARTS:
             # A WebSocket that is closed before it was accepted is a request that failed.
             status = 500 if kind == "websocket.close" else int(message.get("status", 200))
+            if (refused := self._scope.pop(_REFUSED, None)) is not None:
+                await self.fail(refused)
+                return
+            if self._prepare is not None:
+                self._prepare(self._exchange, self._scope, status)
+            self._check()
             try:
                 await self._exchange.commit(status, is_last=kind == "http.response.start")
             except Exception as error:
@@ -185,6 +232,18 @@ class _Response:
                 headers = self._exchange.depart(list(message.get("headers", ())))
                 message = {**message, "headers": headers}
         await self._send(message)
+
+    def _check(self) -> None:
+        """Refuse other sessions in ours; an application that is mounted inside may have its own.
+
+        Raises:
+            ConfigurationError: there are some.
+        """
+        is_ours = self._scope.get("session") is self._exchange.session
+        if not is_ours and self._scope.get("root_path", "") == self._mount:
+            raise ConfigurationError(
+                "application", "has other sessions in it, or replaced the session: leave them out"
+            )
 
     async def fail(self, error: Exception) -> bool:
         """Deal with an error that left the application; tell whether it was answered."""

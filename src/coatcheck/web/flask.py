@@ -5,13 +5,7 @@ A request goes straight down: `open_session` reads the token and opens the sessi
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any, cast
-
-from flask import Flask, Request, Response, request
-from flask import session as current
-from flask.sessions import SessionInterface as FlaskInterface
-from flask.sessions import SessionMixin
 
 from coatcheck.blocking import BlockingSessions
 from coatcheck.core.intents import SignIn
@@ -23,54 +17,27 @@ from coatcheck.web.answers import Answer
 from coatcheck.web.cookie_settings import transport_of
 from coatcheck.web.environ import enter, leave, raw, text
 from coatcheck.web.exchange import Exchange
+from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, Passive
+from coatcheck.web.permanent import PERMANENT, PermanentSession, follow, lifetime, stored
 from coatcheck.web.transport import Transport
 
-# What Flask and Flask-Login keep among the data.
-_PERMANENT, _USER = "_permanent", "_user_id"
+with extra("flask"):
+    from flask import Flask, Request, Response, request
+    from flask import session as current
+    from flask.sessions import SessionInterface as FlaskInterface
+    from flask.sessions import SessionMixin
+
+# What Flask-Login keeps among the data.
+_USER = "_user_id"
 _OF_LOGIN = ("_user_id", "_fresh", "_id", "_remember", "_remember_seconds")
-_OUTLIVE_LOGOUT = ("_remember", "_remember_seconds", "_flashes", _PERMANENT)
+_OUTLIVE_LOGOUT = ("_remember", "_remember_seconds", "_flashes", PERMANENT)
 
 
-class FlaskSession(Session):
+class FlaskSession(PermanentSession):
     """A session with what Flask asks of one. What changed is found out; nothing has to be said."""
 
     __slots__ = ()
-
-    @property
-    def permanent(self) -> bool:
-        """Whether the browser keeps the cookie when it is closed."""
-        return bool(self.get(_PERMANENT))
-
-    @permanent.setter
-    def permanent(self, value: bool) -> None:
-        if value:
-            self[_PERMANENT] = True
-        else:
-            self.pop(_PERMANENT, None)
-
-    @property
-    def new(self) -> bool:
-        """Whether nothing is stored yet."""
-        return self.state.base is None
-
-    @property
-    def modified(self) -> bool:
-        """Whether there is anything to save. May be set, to no effect: nested changes are seen."""
-        return self.state.is_unsaved(self)
-
-    @modified.setter
-    def modified(self, value: bool) -> None:
-        pass
-
-    @property
-    def accessed(self) -> bool:
-        """Whether anybody looked at it. Setting it is no look: Flask does so for its own ends."""
-        return self.state.is_seen
-
-    @accessed.setter
-    def accessed(self, value: bool) -> None:
-        pass
 
 
 cast("Any", SessionMixin).register(FlaskSession)  # not derived from: it would make it larger
@@ -146,7 +113,7 @@ class SessionInterface(FlaskInterface):
             passive=passive,
             of=_Unseen,
         )
-        self._permanent = _lifetime(config, sessions.policy.absolute)
+        self._permanent = lifetime(config, Flask.default_config, sessions.policy.absolute)
         for error in (StoreUnavailable, Superseded, Unauthenticated):
             app.register_error_handler(error, self._refuse)
         app.teardown_request(self._leave)
@@ -184,19 +151,8 @@ class SessionInterface(FlaskInterface):
         session, state = exchange.session, exchange.session.state
         if state.is_seen and state.failure is None and status < 500:
             _follow_login(session)
-            self._follow_permanent(session)
+            follow(session, self._permanent)
         finish(exchange.commit(status))
-
-    def _follow_permanent(self, session: Session) -> None:
-        """Have the cookie kept as long as the session says; a new one is needed if that changed."""
-        if session.state.base is None and session.state.kept(session).keys() == {_PERMANENT}:
-            dict[str, Any].clear(session)  # it is worth no session of a visitor
-        is_permanent = bool(session.get(_PERMANENT))
-        if is_permanent:
-            session.state.kept_for = self._permanent
-        is_stored = session.state.base is not None
-        if is_stored and is_permanent != bool(_stored(session, _PERMANENT)):
-            session.rotate()
 
     def _refuse(self, error: Exception) -> Response:
         """Answer an error of the session that left a view."""
@@ -213,25 +169,12 @@ class SessionInterface(FlaskInterface):
             finish(exchange.leave())
 
 
-def _lifetime(config: Mapping[str, Any], absolute: timedelta) -> int:
-    asked = config.get("PERMANENT_SESSION_LIFETIME")
-    default = Flask.default_config["PERMANENT_SESSION_LIFETIME"]
-    if asked is None or asked == default:
-        return int(absolute.total_seconds())
-    seconds = asked.total_seconds() if isinstance(asked, timedelta) else float(asked)
-    if not 1 <= seconds <= absolute.total_seconds():
-        raise ConfigurationError(
-            "PERMANENT_SESSION_LIFETIME", "is below a second or longer than Policy.absolute"
-        )
-    return int(seconds)
-
-
 def _follow_login(session: Session) -> None:
     """Let the subject be who Flask-Login says, as far as this request changed that."""
     if isinstance(session.state.privilege, SignIn):
         return  # the application signed in by itself
     user = session.get(_USER)
-    was = _stored(session, _USER)
+    was = stored(session, _USER)
     if user is not None and user != was:
         kept = _some(session, _OF_LOGIN)
         session.sign_in(str(user))  # over another user's session it starts empty
@@ -240,16 +183,8 @@ def _follow_login(session: Session) -> None:
         kept = _some(session, _OUTLIVE_LOGOUT)
         session.end()
         session.update(kept)
-    elif session.get("_fresh") and not _stored(session, "_fresh", default=True):
+    elif session.get("_fresh") and not stored(session, "_fresh", default=True):
         session.rotate()  # the user has just proved again who it is
-
-
-def _stored(session: Session, key: str, *, default: object = None) -> object:
-    """Return what the session held when it was opened."""
-    state = session.state
-    if key.encode() not in state.content:
-        return default
-    return state.settings.codec.decode(state.content).get(key, default)
 
 
 def _some(session: Session, keys: Iterable[str]) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class Gate:
         passive: Passive = (),
         of: type[Unseen] = Unseen,
     ) -> None:
+        if not isinstance(sessions, Sessions):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("sessions", f"asyncio needs Sessions, not {sessions!r}")
         if isinstance(transport, type):
             raise ConfigurationError("transport", f"is a class: write {transport.__name__}()")
         transport = transport or CookieTransport()

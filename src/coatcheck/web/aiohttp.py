@@ -1,0 +1,205 @@
+"""Sessions for aiohttp's server.
+
+A request goes straight down, in `_Turn.serve`: `gate.enter` has read the token and opened the
+session, the handler runs, `exchange.commit` saves before the first byte of the response,
+`exchange.depart` adds headers. A response that the handler begins itself, a stream or a WebSocket,
+is committed when it is about to send its headers, by the signal `on_response_prepare`.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, cast
+
+from coatcheck.core.session import Session
+from coatcheck.core.unseen import look
+from coatcheck.errors import ConfigurationError
+from coatcheck.sessions import Sessions
+from coatcheck.web.answers import Answer
+from coatcheck.web.environ import raw, text
+from coatcheck.web.exchange import Exchange
+from coatcheck.web.extras import extra
+from coatcheck.web.gate import Gate, Passive
+from coatcheck.web.transport import Transport
+
+with extra("aiohttp"):
+    from aiohttp import web
+    from aiohttp.payload import AsyncIterablePayload
+    from aiohttp.typedefs import Handler
+    from multidict import CIMultiDict
+
+
+def session_of(request: web.Request) -> Session:
+    """Return the session of a request.
+
+    Raises:
+        StoreUnavailable: it could not be loaded. Left alone, it becomes a 503.
+        RuntimeError: the application was not `setup`, or the response has started and nobody looked
+            before.
+    """
+    turn: _Turn | None = request.get(_KEY)
+    if turn is None:
+        raise RuntimeError("no session here: call coatcheck.web.aiohttp.setup(app, sessions)")
+    return look(turn.exchange.session)
+
+
+async def get_session(request: web.Request) -> Session:
+    """Return the session of a request, as `session_of` does; there is nothing to wait for."""
+    return session_of(request)
+
+
+def setup(
+    app: web.Application,
+    sessions: Sessions,
+    *,
+    transport: Transport | None = None,
+    development: bool = False,
+    trusted_proxies: Sequence[str] = (),
+    passive: Passive = (),
+) -> None:
+    """Give an application sessions, its sub-applications included.
+
+    The middleware goes before all others, so that they have sessions as well.
+
+    Args:
+        app: an application that does not run yet.
+        sessions: where sessions come from.
+        transport, development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+
+    Raises:
+        ConfigurationError: a setting cannot work; it names the setting.
+    """
+    if not isinstance(app, web.Application):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError("app", f"{app!r} is no application of aiohttp")
+    if _commit_late in app.on_response_prepare:
+        raise ConfigurationError("app", "has coatcheck's sessions already")
+    gate = Gate(
+        sessions,
+        transport,
+        development=development,
+        trusted_proxies=trusted_proxies,
+        passive=passive,
+    )
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if _KEY in request:
+            raise ConfigurationError("app", "and a sub-application both have coatcheck's sessions")
+        headers = [(name.lower(), value) for name, value in request.raw_headers]
+        peer = request.remote or None
+        turn = _Turn(await gate.enter(headers, peer, request.scheme, request.path, ""))
+        request[_KEY] = turn
+        return await turn.serve(request, handler)
+
+    async def flush(_: web.Application) -> None:
+        await sessions.flush()
+
+    app.middlewares.insert(0, middleware)
+    app.on_response_prepare.append(_commit_late)
+    app.on_cleanup.append(flush)
+
+
+class _Turn:
+    """One request and its response.
+
+    Attributes:
+        is_open: whether the response is still to be committed.
+        is_long: whether the application goes on after that: a stream, or a WebSocket.
+        is_over: whether the application has done its part.
+        answer: what is sent in place of the application's response.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.is_open, self.is_long, self.is_over = True, False, False
+        self.answer: Answer | None = None
+
+    async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Return the response to a request; raise what is aiohttp's to answer."""
+        try:
+            try:
+                response = await handler(request)
+            except web.HTTPException as raised:  # a redirect, say: it is a response as well
+                await self._commit_whole(raised)
+                if self.answer is None:
+                    raise
+            else:
+                await self._commit_whole(response)
+                if self.answer is None:
+                    await self._send(request, response)
+                    return response
+        except Exception as error:
+            if self.is_open:
+                self.answer = await self.exchange.fail(error)
+            if self.answer is None:
+                raise
+        finally:
+            self.is_over = True
+            if self.is_open:  # the handler was cancelled, or failed
+                await asyncio.shield(self.exchange.leave())
+            elif self.is_long:
+                self.exchange.report_unsaved()
+        return web.Response(
+            body=self.answer.body,
+            status=self.answer.status,
+            headers=CIMultiDict(text(self.answer.headers)),
+        )
+
+    async def commit(self, response: web.StreamResponse, *, is_last: bool) -> None:
+        """Commit before the response starts, and add to its headers.
+
+        Raises:
+            Exception: see `Exchange.commit`; `answer` is set if it is one of the session's.
+        """
+        try:
+            await self.exchange.commit(response.status, is_last=is_last)
+        except Exception as error:
+            self.answer = self.exchange.answer(error)
+            self.is_open = self.answer is None
+            raise
+        self.is_open = False
+        before = raw(response.headers.items())
+        if (headers := self.exchange.depart(before)) is not before:
+            response.headers.clear()
+            response.headers.extend(text(headers))
+
+    async def _commit_whole(self, response: web.StreamResponse) -> None:
+        """Commit a response that nothing was sent of; `answer` is set if that fails."""
+        if self.is_open and isinstance(response, web.StreamResponse):  # pyright: ignore[reportUnnecessaryIsInstance]
+            await self.commit(response, is_last=True)
+
+    async def _send(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Send a body that the application makes meanwhile here, to see what it does."""
+        body = response.body if isinstance(response, web.Response) else None
+        if isinstance(body, AsyncIterablePayload):
+            self.is_long = True
+            await response.prepare(request)
+            await response.write_eof()
+
+
+# Before 3.14 a key is a text; from then on aiohttp warns of those.
+_KEY: Any = web.RequestKey("coatcheck.turn", _Turn) if hasattr(web, "RequestKey") else "coatcheck"
+
+
+async def _commit_late(request: web.Request, response: web.StreamResponse) -> None:
+    """Commit a response that the handler begins itself, or keep it from beginning."""
+    turn: _Turn | None = request.get(_KEY)
+    if turn is None or turn.is_over:
+        return
+    if turn.answer is not None:
+        _take_back(request, response)
+        raise OSError("the session could not be saved; an error is answered instead")
+    if not turn.is_open:
+        return
+    turn.is_long = True
+    try:
+        await turn.commit(response, is_last=not isinstance(response, web.WebSocketResponse))
+    except Exception:
+        _take_back(request, response)
+        raise
+
+
+def _take_back(request: web.Request, response: web.StreamResponse) -> None:
+    """Make room for another response: aiohttp has set its writer up for this one already."""
+    writer: Any = request.writer
+    writer.chunked, writer.length, writer._compress = False, None, None
+    cast("Any", response)._payload_writer = None  # who writes on is told that nothing has begun

@@ -1,0 +1,24 @@
+"""What an adapter says when the framework it is for is not installed."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+
+@contextmanager
+def extra(name: str, package: str = "") -> Generator[None]:
+    """Import a framework in here; say how to install it where it is missing.
+
+    Args:
+        name: of coatcheck's extra.
+        package: what is imported, if it is called otherwise.
+
+    Raises:
+        ImportError: it is missing, by itself rather than in parts.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != (package or name):
+            raise
+        problem = f"{error.name} is not installed: pip install 'coatcheck[{name}]'"
+        raise ImportError(problem, name=error.name) from error

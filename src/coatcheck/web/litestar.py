@@ -1,0 +1,152 @@
+"""Sessions for Litestar: `request.session` is the session, by a plugin.
+
+They are opened and committed as in any ASGI application, around the middleware of each route.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from coatcheck.core.session import Session
+from coatcheck.core.unseen import look
+from coatcheck.errors import ConfigurationError, StoreUnavailable, Superseded, Unauthenticated
+from coatcheck.sessions import Sessions
+from coatcheck.web.answers import answer
+from coatcheck.web.asgi import App, Receive, Scope, Send, refuse, serve
+from coatcheck.web.exchange import Exchange
+from coatcheck.web.extras import extra
+from coatcheck.web.gate import Gate, Passive
+from coatcheck.web.transport import Transport
+
+with extra("litestar"):
+    from litestar import Request, Response
+    from litestar.config.app import AppConfig
+    from litestar.connection import ASGIConnection
+    from litestar.di import NamedDependency, Provide
+    from litestar.handlers import BaseRouteHandler
+    from litestar.middleware import DefineMiddleware
+    from litestar.middleware.session.base import SessionMiddleware
+    from litestar.plugins import InitPlugin
+    from litestar.types import Empty
+    from litestar.types import Scope as LitestarScope
+
+
+CurrentSession = NamedDependency[Session]
+"""The session, for a handler's parameter that is named `session`: `session: CurrentSession`."""
+
+
+def session_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Session:
+    """Return what `request.session` or `socket.session` is, typed: Litestar knows a plain dict.
+
+    Raises:
+        StoreUnavailable: it could not be loaded. Left alone, it becomes a 503.
+        RuntimeError: the application has no `SessionPlugin`, or the response has started and nobody
+            looked before.
+    """
+    return _look(cast("Scope", connection.scope))
+
+
+def requires_subject(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard routes against those who are not signed in: `guards=[requires_subject]`.
+
+    Raises:
+        Unauthenticated: nobody is. Left alone, it becomes a 401.
+    """
+    session_of(connection).require_subject()
+
+
+class SessionPlugin(InitPlugin):
+    """Give an application sessions: `Litestar(..., plugins=[SessionPlugin(sessions)])`.
+
+    A handler that asks for `session: CurrentSession` is given it, unless the application has
+    something else of that name. `request.clear_session()` ends the session,
+    `request.set_session(data)` replaces its data.
+
+    Args:
+        sessions: where sessions come from.
+        transport, development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+
+    Raises:
+        ConfigurationError: a setting cannot work; it names the setting.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        *,
+        transport: Transport | None = None,
+        development: bool = False,
+        trusted_proxies: Sequence[str] = (),
+        passive: Passive = (),
+    ) -> None:
+        self._gate = Gate(
+            sessions,
+            transport,
+            development=development,
+            trusted_proxies=trusted_proxies,
+            passive=passive,
+        )
+        self._sessions = sessions
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        """See `InitPlugin`."""
+        for middleware in app_config.middleware:
+            kind = middleware.middleware if isinstance(middleware, DefineMiddleware) else None
+            if isinstance(kind, type) and issubclass(kind, SessionMiddleware):
+                raise ConfigurationError("middleware", "has Litestar's sessions: leave them out")
+        if sum(isinstance(plugin, SessionPlugin) for plugin in app_config.plugins) > 1:
+            raise ConfigurationError("plugins", "has coatcheck's sessions twice: leave one out")
+        app_config.middleware.insert(0, self._around)
+        app_config.dependencies.setdefault("session", Provide(_provide, sync_to_thread=False))
+        untyped: Any = app_config  # Litestar leaves out what its handlers are generic in
+        for error in (StoreUnavailable, Superseded, Unauthenticated):
+            untyped.exception_handlers.setdefault(error, _refuse)
+        untyped.after_exception.append(_refuse_socket)
+        app_config.on_shutdown.append(self._sessions.flush)
+        return app_config
+
+    def _around(self, app: Any) -> Any:
+        """Return the middleware of a route."""
+        inner, gate = cast("App", app), self._gate
+
+        async def around(scope: Scope, receive: Receive, send: Send) -> None:
+            await serve(inner, gate, scope, receive, send, _follow)
+
+        return around
+
+
+def _follow(exchange: Exchange, scope: Scope, _: int) -> None:
+    """Do what `request.clear_session()` and `request.set_session()` said by replacing ours."""
+    session, said = exchange.session, scope["session"]
+    if said is session:
+        return
+    scope["session"] = session
+    if said is Empty or not said:
+        session.end()
+    elif isinstance(said, Mapping):
+        session.clear()
+        session.update(cast("Mapping[str, Any]", said))
+    else:
+        raise TypeError(f"a session holds keys and values, not {type(said).__name__}")
+
+
+def _provide(scope: LitestarScope) -> Session:
+    return _look(cast("Scope", scope))
+
+
+def _look(scope: Scope) -> Session:
+    session = scope.get("session")
+    if not isinstance(session, Session):
+        raise RuntimeError("no session here: give coatcheck's SessionPlugin to the application")
+    return look(session)
+
+
+def _refuse(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Have an error of the session answered that left a handler; this response is not sent."""
+    refuse(cast("Scope", request.scope), error)
+    return Response(None, status_code=500)
+
+
+async def _refuse_socket(error: Exception, scope: LitestarScope) -> None:
+    """Do the same for a WebSocket, whose errors Litestar gives to no handler."""
+    if cast("Scope", scope)["type"] == "websocket" and answer(error) is not None:
+        refuse(cast("Scope", scope), error)

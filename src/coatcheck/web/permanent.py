@@ -1,0 +1,92 @@
+"""Sessions as Flask and Quart know them, which have the same attributes and settings."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from coatcheck.core.session import Session
+from coatcheck.errors import ConfigurationError
+
+PERMANENT = "_permanent"
+"""The key that says so among the data."""
+
+_LIFETIME = "PERMANENT_SESSION_LIFETIME"
+
+
+class PermanentSession(Session):
+    """A session that a browser may keep. What changed is found out; nothing has to be said."""
+
+    __slots__ = ()
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the browser keeps the cookie when it is closed."""
+        return bool(self.get(PERMANENT))
+
+    @permanent.setter
+    def permanent(self, value: bool) -> None:
+        if value:
+            self[PERMANENT] = True
+        else:
+            self.pop(PERMANENT, None)
+
+    @property
+    def new(self) -> bool:
+        """Whether nothing is stored yet."""
+        return self.state.base is None
+
+    @property
+    def modified(self) -> bool:
+        """Whether there is anything to save. May be set, to no effect: nested changes are seen."""
+        return self.state.is_unsaved(self)
+
+    @modified.setter
+    def modified(self, value: bool) -> None:
+        pass
+
+    @property
+    def accessed(self) -> bool:
+        """Whether anybody looked at it. Setting it is no look: frameworks do so for their ends."""
+        return self.state.is_seen
+
+    @accessed.setter
+    def accessed(self, value: bool) -> None:
+        pass
+
+
+def lifetime(settings: Mapping[str, Any], defaults: Mapping[str, Any], absolute: timedelta) -> int:
+    """Return for how many seconds a browser keeps a permanent session's cookie.
+
+    As long as the session may live, unless the setting differs from the framework's default.
+
+    Raises:
+        ConfigurationError: the setting is longer than that, or no time at all.
+    """
+    asked = settings.get(_LIFETIME)
+    if asked is None or asked == defaults[_LIFETIME]:
+        return int(absolute.total_seconds())
+    seconds = asked.total_seconds() if isinstance(asked, timedelta) else float(asked)
+    if not 1 <= seconds <= absolute.total_seconds():
+        raise ConfigurationError(_LIFETIME, "is below a second or longer than Policy.absolute")
+    return int(seconds)
+
+
+def follow(session: Session, seconds: int) -> None:
+    """Have the cookie kept as long as the session says; a new one is needed if that changed."""
+    is_new = session.state.base is None and session.state.privilege is None
+    if is_new and session.state.kept(session).keys() == {PERMANENT}:
+        dict[str, Any].clear(session)  # it is worth no session of a visitor
+    is_permanent = bool(session.get(PERMANENT))
+    if is_permanent:
+        session.state.kept_for = seconds
+    is_stored = session.state.base is not None
+    if is_stored and is_permanent != bool(stored(session, PERMANENT)):
+        session.rotate()
+
+
+def stored(session: Session, key: str, *, default: object = None) -> object:
+    """Return what the session held when it was opened."""
+    state = session.state
+    if key.encode() not in state.content:
+        return default
+    return state.settings.codec.decode(state.content).get(key, default)

@@ -1,0 +1,152 @@
+"""Sessions for Quart: `quart.session` is the session, in WebSockets too.
+
+They are opened and committed around the application as in any ASGI application; what Quart asks for
+in its own way, it is given what is there.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from coatcheck.core.unseen import Unseen, look
+from coatcheck.errors import ConfigurationError, StoreUnavailable, Superseded, Unauthenticated
+from coatcheck.sessions import Sessions
+from coatcheck.web.asgi import App, Receive, Scope, Send, enter, refuse, serve
+from coatcheck.web.cookie_settings import transport_of
+from coatcheck.web.environ import raw, text
+from coatcheck.web.exchange import Exchange
+from coatcheck.web.extras import extra
+from coatcheck.web.gate import Gate, Passive
+from coatcheck.web.permanent import PermanentSession, follow, lifetime
+from coatcheck.web.transport import Transport
+
+with extra("quart"):
+    from quart import Quart, Response, has_request_context, request, websocket
+    from quart import session as current
+    from quart.sessions import SessionInterface as QuartInterface
+    from quart.sessions import SessionMixin
+
+_IN_A_TEST = "coatcheck.exchange"
+
+
+class QuartSession(PermanentSession):
+    """A session with what Quart asks of one. What changed is found out; nothing has to be said."""
+
+    __slots__ = ()
+
+
+cast("Any", SessionMixin).register(QuartSession)  # not derived from: it would make it larger
+
+
+class _Unseen(Unseen, QuartSession):
+    """Nobody has looked at it yet."""
+
+    __slots__ = ()
+    seen = QuartSession
+
+
+def session_of(session: SessionMixin = current) -> QuartSession:
+    """Return what `quart.session` is, typed: Quart knows it as a mapping.
+
+    Raises:
+        StoreUnavailable: it could not be loaded. Left alone, it becomes a 503.
+        RuntimeError: this application has other sessions; or no request is being served, or its
+            response has started and nobody looked before.
+    """
+    found = cast("Any", session)
+    found = found._get_current_object() if session is current else found
+    if not isinstance(found, QuartSession):
+        raise RuntimeError("no session here: give the app to coatcheck's SessionInterface")
+    return cast("QuartSession", look(found))
+
+
+class SessionInterface(QuartInterface):
+    """What becomes `app.session_interface` when it is made: `SessionInterface(app, sessions)`.
+
+    The application's `SESSION_COOKIE_*` hold where they differ from Quart's defaults. With
+    `session.permanent` the cookie outlives the browser, for `PERMANENT_SESSION_LIFETIME` where that
+    differs from Quart's default and else for the policy's absolute lifetime. How long the session
+    itself lives is the policy's to say.
+
+    A WebSocket's session is committed when it is accepted, and by hand after that.
+
+    Args:
+        app: the application, whose configuration is complete.
+        sessions: where sessions come from.
+        transport: in place of what the configuration says.
+        development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+
+    Raises:
+        ConfigurationError: a setting cannot work; it names the setting.
+    """
+
+    def __init__(
+        self,
+        app: Quart,
+        sessions: Sessions,
+        *,
+        transport: Transport | None = None,
+        development: bool = False,
+        trusted_proxies: Sequence[str] = (),
+        passive: Passive = (),
+    ) -> None:
+        if not isinstance(app, Quart):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("app", f"{app!r} is no Quart application")
+        if isinstance(app.session_interface, SessionInterface):
+            raise ConfigurationError("app", "has coatcheck's sessions already")
+        config = cast("Mapping[str, Any]", app.config)
+        self._gate = Gate(
+            sessions,
+            transport or transport_of(config, app.default_config),
+            development=development,
+            trusted_proxies=trusted_proxies,
+            passive=passive,
+            of=_Unseen,
+        )
+        self._permanent = lifetime(config, app.default_config, sessions.policy.absolute)
+        self._inner = cast("App", app.asgi_app)
+        untyped: Any = app  # Quart knows its own kind of either only
+        untyped.asgi_app, untyped.session_interface = self._serve, self
+        app.after_serving(sessions.flush)
+        for error in (StoreUnavailable, Superseded, Unauthenticated):
+            app.register_error_handler(error, _refuse)
+
+    def is_null_session(self, instance: object) -> bool:
+        """There is always a session; asking for its class would be a look."""
+        return False
+
+    async def open_session(self, app: Quart, request: Any) -> Any:
+        """Return the session of a request; the first look at it raises what went wrong."""
+        scope: Scope = request.scope
+        if "session" not in scope:  # no ASGI server called us: app.test_request_context did
+            scope[_IN_A_TEST] = await enter(self._gate, scope)
+        return scope["session"]
+
+    async def save_session(self, app: Quart, session: Any, response: Any) -> None:
+        """Commit what a test client's `session_transaction` did; requests commit later."""
+        if not has_request_context():
+            return
+        exchange: Exchange | None = cast("Scope", request.scope).get(_IN_A_TEST)
+        if exchange is not None:
+            self._prepare(exchange, {}, response.status_code)
+            await exchange.commit(response.status_code, is_last=False)
+            headers = exchange.depart(raw(response.headers.items()))
+            response.headers.clear()
+            response.headers.extend(text(headers))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            await serve(self._inner, self._gate, scope, receive, send, self._prepare)
+        else:
+            await self._inner(scope, receive, send)
+
+    def _prepare(self, exchange: Exchange, _: Scope, status: int) -> None:
+        state = exchange.session.state
+        if state.is_seen and state.failure is None and status < 500:
+            follow(exchange.session, self._permanent)
+
+
+def _refuse(error: Exception) -> Response:
+    """Have an error of the session answered that left a view; this response is not sent."""
+    connection = request if has_request_context() else websocket
+    refuse(cast("Scope", connection.scope), error)
+    return Response(status=500)

@@ -1,0 +1,109 @@
+"""The examples of asyncio frameworks run, as on a developer's own machine."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import CookieJar, WSServerHandshakeError, web
+from aiohttp.test_utils import TestClient as AiohttpClient
+from aiohttp.test_utils import TestServer as AiohttpServer
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from tests.docs.test_examples import load
+
+HERE = "http://localhost"
+LOCAL = ("127.0.0.1", 50_000)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """They make their database where they are run."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_fastapi() -> None:
+    with TestClient(load("fastapi_app").app, HERE, client=LOCAL) as client:
+        with pytest.raises(WebSocketDisconnect), client.websocket_connect("ws://localhost/chat"):
+            pass
+        assert client.get("/me").status_code == 401
+        client.post("/login/alice")
+        assert client.get("/me").json() == "alice"
+        client.put("/cart/hat")
+        assert client.put("/cart/cap").json() == {"cart": {"hat": 1, "cap": 1}}
+        with client.websocket_connect("ws://localhost/chat") as socket:
+            socket.send_text("hi")
+            assert socket.receive_text() == "alice: hi"
+        assert client.put("/cart/cap").json()["draft"] == "hi"
+        client.post("/logout")
+        assert client.get("/me").status_code == 401
+
+
+def test_starlette() -> None:
+    with TestClient(load("starlette_app").app, HERE, client=LOCAL) as client:
+        assert client.get("/cart").status_code == 401
+        assert client.post("/login").json() == {"of": "alice", "looks": ["/cart"]}
+        assert client.get("/cart").json()["looks"] == ["/cart", "/cart"]
+        client.post("/logout")
+        assert client.get("/cart").status_code == 401
+
+
+def test_litestar() -> None:
+    with TestClient(load("litestar_app").app, HERE, client=LOCAL) as client:
+        assert client.get("/me").status_code == 401
+        client.post("/login")
+        assert client.get("/me").text == "alice"
+        assert client.post("/cart").json() == {"cart": {"hats": 1}}
+        client.post("/logout")
+        assert client.get("/me").status_code == 401
+
+
+async def test_quart() -> None:
+    app = load("quart_app").app
+    local: dict[str, Any] = {"scope_base": {"client": LOCAL}}
+    async with app.test_app() as served:
+        client = served.test_client()
+        assert (await client.get("/me", **local)).status_code == 401
+        await client.post("/login", **local)
+        assert await (await client.get("/me", **local)).get_data(as_text=True) == "alice"
+        assert await (await client.post("/cart", **local)).get_json() == {"hats": 1}
+        async with client.websocket("/chat", **local) as socket:
+            await socket.send("hi")
+            assert await socket.receive() == "saved"
+        await client.post("/logout", **local)
+        assert (await client.get("/me", **local)).status_code == 401
+
+
+@asynccontextmanager
+async def browsing(
+    app: web.Application,
+) -> AsyncGenerator["AiohttpClient[web.Request, web.Application]"]:
+    jar = CookieJar(unsafe=True)  # which means: also for addresses
+    async with AiohttpClient(AiohttpServer(app), cookie_jar=jar) as client:
+        yield client
+
+
+async def test_aiohttp() -> None:
+    async with browsing(load("aiohttp_app").make_app()) as client:
+        with pytest.raises(WSServerHandshakeError):
+            await client.ws_connect("/chat")
+        assert await (await client.post("/login")).json() == "alice"
+        assert await (await client.post("/cart")).json() == {"hats": 1}
+        async with client.ws_connect("/chat") as socket:
+            await socket.send_str("hi")
+            assert await socket.receive_str() == "saved"
+        await client.post("/logout")
+        assert (await client.get("/me")).status == 401
+
+
+@pytest.mark.filterwarnings("ignore:It is recommended to use web.RequestKey")
+async def test_aiohttp_session() -> None:
+    async with browsing(load("aiohttp_session_app").make_app()) as client:
+        assert await (await client.get("/name")).json() is None
+        assert (await client.post("/login")).status == 200
+        assert await (await client.get("/name")).json() == "Alice"
+        await client.post("/logout")
+        assert await (await client.get("/name")).json() is None

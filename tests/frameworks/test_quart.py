@@ -1,0 +1,201 @@
+"""Quart, by its own session interface."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from quart import Quart, Response, request, session, websocket
+
+from coatcheck import Sessions
+from coatcheck.errors import ConfigurationError, Superseded, Unauthenticated
+from coatcheck.testing import AsgiDriver, BrowserContract, Driver, Pages
+from coatcheck.web.quart import SessionInterface, session_of
+from tests.frameworks.shop import Shop
+from tests.web.client import App, Client, Message, Receive, Send
+
+
+class TestQuart(BrowserContract):
+    def serve(self, pages: Pages, parts: dict[str, Any]) -> Driver:
+        app = Quart(__name__)
+        SessionInterface(app, Sessions(**parts))
+
+        @app.route("/<path:path>")
+        async def page(path: str) -> Response:
+            query = request.query_string.decode()
+            page = await pages.answer_async(f"/{path}", query, session_of)
+            if page.chunks:
+                return Response(page.chunks())
+            return Response(page.body, page.status)
+
+        return AsgiDriver(app)
+
+
+def shop_of(shop: Shop, **config: Any) -> Quart:
+    app = Quart(__name__)
+    cast("dict[str, Any]", app.config).update(config)
+    SessionInterface(app, shop.sessions)
+
+    @app.route("/login")
+    async def login() -> str:
+        session_of().sign_in("alice")
+        session.permanent = "permanent" in request.args
+        return "welcome"
+
+    @app.route("/put")
+    async def put() -> str:
+        session["cart"] = {"hats": 1}
+        return "done"
+
+    @app.route("/cart")
+    async def cart() -> dict[str, Any]:
+        return dict(session)
+
+    @app.route("/me")
+    async def me() -> str:
+        return session_of().require_subject()
+
+    @app.route("/superseded")
+    async def superseded() -> str:
+        session["half"] = "done"
+        raise Superseded("by a test")
+
+    @app.websocket("/chat")
+    async def chat() -> None:
+        user = session_of().require_subject()
+        session["chats"] = True
+        await websocket.send(user)
+
+    @app.websocket("/hello")
+    async def hello() -> None:
+        session["met"] = True
+        await cast("Any", websocket).accept({"X-Served-By": "A"})
+        session["late"] = True
+
+    return app
+
+
+def browser_of(shop: Shop, **config: Any) -> Client:
+    return shop.browser(cast("App", shop_of(shop, **config)))
+
+
+async def handshake(browser: Client, path: str, **scope: Any) -> list[Message]:
+    """Return what the application sends until it closes; Quart stops it at a hang-up."""
+    closed = asyncio.Event()
+
+    async def patient(scope: Message, receive: Receive, send: Send) -> None:
+        async def receive_until_closed() -> Message:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                await closed.wait()
+            return message
+
+        async def note(message: Message) -> None:
+            await send(message)
+            if message["type"] in ("websocket.close", "websocket.http.response.body"):
+                closed.set()
+
+        await browser.app(scope, receive_until_closed, note)
+
+    return await Client(patient, jar=browser.jar, scheme="wss").websocket(path, **scope)
+
+
+async def test_the_session_is_quarts_session() -> None:
+    browser = browser_of(Shop())
+    assert (await browser.get("/me")).status == 401
+    await browser.get("/login")
+    await browser.get("/put")
+    assert (await browser.get("/cart")).json() == {"cart": {"hats": 1}}
+    assert (await browser.get("/me")).body == b"alice"
+
+
+async def test_an_error_of_the_session_is_answered_and_nothing_saved() -> None:
+    """Saves `half` when it is a response like others."""
+    shop = Shop()
+    browser = browser_of(shop)
+    await browser.get("/login")
+    reply = await browser.get("/superseded")
+    assert reply.status == 409
+    assert reply.json() == {"error": "the session changed meanwhile, please try again"}
+    assert (await browser.get("/cart")).json() == {}
+    shop.spy.breaks()
+    assert (await browser.get("/cart")).status == 503
+
+
+async def test_the_applications_own_answer_to_an_error_stands() -> None:
+    shop = Shop()
+    app = shop_of(shop)
+
+    @app.errorhandler(Unauthenticated)
+    async def to_the_login(_: Exception) -> tuple[str, int]:
+        return "please log in", 403
+
+    assert (await shop.browser(cast("App", app)).get("/me")).status == 403
+
+
+async def test_the_settings_of_cookies_hold() -> None:
+    browser = browser_of(Shop(), SESSION_COOKIE_SAMESITE="Strict", SESSION_COOKIE_NAME="__Host-q")
+    (cookie,) = (await browser.get("/login")).cookies
+    assert cookie.startswith("__Host-q=")
+    assert cookie.endswith("; Path=/; Secure; HttpOnly; SameSite=Strict")
+
+
+async def test_a_permanent_session_outlives_the_browser() -> None:
+    shop = Shop()
+    browser = browser_of(shop, PERMANENT_SESSION_LIFETIME=timedelta(hours=1))
+    (cookie,) = (await browser.get("/login?permanent=1")).cookies
+    assert "Max-Age=3600" in cookie
+    (cookie,) = (await browser.get("/login")).cookies
+    assert "Max-Age" not in cookie
+
+
+async def test_a_lifetime_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="PERMANENT_SESSION_LIFETIME"):
+        shop_of(Shop(), PERMANENT_SESSION_LIFETIME=timedelta(days=2))
+
+
+async def test_a_socket_is_committed_when_it_is_accepted() -> None:
+    shop = Shop()
+    browser = browser_of(shop)
+    await browser.get("/login")
+    accept, said = (await handshake(browser, "/chat"))[:2]
+    assert (accept["type"], said["text"]) == ("websocket.accept", "alice")
+    assert (await browser.get("/cart")).json() == {"chats": True}
+    assert shop.unsaved == 0
+    accept = (await handshake(browser_of(shop), "/hello"))[0]
+    headers = dict(accept["headers"])
+    assert headers[b"x-served-by"] == b"A"
+    assert headers[b"set-cookie"].startswith(b"__Host-anon=")
+    assert shop.unsaved == 1
+
+
+async def test_a_socket_is_refused_as_a_request_is() -> None:
+    """Fails, with 1000, when Quart closes it."""
+    sent = await handshake(browser_of(Shop()), "/chat")
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+    denial = {"websocket.http.response": dict[str, Any]()}
+    start = (await handshake(browser_of(Shop()), "/chat", extensions=denial))[0]
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", 401)
+
+
+async def test_a_test_client_reads_and_prepares_a_session() -> None:
+    """Quart's own `session_transaction`."""
+    client: Any = shop_of(Shop()).test_client()
+    async with client.session_transaction(scheme="https") as prepared:
+        prepared["cart"] = {"caps": 2}
+    reply = await client.get("/cart", scheme="https")
+    assert await reply.get_json() == {"cart": {"caps": 2}}
+    await client.get("/put", scheme="https")
+    async with client.session_transaction(scheme="https") as found:
+        assert found["cart"] == {"hats": 1}
+
+
+async def test_the_shutdown_writes_what_waits() -> None:
+    shop = Shop()
+    app = shop_of(shop)
+    async with app.test_app():
+        browser = shop.browser(cast("App", app))
+        await browser.get("/login")
+        shop.clock.move(minutes=5)
+        await browser.get("/cart")
+    assert (await shop.sessions.list("alice"))[0].seen_at.timestamp() * 1000 == shop.clock.ms

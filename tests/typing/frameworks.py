@@ -1,0 +1,51 @@
+"""What type checkers know of each adapter; nothing here runs."""
+
+from typing import Any, assert_type
+
+from aiohttp import web
+from fastapi import FastAPI
+from litestar import Request, WebSocket, get
+from starlette.requests import HTTPConnection
+
+from coatcheck import Session
+from coatcheck.web import aiohttp, aiohttp_session, asgi, fastapi, litestar, quart
+
+app = FastAPI()
+
+
+@app.get("/")
+async def of_fastapi(session: fastapi.CurrentSession, user: fastapi.CurrentUser) -> None:
+    assert_type(session, Session)
+    assert_type(user, str)
+    assert_type(session.subject, str | None)
+
+
+async def of_starlette(connection: HTTPConnection) -> None:
+    assert_type(asgi.session_of(connection), Session)
+
+
+@get("/", guards=[litestar.requires_subject])
+async def of_litestar(session: litestar.CurrentSession, request: Request[Any, Any, Any]) -> None:
+    assert_type(session, Session)
+    assert_type(litestar.session_of(request), Session)
+
+
+async def of_a_socket(socket: WebSocket[Any, Any, Any]) -> None:
+    assert_type(litestar.session_of(socket), Session)
+
+
+async def of_quart() -> None:
+    session = quart.session_of()
+    assert_type(session, quart.QuartSession)
+    assert_type(session.permanent, bool)
+    assert_type(session.require_subject(), str)
+
+
+async def of_aiohttp(request: web.Request) -> None:
+    assert_type(aiohttp.session_of(request), Session)
+    assert_type(await aiohttp.get_session(request), Session)
+
+
+async def of_aiohttp_session(session: aiohttp_session.Session) -> None:
+    assert_type(session.identity, str | None)
+    assert_type(session.max_age, int | None)
