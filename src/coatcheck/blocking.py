@@ -92,6 +92,10 @@ class BlockingSessions:
         """See `Sessions.count`."""
         return finish(self._sessions.count(subject))
 
+    def sweep(self) -> int:
+        """See `Sessions.sweep`."""
+        return finish(self._sessions.sweep())
+
     def flush(self) -> None:
         """See `Sessions.flush`: threads write at once, so that nothing waits."""
         finish(self._sessions.flush())

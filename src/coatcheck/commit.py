@@ -42,7 +42,7 @@ class Commit:
         sign_in = state.privilege if isinstance(state.privilege, SignIn) else None
         base, is_empty = state.base, state.mark == self._parts.settings.empty
         if base is None:
-            if is_empty and sign_in is None:
+            if is_empty and sign_in is None and not state.is_wanted:
                 return ended  # nothing is stored for a visitor who left nothing
             created = await self._create(state.mark, sign_in)
             return Outcome(Done.CREATED, Cookies({**ended.cookies, **created.cookies}))

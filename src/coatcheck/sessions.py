@@ -5,6 +5,7 @@ Written once, as `async`; `BlockingSessions` runs the same code on the spot.
 
 from collections.abc import Callable, Mapping, Sequence
 from inspect import iscoroutinefunction
+from typing import NamedTuple
 
 from coatcheck import writes
 from coatcheck.clock import GivenClock, StoreClock
@@ -32,6 +33,13 @@ from coatcheck.touches import Touches
 from coatcheck.waiting import Kind
 
 Infos = list[SessionInfo]
+
+
+class Arrival(NamedTuple):
+    """When a request arrived, for one whose session is opened later."""
+
+    at: int
+    clock_offset: int
 
 
 class Sessions:
@@ -79,6 +87,15 @@ class Sessions:
     def _check(self, store: Store) -> None:
         require(store, not_=Kind.BLOCKING, user="Sessions", needs="an asyncio store")
 
+    @property
+    def kind(self) -> Kind:
+        """How the store waits."""
+        return self._store.kind
+
+    def arrive(self) -> Arrival:
+        """Note the time, for a request whose session may be opened later, by `admit`."""
+        return Arrival(self._clock.now(), self._clock.offset)
+
     async def open(
         self, token: Token | None, *, client: Client = NOBODY, is_activity: bool = True
     ) -> Session:
@@ -96,9 +113,14 @@ class Sessions:
         return await self._open(Session, token, client, is_activity)
 
     async def _open(
-        self, of: type[Session], token: Token | None, client: Client, is_activity: bool
+        self,
+        of: type[Session],
+        token: Token | None,
+        client: Client,
+        is_activity: bool,
+        arrival: Arrival | None = None,
     ) -> Session:
-        session = self._blank(of, client, is_activity)
+        session = self._blank(of, client, is_activity, arrival)
         if token is None:
             return session
         state = session.state
@@ -109,7 +131,8 @@ class Sessions:
             stored = await self._store.load(token.id)
             state.standing = judge(token, stored, state.opened_at)
             if state.standing is Standing.CURRENT and isinstance(stored, Record):
-                state.unreadable = stored
+                state.unreadable, state.token = stored, token
+                state.was_seen_at = stored.seen_at
                 self._fill(session, stored)
                 if state.is_touch_due and self.policy.is_near_end(stored, state.acted_at):  # T2
                     state.base = await self._touches.record_now(stored, state.acted_at)
@@ -128,6 +151,7 @@ class Sessions:
         client: Client = NOBODY,
         is_activity: bool = True,
         of: type[Unseen] = Unseen,
+        arrival: Arrival | None = None,
     ) -> Session:
         """Open for an adapter, whatever was presented; it never fails.
 
@@ -135,18 +159,21 @@ class Sessions:
         opens one counts, else the first of all. A store that does not answer is noted in
         `state.failure`, for the first look to raise; the deletion of a dead copy in
         `state.cookies`.
+
+        Args:
+            arrival: when the request arrived, if that was earlier.
         """
         first: Session | None = None
         for token, holder, standing in presented:
             try:
-                session = await self._open(of, token, client, is_activity)
+                session = await self._open(of, token, client, is_activity, arrival)
             except StoreUnavailable as failure:
-                session = self._unavailable(of, token, failure, client, is_activity)
+                session = self._unavailable(of, token, failure, client, is_activity, arrival)
             state = session.state
             if holder is Holder.VISITOR and state.base is not None and state.base.subject:
                 # It was planted, so it opens nothing.
                 self._parts.tell(Happened.REFUSED, state.base.id, reason=Standing.RETIRED.value)
-                session = self._blank(of, client, is_activity)
+                session = self._blank(of, client, is_activity, arrival)
                 state = session.state
                 state.standing = Standing.RETIRED
             state.presented = holder
@@ -159,7 +186,7 @@ class Sessions:
                 state.cookies[holder] = None
             if first is None:
                 first = session
-        return self._blank(of, client, is_activity) if first is None else first
+        return self._blank(of, client, is_activity, arrival) if first is None else first
 
     def _unavailable(
         self,
@@ -168,16 +195,21 @@ class Sessions:
         failure: StoreUnavailable,
         client: Client,
         is_activity: bool,
+        arrival: Arrival | None,
     ) -> Session:
         id = token.id if token else None
         self._parts.tell(Happened.UNAVAILABLE, id, during=f"load: {failure}")
-        session = self._blank(of, client, is_activity)
+        session = self._blank(of, client, is_activity, arrival)
         session.state.failure = failure
         return session
 
-    def _blank(self, of: type[Session], client: Client, is_activity: bool) -> Session:
-        now, offset, settings = self._clock.now(), self._clock.offset, self._settings
-        return of(State(settings, now, offset, client, is_activity=is_activity))
+    def _blank(
+        self, of: type[Session], client: Client, is_activity: bool, arrival: Arrival | None
+    ) -> Session:
+        at, offset = arrival or self.arrive()
+        state = State(self._settings, at, offset, client, is_activity=is_activity)
+        state.correct(self._clock.offset)
+        return of(state)
 
     def _fill(self, session: Session, record: Record) -> None:
         state, settings = session.state, self._settings
@@ -372,6 +404,14 @@ class Sessions:
     async def count(self, subject: str | None = None) -> int:
         """Return how many sessions are stored, expired ones not yet swept included."""
         return await self._store.count(subject)
+
+    async def sweep(self) -> int:
+        """Let the store forget all that expired, now; return how many.
+
+        Commits do that by themselves, a little each minute.
+        """
+        await self._clock.measure(self._store)
+        return await self._sweeper.sweep_all()
 
     async def flush(self) -> None:
         """Write what waits to be written, as at the end of the process. Never raises."""

@@ -20,6 +20,19 @@ class Sweeper:
         """Tell whether it is time to `sweep`; also after a clock went back."""
         return not self._due - EVERY <= now < self._due
 
+    async def sweep_all(self) -> int:
+        """Sweep until nothing is left; return how many sessions are gone.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+        """
+        parts, swept = self._parts, 0
+        before = parts.clock.now() - GRACE
+        while (batch := await parts.store.sweep(before, BATCH)) == BATCH:
+            swept += batch
+        parts.tell(Happened.SWEPT, None, count=swept + batch)
+        return swept + batch
+
     async def sweep(self) -> None:
         """Sweep. Never raises."""
         parts, now = self._parts, self._parts.clock.now()

@@ -7,6 +7,7 @@ from coatcheck.core.outcome import Cookies, Holder
 from coatcheck.core.record import NOBODY, Client, Record
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing
+from coatcheck.core.token import Token
 from coatcheck.errors import StoreUnavailable
 
 
@@ -18,6 +19,8 @@ class State:
         clock_offset: how far the clock was known to be off then, milliseconds.
         acted_at: the activity to record: the opening, or a later commit of the same request.
         standing: what the presented token was.
+        token: the token that opened it; a secret.
+        was_seen_at: the last activity before this request.
         presented: in whose place it came, where there was one.
         failure: why the session could not be loaded; every look at it raises this.
         unreadable: the record of a good token whose data cannot be read.
@@ -27,6 +30,7 @@ class State:
         signed_at: how many of the steps were done before the sign-in.
         carries: whether a sign-in takes the data along.
         is_cleared: whether the data was cleared by that name.
+        is_wanted: whether it is stored though it is empty, as its token was asked for.
         ending: the records that `end()` was called on.
         is_in_doubt: a save had no answer that could be trusted; nothing more is saved on top.
         is_gone: the session ended elsewhere meanwhile; nothing of it is saved again.
@@ -45,6 +49,8 @@ class State:
 
     standing: Standing = Standing.NONE
     presented: Holder | None = None
+    token: Token | None = None
+    was_seen_at: int = 0
     failure: StoreUnavailable | None = None
     unreadable: Record | None = None
     base: Record | None = None
@@ -52,6 +58,7 @@ class State:
     signed_at: int = 0
     carries: bool = True
     is_cleared: bool = False
+    is_wanted: bool = False
     is_in_doubt: bool = False
     is_gone: bool = False
     bar: tuple[str, int] | None = None
@@ -138,6 +145,8 @@ class State:
             TypeError: a value cannot be encoded.
         """
         self.note(data)
+        if self.is_wanted and self.base is None:
+            return False
         return self.mark == self.content and self.privilege is None and not self.is_touch_due
 
     def is_unsaved(self, data: dict[str, Any]) -> bool:

@@ -19,7 +19,7 @@ _NAMES = {
 def transport_of(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> CookieTransport:
     """Return what an application's settings ask for, where they differ from the framework's own.
 
-    The visitor's cookie has the other's name and `-anon`. A domain or a path rules the prefix
+    The visitor's cookie has the name that is set and `-anon`. A domain or a path rules the prefix
     `__Host-` out, so the name is then `__Secure-sid` unless one is set.
 
     Raises:
@@ -32,6 +32,6 @@ def transport_of(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> Co
     }
     if not asked.keys().isdisjoint(("domain", "path")):
         asked.setdefault("name", "__Secure-sid")
-    if "name" in asked:
+    if "name" in asked and asked["name"] != CookieTransport().name:
         asked["anonymous_name"] = f"{asked['name']}-anon"
     return CookieTransport(**asked)

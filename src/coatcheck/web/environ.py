@@ -25,12 +25,10 @@ def enter(gate: Gate, environ: Environ) -> Exchange:
         owner, exchange = environ[_KEY]
         if owner is gate:
             return cast("Exchange", exchange)
-        raise ConfigurationError(
-            "application", "has two of coatcheck's adapters around it: leave one of them out"
-        )
+    require_alone(environ)
     exchange = finish(
         gate.enter(
-            _headers(environ),
+            headers(environ),
             environ.get("REMOTE_ADDR") or None,
             environ["wsgi.url_scheme"],
             _decoded(environ.get("PATH_INFO", "")),
@@ -41,23 +39,36 @@ def enter(gate: Gate, environ: Environ) -> Exchange:
     return exchange
 
 
+def require_alone(environ: Environ) -> None:
+    """Refuse to open a session beside another adapter's.
+
+    Raises:
+        ConfigurationError: one opened it already.
+    """
+    if _KEY in environ:
+        raise ConfigurationError(
+            "application", "has two of coatcheck's adapters around it: leave one of them out"
+        )
+
+
 def leave(environ: Environ) -> Exchange | None:
     """Forget the exchange, if there is one: what comes next is another request."""
     owned = environ.pop(_KEY, None)
     return None if owned is None else cast("Exchange", owned[1])
 
 
-def text(headers: Headers) -> list[tuple[str, str]]:
+def text(lines: Headers) -> list[tuple[str, str]]:
     """Return headers as WSGI has them."""
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines]
 
 
-def raw(headers: Iterable[tuple[str, str]]) -> Headers:
+def raw(lines: Iterable[tuple[str, str]]) -> Headers:
     """Return WSGI's headers as ASGI has them."""
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in lines]
 
 
-def _headers(environ: Environ) -> Headers:
+def headers(environ: Environ) -> Headers:
+    """Return a request's headers as ASGI has them."""
     return [
         (_name(key), value.encode("latin-1"))
         for key, value in environ.items()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from coatcheck.core.record import Client
 from coatcheck.core.unseen import Unseen
 from coatcheck.errors import ConfigurationError
-from coatcheck.sessions import Sessions
+from coatcheck.sessions import Arrival, Sessions
 from coatcheck.web.agent import family
 from coatcheck.web.cookie import CookieTransport
 from coatcheck.web.exchange import Exchange
@@ -62,8 +62,18 @@ class Gate:
         self._is_passive = _passive(passive)
         self._of = of
 
+    def arrive(self) -> Arrival:
+        """Note when a request arrived that may be let in later."""
+        return self._sessions.arrive()
+
     async def enter(
-        self, headers: Headers, peer: str | None, scheme: str, path: str, mount: str
+        self,
+        headers: Headers,
+        peer: str | None,
+        scheme: str,
+        path: str,
+        mount: str,
+        arrival: Arrival | None = None,
     ) -> Exchange:
         """Open the session of a request. It never fails: the first look at the session may.
 
@@ -73,6 +83,7 @@ class Gate:
             scheme: of the connection, `http`, `https`, `ws` or `wss`.
             path: below where the application is mounted.
             mount: where that is; empty at the root.
+            arrival: when the request arrived; by default now.
         """
         resolved = self._proxies.resolve(peer, scheme, headers)
         agent = purpose = b""
@@ -87,6 +98,7 @@ class Gate:
             client=Client(resolved.address, family(agent)),
             is_activity=b"prefetch" not in purpose and not self._is_passive(path, headers),
             of=self._of,
+            arrival=arrival,
         )
         session.state.is_deliverable = transport is not None
         return Exchange(self._sessions, session, transport, mount.rstrip("/"))

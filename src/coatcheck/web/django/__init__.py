@@ -1,0 +1,22 @@
+"""Sessions for Django: an engine and two middleware classes, each in Django's own one's place.
+
+    SESSION_ENGINE = "coatcheck.web.django.engine"
+    MIDDLEWARE = [
+        "coatcheck.web.django.middleware.SessionMiddleware",
+        "coatcheck.web.django.auth.AuthenticationMiddleware",
+        ...
+    ]
+    COATCHECK = {"store": "redis://localhost"}
+
+A request goes straight down: the first look at `request.session` reads the token and opens the
+session, the view runs, the middleware commits before the response starts and adds the headers.
+"""
+
+try:
+    import django as _django  # noqa: F401 - to say what is missing
+except ImportError as error:
+    raise ImportError("Django is not installed: pip install 'coatcheck[django]'") from error
+
+from coatcheck.web.django.access import asession_of, session_of
+
+__all__ = ["asession_of", "session_of"]

@@ -1,0 +1,39 @@
+"""From a request to its session."""
+
+from typing import TYPE_CHECKING, Protocol, cast
+
+from coatcheck.core.session import Session
+
+if TYPE_CHECKING:
+    from coatcheck.web.django.engine import SessionStore
+
+
+class Request(Protocol):
+    """Whatever has a session, or should have."""
+
+
+def session_of(request: Request) -> Session:
+    """Return what is behind `request.session`: its subject, its times, `edit`, `step_up`.
+
+    Raises:
+        StoreUnavailable: it could not be loaded. Left alone, it becomes a 503.
+        SynchronousOnlyOperation: it is to be loaded in a coroutine: use `await asession_of`.
+        RuntimeError: the request has no session of coatcheck's, or its response has started and
+            nobody looked before.
+    """
+    return _store_of(request).get_session()
+
+
+async def asession_of(request: Request) -> Session:
+    """Return the same in a coroutine. See `session_of`."""
+    return await _store_of(request).aget_session()
+
+
+def _store_of(request: Request) -> "SessionStore":
+    store = getattr(request, "session", None)
+    if not getattr(store, "is_of_coatcheck", False):
+        raise RuntimeError(
+            "no session here: add coatcheck.web.django.middleware.SessionMiddleware to MIDDLEWARE, "
+            "and ask while a request is served"
+        )
+    return cast("SessionStore", store)

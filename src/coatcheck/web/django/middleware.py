@@ -1,0 +1,124 @@
+"""The middleware that takes the place of Django's `SessionMiddleware`."""
+
+import asyncio
+from typing import Any, cast
+
+from django.conf import settings
+from django.contrib.sessions import middleware
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.module_loading import import_string
+
+from coatcheck.core.session import Session
+from coatcheck.errors import ConfigurationError
+from coatcheck.web import answers
+from coatcheck.web.answers import Answer
+from coatcheck.web.django.response import at_the_end, depart, respond
+from coatcheck.web.django.site import current
+from coatcheck.web.django.store import RequestStore
+from coatcheck.web.environ import require_alone
+
+
+class SessionMiddleware(middleware.SessionMiddleware):
+    """Puts the session into `request.session`, and commits it before the response starts.
+
+    The settings are `COATCHECK`, and Django's own for sessions.
+
+    Raises:
+        ConfigurationError: a setting cannot work; it names the setting.
+    """
+
+    def __init__(self, get_response: Any) -> None:
+        super().__init__(get_response)
+        self._site = current()
+        self._site.require_async(is_async=self.async_mode)
+        _require_one()
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Serve one request."""
+        if self.async_mode:
+            return self.__acall__(request)
+        self.process_request(request)
+        store = cast("RequestStore", request.session)
+        try:
+            response = cast("HttpResponseBase", self.get_response(request))
+            return self.process_response(request, response)
+        except BaseException:
+            self._site.run(store.leave())
+            raise
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        """Serve one request in an event loop."""
+        self.process_request(request)
+        store = cast("RequestStore", request.session)
+        try:
+            response = await cast("Any", self.get_response(request))
+            if store.is_untouched():
+                return cast("HttpResponseBase", response)
+            answer = await self._site.arun(store.settle(response.status_code))
+        except BaseException:  # cancelled too, as the client went away
+            await asyncio.shield(self._site.arun(store.leave()))
+            raise
+        return self._respond(request, store, response, answer)
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Give the request a session that nobody has looked at yet."""
+        if isinstance(getattr(request, "session", None), SessionBase):
+            raise ConfigurationError("MIDDLEWARE", "has two middleware classes for sessions")
+        if isinstance(getattr(request, "scope", {}).get("session"), Session):
+            raise ConfigurationError(
+                "application", "has two of coatcheck's adapters around it: leave one of them out"
+            )
+        require_alone(request.META)
+        request.session = RequestStore(self._site, request)
+        cast("Any", request).exception_reporter_filter = self._site.reports
+
+    def process_response(self, request: HttpRequest, response: Any) -> Any:
+        """Commit, and tell the browser; or turn the response into an error of the session."""
+        store = request.session
+        if not isinstance(store, RequestStore) or store.is_untouched():
+            return response
+        answer = self._site.run(store.settle(response.status_code))
+        return self._respond(request, store, response, answer)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer an error of the session that left a view."""
+        answer = answers.answer(exception)
+        if answer is None:
+            return None
+        if isinstance(request.session, RequestStore):
+            request.session.error = exception
+        return respond(answer)
+
+    def _respond(
+        self,
+        request: HttpRequest,
+        store: RequestStore,
+        response: HttpResponseBase,
+        answer: Answer | None,
+    ) -> HttpResponseBase:
+        exchange = store.exchange
+        if answer is not None:
+            response = respond(answer, instead_of=response)
+            hands_over = bool(response.cookies)
+        else:
+            assert exchange is not None  # noqa: S101 - it settled
+            hands_over = depart(exchange, response)
+            if response.streaming:
+                at_the_end(response, exchange)
+        if hands_over:
+            # Django's cache knows `private`, but not `no-store`.
+            cast("Any", request)._cache_update_cache = False
+        return response
+
+
+def _require_one() -> None:
+    kinds = [import_string(path) for path in settings.MIDDLEWARE]
+    ours = [
+        kind
+        for kind in kinds
+        if isinstance(kind, type) and issubclass(kind, middleware.SessionMiddleware)
+    ]
+    if len(ours) > 1:
+        raise ConfigurationError("MIDDLEWARE", "has two middleware classes for sessions")

@@ -1,0 +1,68 @@
+"""What the session adds to Django's responses, or puts in their place."""
+
+from http.cookies import Morsel
+from typing import Any, cast
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+
+from coatcheck.web.answers import Answer
+from coatcheck.web.exchange import Exchange
+from coatcheck.web.transport import Headers
+
+_CHANGED = ("Vary", "Cache-Control")
+
+
+class _Line(Morsel[str]):
+    """A cookie that is sent as it was written: Django's own would put it in another order."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__()
+        self.line = line
+        name, _, rest = line.partition("=")
+        value = rest.partition(";")[0]
+        self.set(name, value, value)
+
+    def output(self, attrs: Any = None, header: str = "Set-Cookie:") -> str:
+        return f"{header} {self.line}".lstrip()
+
+
+def depart(exchange: Exchange, response: HttpResponseBase) -> bool:
+    """Add what the session says; tell whether a token is handed over or a copy deleted."""
+    before: Headers = [
+        (name.lower().encode(), response.headers[name].encode("latin-1"))
+        for name in _CHANGED
+        if name in response.headers
+    ]
+    after = exchange.depart(before)
+    if after is before:
+        return False
+    for name in _CHANGED:
+        response.headers.pop(name, None)
+    _add(response, after)
+    return any(name == b"set-cookie" for name, _ in after)
+
+
+def respond(answer: Answer, instead_of: HttpResponseBase | None = None) -> HttpResponse:
+    """Return an answer as Django has it; what is to be closed is closed with it."""
+    response = HttpResponse(answer.body, status=answer.status)
+    _add(response, answer.headers)
+    if instead_of is not None:
+        cast("Any", response)._resource_closers += cast("Any", instead_of)._resource_closers
+    return response
+
+
+def at_the_end(response: HttpResponseBase, exchange: Exchange) -> None:
+    """Report what was done to the session while the response was being sent."""
+    cast("Any", response)._resource_closers.append(exchange.report_unsaved)
+
+
+def _add(response: HttpResponseBase, lines: Headers) -> None:
+    for name, value in lines:
+        text = value.decode("latin-1")
+        if name == b"set-cookie":
+            cookie = _Line(text)
+            # Past its own way of setting, which takes the value apart.
+            dict[str, Any].__setitem__(response.cookies, cookie.key, cookie)
+        else:
+            response.headers[name.decode("latin-1").title()] = text

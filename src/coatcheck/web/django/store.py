@@ -1,0 +1,113 @@
+"""The session of a request: opened by the first look, committed before the response starts."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from coatcheck.core.session import Session, show
+from coatcheck.core.unseen import look
+from coatcheck.web.answers import Answer
+from coatcheck.web.django import expiry
+from coatcheck.web.django.engine import SessionStore
+from coatcheck.web.django.site import Site
+from coatcheck.web.environ import headers
+from coatcheck.web.exchange import Exchange
+
+
+class RequestStore(SessionStore):
+    """What `request.session` is.
+
+    Attributes:
+        exchange: the request's way out, once there was a way in.
+        error: an error of the session that left the view.
+    """
+
+    def __init__(self, site: Site, request: HttpRequest) -> None:
+        super().__init__()
+        self._site, self._request = site, request
+        self._arrival = site.gate.arrive()  # a login that began before an end of all is refused
+        self.exchange: Exchange | None = None
+        self.error: Exception | None = None
+        self._is_answered = False
+
+    @property
+    def session_key(self) -> str | None:
+        """The token, `None` while nothing is stored."""
+        self.get_session()
+        return super().session_key
+
+    def _run(self, coroutine: Any, *, is_load: bool = False) -> Any:
+        return self._site.run(coroutine, is_load=is_load)
+
+    async def _open(self) -> Session:
+        if self.exchange is None and self._is_answered:
+            raise RuntimeError(
+                "the session is looked at for the first time after the response started, which may "
+                "be cached by now: look at it before, as in `session_of(request)`"
+            )
+        return look((await self.enter()).session)
+
+    async def enter(self) -> Exchange:
+        """Read the token and open the session; the first look at it raises what went wrong."""
+        if self.exchange is None:
+            request = self._request
+            # Under ASGI the headers that Django keeps are joined by commas, cookies too. Under WSGI
+            # its path is no longer what the server gave.
+            scope = getattr(request, "scope", None)
+            entered = await self._site.gate.enter(
+                headers(request.META) if scope is None else list(scope["headers"]),
+                request.META.get("REMOTE_ADDR") or None,
+                request.scheme or "http",
+                request.path_info,
+                request.META.get("SCRIPT_NAME", ""),
+                self._arrival,
+            )
+            self.exchange = self.exchange or entered
+        return self.exchange
+
+    async def _commit(self, session: Session) -> None:
+        self._prepare(session)
+        await self._site.sessions.commit(session)
+
+    async def settle(self, status: int) -> Answer | None:
+        """Commit before the response starts; return an answer to be given in its place."""
+        exchange = await self.enter()
+        try:
+            if self.error is not None:
+                return await exchange.fail(self.error)
+            session = exchange.session
+            if session.state.failure is not None:
+                # Django made a 500 of it, where it was raised outside of the view.
+                is_lost = session.state.is_seen and status == 500
+                await exchange.commit(status)
+                return exchange.answer(session.state.failure) if is_lost else None
+            if session.state.is_seen and status < 500:
+                self._settle(await self._loaded())
+            await exchange.commit(status)
+        except Exception as error:
+            if (answer := exchange.answer(error)) is None:
+                await exchange.leave()
+                raise
+            return answer
+        finally:
+            self._is_answered = True
+        return None
+
+    def _settle(self, session: Session) -> None:
+        self._prepare(session)
+        state = session.state
+        if session.keys() == {expiry.KEY} and state.base is None:
+            show(session, {})  # it is worth no session of a visitor
+        state.kept_for = expiry.kept_for(session, self._site.kept_for)
+
+    def is_untouched(self) -> bool:
+        """Tell, at the end, whether nothing has to be done about the session."""
+        if self.exchange is None and not self._site.saves_every_request:
+            self._is_answered = True
+            return True
+        return False
+
+    async def leave(self) -> None:
+        """Let an `end()` hold even where there was no response."""
+        if self.exchange is not None and not self._is_answered:
+            await self.exchange.leave()

@@ -1,0 +1,73 @@
+"""The Django site of the tests: one a process, whose sessions and pages each test chooses."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import django
+from django.conf import settings
+from django.test import override_settings
+from django.urls import path
+
+from coatcheck import MemoryStore
+
+OUR_SESSIONS = "coatcheck.web.django.middleware.SessionMiddleware"
+OUR_AUTH = "coatcheck.web.django.auth.AuthenticationMiddleware"
+
+if not settings.configured:
+    settings.configure(
+        ALLOWED_HOSTS=["*"],
+        COATCHECK={"store": MemoryStore()},
+        DATABASES={
+            "default": {
+                "ENGINE": "django.db.backends.sqlite3",
+                "NAME": "file:django-tests?mode=memory&cache=shared",
+            }
+        },
+        INSTALLED_APPS=[
+            "django.contrib.admin",
+            "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "django.contrib.messages",
+            "django.contrib.sessions",
+        ],
+        LOGGING_CONFIG=None,
+        MESSAGE_STORAGE="django.contrib.messages.storage.session.SessionStorage",
+        MIDDLEWARE=[
+            OUR_SESSIONS,
+            "django.middleware.common.CommonMiddleware",
+            "django.middleware.csrf.CsrfViewMiddleware",
+            OUR_AUTH,
+            "django.contrib.messages.middleware.MessageMiddleware",
+        ],
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+        SECRET_KEY="a secret of the tests",
+        SESSION_ENGINE="coatcheck.web.django.engine",
+        TEMPLATES=[
+            {
+                "BACKEND": "django.template.backends.django.DjangoTemplates",
+                "APP_DIRS": True,
+                "OPTIONS": {
+                    "context_processors": [
+                        "django.template.context_processors.request",
+                        "django.contrib.auth.context_processors.auth",
+                        "django.contrib.messages.context_processors.messages",
+                    ]
+                },
+            }
+        ],
+        USE_TZ=True,
+    )
+    django.setup()
+
+from django.contrib import admin  # noqa: E402 - it needs the settings
+
+
+@contextmanager
+def site(*pages: Any, **changes: Any) -> Generator[None]:
+    """Serve these pages and the admin's, with some settings changed."""
+    urls: Any = ModuleType("urls")
+    urls.urlpatterns = [*pages, path("admin/", admin.site.urls)]
+    with override_settings(ROOT_URLCONF=urls, **changes):
+        yield
