@@ -122,9 +122,7 @@ def uvicorn(app: str, store: str, *, first: bool = False) -> Generator[Process]:
 
 
 @contextlib.contextmanager
-def gunicorn(
-    app: str, store: str, *, threads: int = 16, first: bool = False
-) -> Generator[Process]:
+def gunicorn(app: str, store: str, *, threads: int = 16, first: bool = False) -> Generator[Process]:
     """Serve `bench.apps.NAME`, which speaks WSGI, with one worker.
 
     gunicorn believes `X-Forwarded-Proto` from loopback, too.

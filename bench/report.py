@@ -117,11 +117,12 @@ def _cookies(group: Group, counts: Mapping[str, Any]) -> str:
 
 def _memory(memory: Mapping[str, int]) -> str:
     return (
-        f"## Memory\n\nThe data of each session has 1,000 bytes in MessagePack, as coatcheck keeps it, and"
-        f" {len(json.dumps(data.session(0))):,} in JSON, as the others do. In Redis coatcheck takes"
-        f" {memory['bytes']:,} bytes a session, its entry in the user's index included (MEMORY"
-        f" USAGE of {memory['keys']:,} keys of {memory['sessions']:,} sessions; all that Redis"
-        f" holds grew by {memory['growth']:,} a session).\n"
+        "## Memory\n\n"
+        f"The data of each session has 1,000 bytes in MessagePack, as coatcheck keeps it, and"
+        f" {len(json.dumps(data.session(0))):,} in JSON, as most others do. In Redis coatcheck"
+        f" takes {memory['bytes']:,} bytes a session, its entry in the user's index included"
+        f" (MEMORY USAGE of {memory['keys']:,} keys of {memory['sessions']:,} sessions; all that"
+        f" Redis holds grew by {memory['growth']:,} a session).\n"
     )
 
 

@@ -3,4 +3,5 @@
 from bench.apps.flask.pages import application
 
 app = application()
-app.config.update(SECRET_KEY="a secret", SESSION_COOKIE_SECURE=True)
+app.secret_key = "a secret"  # noqa: S105 - it protects nothing
+app.config["SESSION_COOKIE_SECURE"] = True

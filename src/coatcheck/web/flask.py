@@ -269,8 +269,8 @@ def _depart(exchange: Exchange, response: Response) -> None:
     own = raw([header for header in headers if header[0].lower() in ("vary", "cache-control")])
     if (changed := exchange.depart(own)) is own:
         return
-    for name, _ in own:
-        headers.remove(name.decode())
+    for name, _ in text(own):
+        headers.remove(name)
     for name, value in text(changed):
         headers.add(name, value)
 
