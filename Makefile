@@ -42,7 +42,7 @@ check: .venv/.dev ## Check style, types, layers and documentation
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/docs.py
 
-bench: .venv/.bench ## Measure against other libraries (QUICK=1: a minute, to see that it works)
+bench: .venv/.bench ## Measure against other libraries (QUICK=1: 90 seconds, to see that it works)
 	@tools/programs.sh bench
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
 

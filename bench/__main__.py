@@ -7,17 +7,18 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from bench import http, plot, results, survivors
+from bench import http, memory, plot, results, survivors
 from bench.processes import pin_others
 from bench.report import medians, report
+from bench.subjects import GROUPS, STARLETTE
 
 IMAGES = results.FILE.parents[1] / "docs" / "images"
-PARTS = ("http", "survivors", "report")
+PARTS = (*(group.name for group in GROUPS), "memory", "survivors", "report")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("part", nargs="?", choices=PARTS, help="both, and the report, unless named")
+    parser.add_argument("part", nargs="?", choices=PARTS, help="all, unless named")
     parser.add_argument("--quick", action="store_true", help="see that it works; keep nothing")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2, help="of each measured run")
@@ -43,16 +44,19 @@ def _stop(number: int, frame: FrameType | None) -> None:
 def _run(options: argparse.Namespace, file: Path, images: Path) -> None:
     pin_others()
     complaints: list[str] = []
-    if options.part in (None, "http"):
-        costs = http.benchmark(
-            options.rounds,
-            options.seconds,
-            options.warm_up,
-            options.users,
-            under_load=not options.quick,
-        )
-        results.update(file, http=costs)
-        complaints += http.wrong(costs)
+    for group in GROUPS:
+        if options.part in (None, group.name):
+            costs = http.benchmark(
+                group,
+                options.rounds,
+                options.seconds,
+                options.warm_up,
+                under_load=not options.quick,
+            )
+            results.update(file, **{group.name: costs})
+            complaints += http.wrong(costs)
+    if options.part in (None, "memory"):
+        results.update(file, memory=memory.benchmark(options.users))
     if options.part in (None, "survivors"):
         kept = survivors.benchmark(options.repetitions)
         results.update(file, survivors=kept)
@@ -61,8 +65,8 @@ def _run(options: argparse.Namespace, file: Path, images: Path) -> None:
     page = report(everything)
     file.with_suffix(".md").write_text(page)
     print(page)
-    if "http" in everything:
-        plot.draw(medians(everything["http"]), images)
+    if STARLETTE.name in everything:
+        plot.draw(medians(STARLETTE, everything[STARLETTE.name]), images)
     sys.exit("\n".join(complaints) or 0)
 
 

@@ -7,21 +7,22 @@ from bench import wrk
 from bench.client import Client
 from bench.redis import Watch, connect
 from bench.serving import Serving, serving
-from bench.subjects import SUBJECTS, Kind
+from bench.subjects import Group, Kind
 
 REQUESTS = 200
 _STORED: tuple[Kind, ...] = ("read", "write")
-_KINDS: tuple[Kind, ...] = (*_STORED, "anonymous")
 
 
-def count(redis: str, folder: Path, *, under_load: bool) -> dict[str, dict[str, Any]]:
+def count(group: Group, redis: str, folder: Path, *, under_load: bool) -> dict[str, dict[str, Any]]:
     """Count for each subject and kind: one request after the other, and many at once if wished."""
     connect(redis).flushall()
     counted: dict[str, dict[str, Any]] = {}
-    for subject in SUBJECTS:
+    for subject in group.subjects:
         with serving(subject, redis, folder) as served:
             counted[subject.name] = {"cookie_bytes": len(served.spread[0])}
-            for kind in _KINDS:
+            for kind in group.kinds:
+                if kind == "hot":
+                    continue  # it is a write
                 counted[subject.name][kind] = _one_by_one(served, kind, redis)
             if under_load and subject.store == "redis":
                 served.load("read", 1)  # let it open its connections

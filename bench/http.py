@@ -11,31 +11,30 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from bench import counts, memory, wrk
+from bench import counts, wrk
 from bench.processes import IS_PINNED
 from bench.redis import connect, redis_server
 from bench.rounds import Run
 from bench.serving import SESSIONS, Serving, serving
-from bench.subjects import COATCHECK, KINDS, SUBJECTS, Kind
+from bench.subjects import OURS, Group, Kind
 
 
 def benchmark(
-    rounds: int, seconds: int, warm_up: int, users: int, *, under_load: bool
+    group: Group, rounds: int, seconds: int, warm_up: int, *, under_load: bool
 ) -> dict[str, Any]:
-    """Return this benchmark's part of the results.
+    """Return one group's part of the results.
 
     Args:
         seconds: of each measured run.
         warm_up: seconds before each of them.
-        users: how many sessions the memory is measured with.
         under_load: count commands under load, too.
     """
     with tempfile.TemporaryDirectory() as name, redis_server() as redis:
         folder = Path(name)
         runs: list[list[Run]] = []
         for number in range(rounds):
-            runs.append(_round(redis, folder / str(number), seconds, warm_up))
-            print(f"HTTP: round {number + 1} of {rounds}", flush=True)
+            runs.append(_round(group, redis, folder / str(number), seconds, warm_up))
+            print(f"{group.title}: round {number + 1} of {rounds}", flush=True)
         return {
             "settings": {
                 "rounds": rounds,
@@ -46,30 +45,28 @@ def benchmark(
                 "pinned": IS_PINNED,
             },
             "rounds": [[run._asdict() for run in each] for each in runs],
-            "counts": counts.count(redis, folder, under_load=under_load),
-            "memory": memory.measure(redis, folder, users),
+            "counts": counts.count(group, redis, folder, under_load=under_load),
         }
 
 
 def wrong(costs: Mapping[str, Any]) -> list[str]:
     """Tell where coatcheck lost or refused a request."""
-    ours = {subject.name for subject in COATCHECK}
     return [
         f"{run['subject']}, {run['kind']}: of {run['requests']} requests {run['refused']} were"
         f" refused and {run['lost'] or 0} writes lost"
         for runs in costs["rounds"]
         for run in runs
-        if run["subject"] in ours and (run["refused"] or run["lost"])
+        if run["subject"] in OURS and (run["refused"] or run["lost"])
     ]
 
 
-def _round(redis: str, folder: Path, seconds: int, warm_up: int) -> list[Run]:
+def _round(group: Group, redis: str, folder: Path, seconds: int, warm_up: int) -> list[Run]:
     """Start everything anew, so that no process's luck lasts longer than a round."""
     connect(redis).flushall()
     folder.mkdir()
     with ExitStack() as stack:
-        served = [stack.enter_context(serving(each, redis, folder)) for each in SUBJECTS]
-        turns = list(product(served, KINDS))
+        served = [stack.enter_context(serving(each, redis, folder)) for each in group.subjects]
+        turns = list(product(served, group.kinds))
         random.shuffle(turns)
         return [_run(each, kind, seconds, warm_up) for each, kind in turns]
 

@@ -1,14 +1,21 @@
 """What a session takes in Redis, its entry in the user's index included."""
 
+import tempfile
 from pathlib import Path
 
 from bench.client import Client
 from bench.processes import uvicorn
-from bench.redis import connect
+from bench.redis import connect, redis_server
 from bench.subjects import COATCHECK
 
 
-def measure(redis: str, folder: Path, users: int) -> dict[str, int]:
+def benchmark(users: int) -> dict[str, int]:
+    """Return this benchmark's part of the results."""
+    with tempfile.TemporaryDirectory() as name, redis_server() as redis:
+        return _measure(redis, Path(name), users)
+
+
+def _measure(redis: str, folder: Path, users: int) -> dict[str, int]:
     """Return the bytes a session, each of another user, of the size in `bench.data`."""
     subject = next(each for each in COATCHECK if each.store == "redis")
     url = subject.url(redis, folder)

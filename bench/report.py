@@ -6,8 +6,8 @@ from typing import Any
 
 from bench import data
 from bench.rounds import Figures, Run, figures
-from bench.subjects import BASELINE, COATCHECK, KINDS, SUBJECTS, Subject
-from bench.targets import Target, targets
+from bench.subjects import GROUPS, Group, Subject
+from bench.targets import Target, memory_targets, targets
 
 _TITLES = {
     "read": "Read one value",
@@ -23,18 +23,28 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def medians(http: Mapping[str, Any]) -> Mapping[tuple[str, str], Figures]:
+def medians(group: Group, costs: Mapping[str, Any]) -> Mapping[tuple[str, str], Figures]:
     """Return the figures of each subject and kind."""
-    return figures([[Run(**run) for run in runs] for runs in http["rounds"]], BASELINE.name)
+    rounds = [[Run(**run) for run in runs] for runs in costs["rounds"]]
+    return figures(rounds, group.baseline.name)
 
 
 def report(results: Mapping[str, Any]) -> str:
     """Return the whole page; parts that were not measured are left out."""
     parts: list[str] = []
-    if http := results.get("http"):
-        found = medians(http)
-        parts += [_setting(http["settings"]), *(_kind(kind, found, http) for kind in KINDS)]
-        parts += [_targets(targets(found, http["counts"], http["memory"])), _sizes(http)]
+    aims: list[Target] = []
+    for group in GROUPS:
+        if costs := results.get(group.name):
+            found = medians(group, costs)
+            parts += [f"## {group.title}\n", _setting(group, costs["settings"])]
+            parts += [_kind(group, kind, found, costs) for kind in group.kinds]
+            parts.append(_cookies(group, costs["counts"]))
+            aims += targets(group, found, costs["counts"])
+    if memory := results.get("memory"):
+        parts.append(_memory(memory))
+        aims += memory_targets(memory)
+    if aims:
+        parts.append(_targets(aims))
     if survivors := results.get("survivors"):
         title = "## What survives when requests of one session meet\n\n"
         parts.append(title + survivors_table(survivors))
@@ -42,7 +52,8 @@ def report(results: Mapping[str, Any]) -> str:
     return "\n".join(["# Results\n", *parts, f"Versions: {versions}.\n"])
 
 
-def _setting(settings: Mapping[str, Any]) -> str:
+def _setting(group: Group, settings: Mapping[str, Any]) -> str:
+    server = "gunicorn process of 16 threads" if group.baseline.is_wsgi else "uvicorn process"
     pinned = (
         "on a core of its own, the load and Redis on another"
         if settings["pinned"]
@@ -50,20 +61,22 @@ def _setting(settings: Mapping[str, Any]) -> str:
     )
     return (
         f"Medians of {settings['rounds']} rounds of {settings['seconds']} s;"
-        f" {settings['connections']} connections, {settings['sessions']} sessions; one web process,"
+        f" {settings['connections']} connections, {settings['sessions']} sessions; one {server},"
         f" {pinned}. *CPU added* is the web process's processor time a request, less that without"
         " sessions (in brackets: all of it); *speed* is requests a second, as a share of those"
         " without sessions.\n"
     )
 
 
-def _kind(kind: str, found: Mapping[tuple[str, str], Figures], http: Mapping[str, Any]) -> str:
+def _kind(
+    group: Group, kind: str, found: Mapping[tuple[str, str], Figures], costs: Mapping[str, Any]
+) -> str:
     rows = [
-        _row(subject, found[subject.name, kind], http["counts"][subject.name].get(kind, {}))
-        for subject in SUBJECTS
+        _row(subject, found[subject.name, kind], costs["counts"][subject.name].get(kind, {}))
+        for subject in group.subjects
     ]
     head = [name for name in rows[0] if any(row[name] for row in rows) or name == ""]
-    return f"## {_TITLES[kind]}\n\n" + table(head, [[row[name] for name in head] for row in rows])
+    return f"### {_TITLES[kind]}\n\n" + table(head, [[row[name] for name in head] for row in rows])
 
 
 def _row(subject: Subject, of: Figures, counted: Mapping[str, float]) -> dict[str, str]:
@@ -71,7 +84,7 @@ def _row(subject: Subject, of: Figures, counted: Mapping[str, float]) -> dict[st
     on_redis = subject.store == "redis"
     return {
         "": subject.title,
-        "CPU added, µs": f"{of.added:.0f}" if subject is not BASELINE else f"({of.cpu:.0f})",
+        "CPU added, µs": f"{of.added:.0f}" if not subject.is_baseline else f"({of.cpu:.0f})",
         "speed": f"{of.speed:.2f}",
         "p99, ms": f"{of.p99 / 1000:.1f}",
         "Redis commands": _count(counted.get("redis_commands") if on_redis else None),
@@ -94,19 +107,22 @@ def _targets(found: Sequence[Target]) -> str:
     return "## Targets\n\n" + table(["", "at most", "is", ""], rows)
 
 
-def _sizes(http: Mapping[str, Any]) -> str:
-    memory, counts = http["memory"], http["counts"]
+def _cookies(group: Group, counts: Mapping[str, Any]) -> str:
     cookies = ", ".join(
         f"{subject.title} {counts[subject.name]['cookie_bytes']}"
-        for subject in SUBJECTS
-        if subject is not BASELINE and subject not in COATCHECK[1:]
+        for subject in (*group.others, group.ours[0])
     )
+    return f"Bytes of a request's cookie: {cookies}.\n"
+
+
+def _memory(memory: Mapping[str, int]) -> str:
     return (
+        "## Memory\n\n"
         f"The data of each session has 1,000 bytes in MessagePack, as coatcheck keeps it, and"
-        f" {len(json.dumps(data.session(0))):,} in JSON, as the others do. In Redis coatcheck takes"
-        f" {memory['bytes']:,} bytes a session, its entry in the user's index included (MEMORY"
-        f" USAGE of {memory['keys']:,} keys of {memory['sessions']:,} sessions; all that Redis"
-        f" holds grew by {memory['growth']:,} a session). Bytes of a request's cookie: {cookies}.\n"
+        f" {len(json.dumps(data.session(0))):,} in JSON, as most others do. In Redis coatcheck"
+        f" takes {memory['bytes']:,} bytes a session, its entry in the user's index included"
+        f" (MEMORY USAGE of {memory['keys']:,} keys of {memory['sessions']:,} sessions; all that"
+        f" Redis holds grew by {memory['growth']:,} a session).\n"
     )
 
 
@@ -114,11 +130,16 @@ def survivors_table(survivors: Sequence[Mapping[str, Any]]) -> str:
     """Return what each library keeps of the requests; the README shows it too."""
     total = survivors[0]["requests"]
     rows = [
-        [each["title"], str(each["processes"]), *(_range(each[what]) for what in ("cart", "count"))]
+        [each["title"], _processes(each), *(_range(each[what]) for what in ("cart", "count"))]
         for each in survivors
     ]
     head = ["", "processes", f"items kept of {total}", f"count of {total}"]
     return table(head, rows)
+
+
+def _processes(of: Mapping[str, Any]) -> str:
+    threads = of.get("threads")
+    return f"{of['processes']} of {threads} threads" if threads else str(of["processes"])
 
 
 def _range(repetitions: Sequence[Mapping[str, int]]) -> str:

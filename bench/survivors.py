@@ -1,4 +1,6 @@
-"""What is left of 200 changes to one session when 16 are under way at any time, in two processes.
+"""What is left of 200 changes to one session when 16 are under way at any time.
+
+They meet in two processes, in two of 8 threads, or in one of 16.
 
 Each adds its own item to a cart, or one to a counter, 5 ms after it looked at the session.
 """
@@ -8,6 +10,8 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
+from itertools import product
 from pathlib import Path
 from threading import Lock, local
 from typing import Any, NamedTuple
@@ -15,13 +19,27 @@ from typing import Any, NamedTuple
 from bench.client import Client, header
 from bench.processes import gunicorn, uvicorn
 from bench.redis import redis_server
-from bench.subjects import COATCHECK, SIGNED, STARSESSIONS, Subject
+from bench.subjects import (
+    COATCHECK,
+    DJANGO_COATCHECK,
+    DJANGO_SQLITE,
+    FLASK_COATCHECK,
+    FLASK_SESSION,
+    OURS,
+    SIGNED,
+    STARSESSIONS,
+    Subject,
+)
 
 REQUESTS = 200
 AT_ONCE = 16
-FLASK = Subject("flask-redis", "Flask-Session, Redis", "flask_session", "redis", "gunicorn")
-DJANGO = Subject("django-sqlite", "Django, SQLite", "django", "sqlite", "gunicorn")
-SUBJECTS = (*COATCHECK, STARSESSIONS, SIGNED, FLASK, DJANGO)
+THREADED = (*FLASK_COATCHECK, *DJANGO_COATCHECK)
+SUBJECTS = (
+    *((subject, 1 if subject.store == "memory" else 2) for subject in COATCHECK),  # not shared
+    *product(THREADED, (1, 2)),
+    *product((STARSESSIONS, SIGNED, FLASK_SESSION, DJANGO_SQLITE), (2,)),
+)
+"""And the number of processes."""
 
 
 class Kept(NamedTuple):
@@ -80,27 +98,28 @@ def benchmark(repetitions: int) -> list[dict[str, Any]]:
     """Return this benchmark's part of the results."""
     with tempfile.TemporaryDirectory() as folder, redis_server() as redis:
         found: list[dict[str, Any]] = []
-        for subject in SUBJECTS:
-            found.append(_measure(subject, redis, Path(folder), repetitions))
-            print(f"survivors: {subject.title}", flush=True)
+        for subject, processes in SUBJECTS:
+            found.append(_measure(subject, processes, redis, Path(folder), repetitions))
+            print(f"survivors: {subject.title}, processes: {processes}", flush=True)
         return found
 
 
 def wrong(found: Sequence[dict[str, Any]]) -> list[str]:
     """Tell where coatcheck did not keep everything."""
-    names = {subject.name for subject in COATCHECK}
     return [
         f"{each['subject']}, {what}: {kept}"
         for each in found
         for what in ("cart", "count")
         for kept in each[what]
-        if each["subject"] in names and kept["kept"] != REQUESTS
+        if each["subject"] in OURS and kept["kept"] != REQUESTS
     ]
 
 
-def _measure(subject: Subject, redis: str, folder: Path, repetitions: int) -> dict[str, Any]:
-    processes = 1 if subject.store == "memory" else 2  # which cannot share memory
-    serve = gunicorn if subject.server == "gunicorn" else uvicorn
+def _measure(
+    subject: Subject, processes: int, redis: str, folder: Path, repetitions: int
+) -> dict[str, Any]:
+    threads = AT_ONCE // processes
+    serve = partial(gunicorn, threads=threads) if subject.is_wsgi else uvicorn
     with ExitStack() as stack:
         ports: list[int] = []
         for number in range(processes):
@@ -112,6 +131,7 @@ def _measure(subject: Subject, redis: str, folder: Path, repetitions: int) -> di
             "subject": subject.name,
             "title": subject.title,
             "processes": processes,
+            **({"threads": threads} if subject.is_wsgi else {}),
             "requests": REQUESTS,
             "cart": [_cart(Browser(ports))._asdict() for _ in range(repetitions)],
             "count": [_count(Browser(ports))._asdict() for _ in range(repetitions)],

@@ -1,1 +1,1 @@
-"""The same application with the sessions of different libraries."""
+"""The same application, in three frameworks, with the sessions of different libraries."""

@@ -4,24 +4,23 @@ from typing import Any
 
 from bench.report import report, table
 from bench.rounds import Run
-from bench.subjects import KINDS, SUBJECTS
+from bench.subjects import FLASK, STARLETTE, Group
 
 
-def costs(*, refused: int = 0) -> dict[str, Any]:
+def costs(group: Group = STARLETTE, *, refused: int = 0) -> dict[str, Any]:
     runs = [
         Run(subject.name, kind, 1_000, 500.0, 100.0 + place, 7_600, refused, None)
-        for place, subject in enumerate(SUBJECTS)
-        for kind in KINDS
+        for place, subject in enumerate(group.subjects)
+        for kind in group.kinds
     ]
     counted = {"redis_commands": 1.0, "redis_writes": 0.0, "set_cookies": 0.0}
     counts = {
-        subject.name: {"cookie_bytes": 7} | {kind: counted for kind in KINDS if kind != "hot"}
-        for subject in SUBJECTS
+        subject.name: {"cookie_bytes": 7} | {kind: counted for kind in group.kinds if kind != "hot"}
+        for subject in group.subjects
     }
     settings = {"rounds": 1, "seconds": 2, "connections": 32, "sessions": 256, "pinned": True}
-    memory = {"sessions": 10, "keys": 20, "bytes": 1_500, "growth": 1_400}
     rounds = [[run._asdict() for run in runs]]
-    return {"settings": settings, "rounds": rounds, "counts": counts, "memory": memory}
+    return {"settings": settings, "rounds": rounds, "counts": counts}
 
 
 def survivors(kept: int) -> list[dict[str, Any]]:
@@ -47,14 +46,35 @@ def test_a_table_has_its_figures_on_the_right() -> None:
 
 
 def test_what_a_session_adds_is_shown_against_no_session() -> None:
-    page = report({"http": costs(), "versions": {}})
+    page = report({"starlette": costs(), "versions": {}})
     assert "| no session | (100) | 1.00 | 7.6 |" in page
     assert "| Starlette, signed cookie | 1 | 1.00 | 7.6 |" in page
 
 
+def test_each_framework_has_its_own_part_and_its_own_kinds_of_requests() -> None:
+    page = report({"starlette": costs(), "flask": costs(FLASK), "versions": {}})
+    parts = [line for line in page.splitlines() if line.startswith("#")]
+    start = parts.index("## Flask")
+    assert "### No cookie, look at the session" in parts[:start]
+    assert parts[start:] == ["## Flask", "### Read one value", "### Change one value", "## Targets"]
+    assert "one gunicorn process of 16 threads" in page
+
+
+def test_what_a_session_takes_is_a_part_of_its_own() -> None:
+    memory = {"sessions": 10, "keys": 20, "bytes": 1_500, "growth": 1_400}
+    page = report({"memory": memory, "versions": {}})
+    assert "1,500 bytes a session" in page
+    assert "| Redis bytes of a session with its index entry | 1650 | 1500 | reached |" in page
+
+
 def test_refusals_have_a_column_where_there_are_any() -> None:
-    assert "| refused |" not in report({"http": costs(), "versions": {}})
-    assert "| refused |" in report({"http": costs(refused=3), "versions": {}})
+    assert "| refused |" not in report({"starlette": costs(), "versions": {}})
+    assert "| refused |" in report({"starlette": costs(refused=3), "versions": {}})
+
+
+def test_threads_are_shown_where_there_are_any() -> None:
+    kept = [{**survivors(200)[0], "threads": 8}]
+    assert "| 2 of 8 threads | 200 |" in report({"survivors": kept, "versions": {}})
 
 
 def test_repetitions_are_shown_as_median_and_range() -> None:

@@ -1,6 +1,7 @@
 """How a request and a response look to WSGI (PEP 3333)."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, cast
 
 from coatcheck.errors import ConfigurationError
@@ -69,10 +70,15 @@ def raw(lines: Iterable[tuple[str, str]]) -> Headers:
 def headers(environ: Environ) -> Headers:
     """Return a request's headers as ASGI has them."""
     return [
-        (name[5:].replace("_", "-").lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
+        (_name(key), value.encode("latin-1"))
+        for key, value in environ.items()
+        if key.startswith("HTTP_")
     ]
+
+
+@lru_cache(maxsize=256)  # few names, many requests
+def _name(key: str) -> bytes:
+    return key[5:].replace("_", "-").lower().encode("latin-1")
 
 
 def _decoded(path: str) -> str:

@@ -141,9 +141,7 @@ class SessionInterface(FlaskInterface):
                 raise
             _replace(response, answer)
             return
-        before = raw(response.headers.items())
-        if (headers := exchange.depart(before)) is not before:
-            _set(response, headers)
+        _depart(exchange, response)
         if response.is_streamed:
             response.call_on_close(exchange.report_unsaved)
 
@@ -198,6 +196,18 @@ def _replace(response: Response, answer: Answer) -> None:
     response.direct_passthrough = False
     response.set_data(answer.body)
     _set(response, answer.headers)
+
+
+def _depart(exchange: Exchange, response: Response) -> None:
+    """Add what the session adds; of the response's own headers, only these two may change."""
+    headers = response.headers
+    own = raw([header for header in headers if header[0].lower() in ("vary", "cache-control")])
+    if (changed := exchange.depart(own)) is own:
+        return
+    for name, _ in text(own):
+        headers.remove(name)
+    for name, value in text(changed):
+        headers.add(name, value)
 
 
 def _set(response: Response, headers: list[tuple[bytes, bytes]]) -> None:

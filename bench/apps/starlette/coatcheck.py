@@ -5,7 +5,7 @@ from typing import Any
 from starlette.middleware import Middleware
 from starlette.requests import Request
 
-from bench.apps.handlers import application
+from bench.apps.starlette.pages import application
 from bench.apps.store import STORE
 from coatcheck import Sessions, store_from_url
 from coatcheck.web.asgi import SessionMiddleware, session_of

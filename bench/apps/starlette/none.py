@@ -4,7 +4,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bench import data
-from bench.apps.handlers import application
+from bench.apps.starlette.pages import application
 
 
 class OneDict:

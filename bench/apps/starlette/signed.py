@@ -3,7 +3,7 @@
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 
-from bench.apps.handlers import application
+from bench.apps.starlette.pages import application
 
 app = application(
     Middleware(

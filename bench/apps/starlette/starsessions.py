@@ -5,7 +5,7 @@ from starlette.middleware import Middleware
 from starsessions import SessionAutoloadMiddleware, SessionMiddleware
 from starsessions.stores.redis import RedisStore
 
-from bench.apps.handlers import application
+from bench.apps.starlette.pages import application
 from bench.apps.store import STORE
 
 app = application(

@@ -1,0 +1,25 @@
+"""coatcheck with the store that `BENCH_STORE` names, with its defaults and for production."""
+
+from typing import Any
+
+from bench.apps.flask.pages import application
+from bench.apps.store import STORE
+from coatcheck import BlockingSessions, store_from_url
+from coatcheck.web.flask import SessionInterface, session_of
+
+
+def one_more(data: dict[str, Any]) -> None:
+    data["n"] = data.get("n", 0) + 1
+
+
+def edit() -> None:
+    session_of().edit(one_more)
+
+
+def sign_in(user: str) -> None:
+    session_of().sign_in(user)
+
+
+app = application(increase_exactly=edit, login=sign_in)
+sessions = BlockingSessions(store_from_url(STORE, blocking=True))
+app.session_interface = SessionInterface(app, sessions)
