@@ -154,6 +154,24 @@ def test_a_login_during_an_end_of_all_is_refused(sessions: Any, users: Any) -> N
     assert sessions.count() == 0
 
 
+def test_of_two_logins_at_once_none_is_lost(sessions: Any, users: Any) -> None:
+    """Fails when the new key that begins a login is refused: a login never loses."""
+
+    def late(request: HttpRequest) -> HttpResponse:
+        assert request.session["cart"] == {"hat": 1}
+        other.get("/login?alice:wonder")
+        return login(request)
+
+    browser, other = Browser(), Browser()
+    browser.get("/put?hat")
+    other.cookies["__Host-anon"] = browser.tokens["__Host-anon"]
+    with site(path("late", late), path("login", login), path("mine", mine)):
+        assert browser.get("/late?alice:wonder").status_code == 200
+        assert browser.get("/mine").json()[0] == "alice"
+        assert other.get("/mine").json() == ["alice", {"hat": 1}]
+    assert len(sessions.list(str(users[0].pk))) == 2
+
+
 def test_a_password_change_logs_the_others_out(sessions: Any, users: Any) -> None:
     browser, other = Browser(), Browser()
     for each in (browser, other):

@@ -434,7 +434,7 @@ async def test_a_coroutine_that_does_not_await_is_told(
 
 
 def test_djangos_cache_keeps_no_token(serve: Any, sessions: BlockingSessions) -> None:
-    """Fails when the cache is not told: it does not know `no-store`."""
+    """Fails when a response that hands a token over says nothing of caches."""
     browser = serve(
         page(lambda r: session_of(r).rotate()),
         MIDDLEWARE=[

@@ -18,6 +18,7 @@ from coatcheck.web.django.response import at_the_end, depart, respond
 from coatcheck.web.django.site import current
 from coatcheck.web.django.store import RequestStore
 from coatcheck.web.environ import require_alone
+from coatcheck.web.exchange import Exchange
 
 
 class SessionMiddleware(middleware.SessionMiddleware):
@@ -60,7 +61,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
         except BaseException:  # cancelled too, as the client went away
             await asyncio.shield(self._site.arun(store.leave()))
             raise
-        return self._respond(request, store, response, answer)
+        return self._respond(store, response, answer)
 
     def process_request(self, request: HttpRequest) -> None:
         """Give the request a session that nobody has looked at yet."""
@@ -80,7 +81,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
         if not isinstance(store, RequestStore) or store.is_untouched():
             return response
         answer = self._site.run(store.settle(response.status_code))
-        return self._respond(request, store, response, answer)
+        return self._respond(store, response, answer)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer an error of the session that left a view."""
@@ -92,24 +93,14 @@ class SessionMiddleware(middleware.SessionMiddleware):
         return respond(answer)
 
     def _respond(
-        self,
-        request: HttpRequest,
-        store: RequestStore,
-        response: HttpResponseBase,
-        answer: Answer | None,
+        self, store: RequestStore, response: HttpResponseBase, answer: Answer | None
     ) -> HttpResponseBase:
-        exchange = store.exchange
         if answer is not None:
-            response = respond(answer, instead_of=response)
-            hands_over = bool(response.cookies)
-        else:
-            assert exchange is not None  # noqa: S101 - it settled
-            hands_over = depart(exchange, response)
-            if response.streaming:
-                at_the_end(response, exchange)
-        if hands_over:
-            # Django's cache knows `private`, but not `no-store`.
-            cast("Any", request)._cache_update_cache = False
+            return respond(answer, instead_of=response)
+        exchange = cast("Exchange", store.exchange)
+        depart(exchange, response)
+        if response.streaming:
+            at_the_end(response, exchange)
         return response
 
 

@@ -27,8 +27,8 @@ class _Line(Morsel[str]):
         return f"{header} {self.line}".lstrip()
 
 
-def depart(exchange: Exchange, response: HttpResponseBase) -> bool:
-    """Add what the session says; tell whether a token is handed over or a copy deleted."""
+def depart(exchange: Exchange, response: HttpResponseBase) -> None:
+    """Add what the session says."""
     before: Headers = [
         (name.lower().encode(), response.headers[name].encode("latin-1"))
         for name in _CHANGED
@@ -36,11 +36,10 @@ def depart(exchange: Exchange, response: HttpResponseBase) -> bool:
     ]
     after = exchange.depart(before)
     if after is before:
-        return False
+        return
     for name in _CHANGED:
         response.headers.pop(name, None)
     _add(response, after)
-    return any(name == b"set-cookie" for name, _ in after)
 
 
 def respond(answer: Answer, instead_of: HttpResponseBase | None = None) -> HttpResponse:
