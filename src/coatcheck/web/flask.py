@@ -86,7 +86,8 @@ class FlaskSession(Session):
         """Let the subject be who Flask-Login says, by whatever way the data changed."""
         user, was = self.get(_USER), _stored(self, _USER)
         if user is not None and user != was and str(user) != self.subject:
-            kept = {key: self[key] for key in _OF_LOGIN if key in self}
+            said = {key: self[key] for key in _OF_LOGIN if key in self}
+            kept = {key: value for key, value in said.items() if value != _stored(self, key)}
             self._be_of(user)
             dict[str, Any].update(self, kept)
         elif user is None and was is not None and not isinstance(self.state.privilege, SignIn):
@@ -125,7 +126,7 @@ class FlaskSession(Session):
         if value:
             self[_PERMANENT] = True
         else:
-            dict[str, Any].pop(self, _PERMANENT, None)
+            self.pop(_PERMANENT, None)
 
     @property
     def new(self) -> bool:
@@ -329,7 +330,8 @@ class SessionInterface(FlaskInterface):
         if is_permanent:
             session.state.kept_for = self._permanent
         is_stored = session.state.base is not None
-        if session and is_stored and is_permanent != bool(_stored(session, _PERMANENT)):
+        is_ending = not session and (session.state.is_cleared or session.subject is None)
+        if is_stored and not is_ending and is_permanent != bool(_stored(session, _PERMANENT)):
             session.rotate()
 
     def _refuse(self, error: Exception) -> Response:
