@@ -1,6 +1,8 @@
 """Every example of the documentation runs."""
 
 import importlib.util
+import sys
+import warnings
 from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +11,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+
+from coatcheck.testing import WsgiDriver
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 HTTPS = "https://shop.test"
@@ -25,6 +29,7 @@ def load(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # Pyramid looks its caller up
     spec.loader.exec_module(module)
     return module
 
@@ -37,7 +42,9 @@ def parts(here: Path) -> Generator[Any]:
 
 
 def test_every_example_is_run_here() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"hello", "parts", "threads"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {
+        "flask_shop", "hello", "parts", "threads", "wsgi_apps",
+    }  # fmt: skip
 
 
 def test_hello(here: Path) -> None:
@@ -116,3 +123,31 @@ def test_threads(here: Path) -> None:
     assert module.sessions.list("alice")[0].subject == "alice"
     module.sessions.close()
     assert (here / "threads.db").exists()
+
+
+def test_flask(here: Path) -> None:
+    module = load("flask_shop")
+    client, other = module.app.test_client(), module.app.test_client()
+    assert client.post("/cart/hat").json == {"cart": {"hat": 1}, "changes": 1}
+    for browser in (client, other):
+        assert browser.post("/login/alice").text == "hello alice"
+    assert client.post("/cart/mug").json["cart"] == {"hat": 1, "mug": 1}
+    assert len(client.get("/devices").json) == 2
+    assert client.post("/devices/end-others").text == "1"
+    assert other.get("/devices").status_code == 401
+    client.post("/logout")
+    assert client.get("/devices").status_code == 401
+    module.sessions.close()
+
+
+def test_wsgi(here: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pyramid imports what is about to be dropped
+        module = load("wsgi_apps")
+    replies = [WsgiDriver(app).send("GET", "/login") for app in (module.bare, module.pyramid)]
+    assert replies[0].json() == {"visits": 1}
+    (cookie,) = replies[1].all("set-cookie")
+    bottled = WsgiDriver(module.bottled)
+    assert bottled.send("GET", "/me", {"Cookie": cookie.partition(";")[0]}).body == b"alice"
+    assert bottled.send("GET", "/me").status == 401
+    module.sessions.close()

@@ -55,9 +55,9 @@ class Site:
 
     def __post_init__(self) -> None:
         self.app = Flask("shop")
-        self.app.config.update(
-            PREFERRED_URL_SCHEME="https", SECRET_KEY="for flask-login", **self.settings
-        )
+        basic = {"PREFERRED_URL_SCHEME": "https", "SECRET_KEY": "for flask-login"}
+        for name, value in {**basic, **self.settings}.items():
+            self.app.config[name] = value
         self.before(self.app)
         self.sessions = BlockingSessions(
             self.store, policy=self.policy, clock=self.clock, on_event=self.events.append
@@ -89,6 +89,10 @@ def copy(client: FlaskClient, site: Site) -> FlaskClient:
         if (value := token(client, name)) is not None:
             thief.set_cookie(name, value)
     return thief
+
+
+def json(response: TestResponse) -> Any:
+    return response.json
 
 
 def lines(response: TestResponse) -> tuple[list[str], list[str], list[str]]:

@@ -19,7 +19,7 @@ def make_app(url: str) -> Flask:
     app.secret_key = "for flask-login"
     sessions = BlockingSessions(store_from_url(url, blocking=True))
     app.session_interface = SessionInterface(app, sessions, trusted_proxies=["127.0.0.1"])
-    LoginManager(app).user_loader(lambda _: _User())
+    LoginManager(app).user_loader(_load)
 
     @app.get("/login")
     def login() -> str:
@@ -49,6 +49,10 @@ def make_app(url: str) -> Flask:
         return ""
 
     return app
+
+
+def _load(_: str) -> _User:
+    return _User()
 
 
 def _one_more(data: dict[str, Any]) -> None:

@@ -369,8 +369,8 @@ def test_wrong_arguments_are_refused() -> None:
     anything: Any = Flask("x")
     with pytest.raises(ConfigurationError, match="sessions: Flask needs BlockingSessions"):
         SessionInterface(anything, cast("Any", Sessions(MemoryStore())))
-    with pytest.raises(ConfigurationError, match="app: .* is no Flask application"):
-        SessionInterface(cast("Any", anything.wsgi_app), BlockingSessions(MemoryStore()))
+    with pytest.raises(ConfigurationError, match=r"app: .* is no Flask application"):
+        SessionInterface(anything.wsgi_app, BlockingSessions(MemoryStore()))
 
 
 def test_plain_http_is_told_what_to_do() -> None:

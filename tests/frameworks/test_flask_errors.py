@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from flask import Response, flash, request, session
+from flask import Flask, Response, flash, request, session
 
 from coatcheck import Policy
 from coatcheck.errors import (
@@ -14,7 +14,7 @@ from coatcheck.errors import (
     Unauthenticated,
 )
 from coatcheck.web.flask import session_of
-from tests.frameworks.flask_site import READ, Site, lines
+from tests.frameworks.flask_site import READ, Site, json, lines
 
 
 def shop(site: Site) -> Site:
@@ -85,7 +85,7 @@ def test_without_handlers_the_library_answers(site: Site) -> None:
 def test_the_applications_own_handlers_win(when: str) -> None:
     """Registered before the interface or after it, for an error of the view or of the commit."""
 
-    def register(app: Any) -> None:
+    def register(app: Flask) -> None:
         @app.errorhandler(Unauthenticated)
         def unauthenticated(_: Unauthenticated) -> tuple[str, int, dict[str, str]]:
             flash("log in")
@@ -107,7 +107,7 @@ def test_the_applications_own_handlers_win(when: str) -> None:
     browser = site.app.extensions["browser"] = site.client()
     answer = browser.get("/me")
     assert (answer.status_code, answer.text) == (302, "mine")
-    assert browser.get("/data").json["_flashes"] == [["message", "log in"]]
+    assert json(browser.get("/data"))["_flashes"] == [["message", "log in"]]
     browser.get("/login")
     answer = browser.get("/put?meanwhile=rotate")
     assert answer.status_code == 409
@@ -116,7 +116,7 @@ def test_the_applications_own_handlers_win(when: str) -> None:
         "the handler's own message could not be saved either"
     )
     newer = site.app.extensions["newer"]
-    assert newer.get("/data").json["cart"] == {}, "what was refused is not in it"
+    assert json(newer.get("/data"))["cart"] == {}, "what was refused is not in it"
     site.store.is_away = True
     answer = newer.get("/me")
     assert (answer.status_code, answer.text) == (503, "mine")
@@ -125,7 +125,7 @@ def test_the_applications_own_handlers_win(when: str) -> None:
     answer = newer.get("/put")
     assert (answer.status_code, answer.text) == (503, "mine")
     site.store.is_read_only = False
-    assert newer.get("/data").json["cart"] == {}
+    assert json(newer.get("/data"))["cart"] == {}
 
 
 def test_a_handler_for_a_commit_that_failed_sees_what_is_stored(site: Site) -> None:

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable
 from http.client import responses
-from typing import Any, cast
+from typing import Any
 
 import bottle
 
@@ -33,12 +33,11 @@ class TestBare(BrowserContract):
 
 class TestBottle(BrowserContract):
     def serve(self, pages: Pages, parts: dict[str, Any]) -> Driver:
-        app: Any = bottle.Bottle()
+        app = bottle.Bottle()
         app.catchall = False  # the middleware answers the session's errors, the server all others
 
         def page(path: str) -> Any:
-            request: Any = bottle.request
-            environ: dict[str, Any] = request.environ
+            environ = bottle.request.environ
             page = pages.answer(f"/{path}", environ["QUERY_STRING"], lambda: session_of(environ))
             if page.chunks:
                 return page.chunks()
@@ -51,15 +50,14 @@ class TestBottle(BrowserContract):
 class TestPyramid(BrowserContract):
     def serve(self, pages: Pages, parts: dict[str, Any]) -> Driver:
         def page(request: Request) -> Response:
-            found: Any = request
-            page = pages.answer(found.path, found.query_string, lambda: found.session)
+            page = pages.answer(request.path, request.query_string, lambda: request.session)
             if page.chunks:
                 return Response(app_iter=(chunk.encode() for chunk in page.chunks()))
             return Response(page.body, page.status)
 
-        config: Any = Configurator()
+        config = Configurator()
         config.set_session_factory(lambda request: session_of(request.environ))
         config.add_route("page", "/*path")
         config.add_view(page, route_name="page")
-        app = cast("Any", config.make_wsgi_app())
+        app = config.make_wsgi_app()
         return WsgiDriver(SessionMiddleware(app, sessions=BlockingSessions(**parts)))

@@ -106,6 +106,10 @@ class Body:
         self.closed += 1
 
 
+def _start(_: str, __: list[tuple[str, str]], ___: Any = None) -> Callable[[bytes], object]:
+    return len
+
+
 @pytest.mark.parametrize("chunks", [[b"one ", b"two"], [b"", b"one ", b"", b"two"]])
 @pytest.mark.parametrize("kind", ["list", "generator", "closing", "function", "write"])
 def test_every_kind_of_body(kind: str, chunks: list[bytes]) -> None:
@@ -200,7 +204,7 @@ def test_a_commit_that_fails_is_answered_in_place_of_the_response(kind: str) -> 
                 write(b"one")
         bodies.append(Body([b"one"]))
         if kind == "file":
-            return environ["wsgi.file_wrapper"](io.BytesIO(b"one"))
+            return FileWrapper(io.BytesIO(b"one"))
         return [b"one"] if kind == "list" else bodies[-1]
 
     server = Server(app, validate=kind != "file")
@@ -228,7 +232,7 @@ def test_a_commit_that_cannot_be_answered_closes_the_body() -> None:
     server = Server(app, validate=False)
     environ = {**server.environ(), "wsgi.url_scheme": "https", "wsgi.file_wrapper": FileWrapper}
     with pytest.raises(TypeError, match="session key 'a'"):
-        server.app(environ, lambda *_: None)
+        server.app(environ, _start)
     assert closed == [True]
 
 
@@ -295,11 +299,11 @@ def test_a_file_is_left_to_the_server() -> None:
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         session_of(environ)["a"] = 1
         start_response("200 OK", TEXT)
-        return environ["wsgi.file_wrapper"](io.BytesIO(b"file"))
+        return FileWrapper(io.BytesIO(b"file"))
 
     server = Server(app, validate=False)
     environ = {**server.environ(), "wsgi.url_scheme": "https", "wsgi.file_wrapper": FileWrapper}
-    assert isinstance(server.app(environ, lambda *_: None), FileWrapper)
+    assert isinstance(server.app(environ, _start), FileWrapper)
     assert server.get()[2] == b"file"
 
 
@@ -319,7 +323,7 @@ def test_a_client_that_goes_away_closes_the_applications_generator() -> None:
             raise
 
     server = Server(app, validate=False)
-    body = server.app({**server.environ(), "wsgi.url_scheme": "https"}, lambda *_: None)
+    body = server.app({**server.environ(), "wsgi.url_scheme": "https"}, _start)
     assert next(iter(body)) == b"more"
     body.close()
     assert left == ["left"]
@@ -343,7 +347,7 @@ def test_an_end_holds_though_there_is_no_response(how: str) -> None:
     server = Server(app, validate=False)
     server.sign_in()
     with suppress(ZeroDivisionError, KeyboardInterrupt):
-        body = server.app({**server.environ(), "wsgi.url_scheme": "https"}, lambda *_: None)
+        body = server.app({**server.environ(), "wsgi.url_scheme": "https"}, _start)
         body.close()
     assert server.subjects == []
 
@@ -372,7 +376,7 @@ def test_misuse_is_told_what_to_do() -> None:
     inner = SessionMiddleware(app, sessions=sessions)
     outer = SessionMiddleware(inner, sessions=sessions)
     with pytest.raises(ConfigurationError, match="leave one of them out"):
-        outer({"wsgi.url_scheme": "https"}, len)
+        outer({"wsgi.url_scheme": "https"}, _start)
 
 
 def test_a_first_look_after_the_response_started_is_refused() -> None:
