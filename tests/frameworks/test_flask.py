@@ -162,9 +162,10 @@ def test_a_request_that_is_sent_again_is_another_one() -> None:
         session["n"] = session.get("n", 0) + 1
         return [session["n"]]
 
-    client = site.client()
-    answer = client.get("/count")
-    again = site.client().open(answer.request)
+    with site.client() as client:
+        client.get("/count")
+        served: Any = request
+        again = site.client().open(served._get_current_object())
     assert again.json == [1], "the other browser has no cookie"
     assert len(site.subjects) == 2
 

@@ -240,3 +240,26 @@ def test_what_functions_after_a_refusal_put_in_is_not_saved(site: Site) -> None:
 def test_errors_share_a_root() -> None:
     for error in (StoreUnavailable, Superseded, Unauthenticated, SessionTooLarge):
         assert issubclass(error, CoatcheckError)
+
+
+@pytest.mark.parametrize("path", ["/me", "/start"])
+def test_an_outage_deletes_nothing_whoever_answers_it(site: Site, path: str) -> None:
+    """Not the cookie that opens nothing either: the first request finds out, the second commits."""
+
+    @site.app.errorhandler(StoreUnavailable)
+    def unavailable(_: StoreUnavailable) -> tuple[str, int]:
+        return "mine", 503
+
+    @site.app.get("/start")
+    def start() -> str:
+        session["cart"] = {}
+        return ""
+
+    browser = site.client()
+    browser.set_cookie("__Host-sid", "nothing")
+    if path == "/me":
+        browser.set_cookie("__Host-anon", f"{'a' * 22}.{'b' * 22}.{'c' * 43}")
+        site.store.is_away = True
+    site.store.is_read_only = True
+    answer = browser.get(path)
+    assert (answer.text, answer.headers.getlist("Set-Cookie")) == ("mine", [])

@@ -47,6 +47,7 @@ def pages(app: Flask) -> None:
     def clear() -> str:
         session.clear()
         flash("bye")
+        session["left"] = "after"
         return ""
 
     @app.get("/me")
@@ -143,7 +144,7 @@ def test_nothing_crosses_through_a_logout_either(site: Site) -> None:
         browser.get(step)
     left = json(browser.get("/me"))
     assert left.pop("_flashes") == [["message", "bye"]]
-    assert left.keys() == {"_user_id", "_fresh", "_id", "before", "after"}
+    assert left.keys() == {"_user_id", "_fresh", "_id", "before", "after", "left"}
 
 
 def test_clear_ends_a_users_session(site: Site) -> None:
@@ -153,6 +154,8 @@ def test_clear_ends_a_users_session(site: Site) -> None:
     browser.get("/clear")
     assert site.subjects == [None]
     assert thief.get("/me").status_code == 401
+    assert json(browser.get("/messages")) == ["bye"]
+    assert json(browser.get("/data"))["left"] == "after"
 
 
 def test_a_planted_cookie_is_worth_nothing_after_the_login(site: Site) -> None:
@@ -264,6 +267,20 @@ def test_a_login_and_a_logout_in_one_request_are_a_logout(site: Site) -> None:
     assert site.subjects == []
 
 
+def test_a_session_that_is_permanent_stays_so_for_another_user(site: Site) -> None:
+    @site.app.before_request
+    def always() -> None:
+        session.permanent = True
+
+    browser = site.client()
+    for id in ("alice", "bob"):
+        (cookie,) = lines(browser.get(f"/login/{id}"))[0]
+        assert "Max-Age=43200;" in cookie
+    deleted, messages = lines(browser.get("/logout"))[0]
+    assert "Max-Age=0;" in deleted
+    assert "Max-Age=43200;" in messages
+
+
 def test_a_failed_login_request_signs_nobody_in(site: Site) -> None:
     @site.app.get("/half")
     def half() -> str:
@@ -300,10 +317,14 @@ def test_an_application_may_sign_in_without_flask_login(site: Site) -> None:
     @site.app.get("/own")
     def own() -> str:
         session_of().sign_in("carol")
+        if "fail" in request.args:
+            raise ZeroDivisionError
         return ""
 
     browser = site.client()
     browser.get("/login/alice")
+    browser.get("/own?fail")
+    assert site.subjects == ["alice"], "a sign-in that fails ends nothing"
     browser.get("/own")
     assert site.subjects == ["carol"]
     assert json(browser.get("/data")) == {}
@@ -349,6 +370,7 @@ def test_a_set_user_id_of_none_is_a_logout(site: Site) -> None:
     @site.app.get("/delete")
     def delete() -> str:
         del session["_user_id"]
+        session["left"] = "after"
         return ""
 
     @site.app.get("/replace")
@@ -357,8 +379,9 @@ def test_a_set_user_id_of_none_is_a_logout(site: Site) -> None:
             dict[str, Any].pop(session_of(), key)
         return ""
 
-    for path in ("/none", "/delete", "/replace"):
+    for path, left in (("/none", {"_user_id"}), ("/delete", {"left"}), ("/replace", set[str]())):
         browser = site.client()
         browser.get("/login/alice")
         browser.get(path)
         assert [subject for subject in site.subjects if subject] == []
+        assert json(browser.get("/data")).keys() == left

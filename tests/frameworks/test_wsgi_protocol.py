@@ -142,6 +142,31 @@ def test_every_kind_of_body(kind: str, chunks: list[bytes]) -> None:
         assert [body.closed for body in bodies] == [1]
 
 
+@pytest.mark.parametrize("kind", ["generator", "write"])
+def test_an_empty_chunk_starts_nothing(kind: str) -> None:
+    """PEP 3333: headers go with the first byte, so what is done before it is saved."""
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        session = session_of(environ)
+        write = start_response("200 OK", TEXT)
+        if kind == "write":
+            write(b"")
+            session["a"] = 1
+            return [b"one"]
+
+        def chunks() -> Generator[bytes]:
+            yield b""
+            session["a"] = 1
+            yield b"one"
+
+        return chunks()
+
+    server = Server(app)
+    assert server.get()[2] == b"one"
+    assert server.subjects == [None]
+    assert Happened.UNSAVED not in server.kinds
+
+
 @pytest.mark.parametrize("body", [[], [b""], (), iter([]), iter([b""])])
 def test_an_empty_body_and_head(body: Iterable[bytes]) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

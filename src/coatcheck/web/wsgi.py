@@ -4,7 +4,7 @@ A request goes straight down: `environ.enter` reads the token and opens the sess
 runs, `exchange.commit` saves before the first byte of the body, `exchange.depart` adds headers.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http.client import responses
 from typing import Any
 
@@ -185,7 +185,7 @@ class _Body:
     def __iter__(self) -> Iterator[bytes]:
         return self._chunks
 
-    def _run(self) -> Generator[bytes]:
+    def _run(self) -> Iterator[bytes]:
         response = self._response
         try:
             for chunk in self._body:
@@ -204,7 +204,6 @@ class _Body:
     def close(self) -> None:
         """Close the application's body, and let an `end()` hold whatever became of the response."""
         try:
-            self._chunks.close()
             _close(self._body)
         finally:
             if self._response.has_started:
