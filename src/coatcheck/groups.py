@@ -73,7 +73,8 @@ class _Group:
 
     waiting: deque[_Member] = field(default_factory=deque[_Member])
     latest: Record | None = None
-    turn: threading.Lock = field(default_factory=threading.Lock)
+    # Looked up when it is made: gevent may have put its own in place since this was imported.
+    turn: threading.Lock = field(default_factory=lambda: threading.Lock())  # noqa: PLW0108
     threads: int = 0
     task: "asyncio.Task[None] | None" = None
 

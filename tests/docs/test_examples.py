@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+
+from coatcheck.testing import WsgiDriver
 
 DJANGO = """
 import django_site
@@ -52,7 +55,7 @@ def load(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # Litestar looks up there what annotations mean
+    sys.modules[spec.name] = module  # Litestar and Pyramid look there
     spec.loader.exec_module(module)
     return module
 
@@ -195,3 +198,31 @@ def test_moving_a_flask_application(here: Path) -> None:
     assert client.post("/cart").json == ["hat", "hat"]
     client.post("/logout")
     assert client.get("/me").status_code == 401
+
+
+def test_flask(here: Path) -> None:
+    module = load("flask_shop")
+    client, other = module.app.test_client(), module.app.test_client()
+    assert client.post("/cart/hat").json == {"cart": {"hat": 1}, "changes": 1}
+    for browser in (client, other):
+        assert browser.post("/login/alice").text == "hello alice"
+    assert client.post("/cart/mug").json["cart"] == {"hat": 1, "mug": 1}
+    assert len(client.get("/devices").json) == 2
+    assert client.post("/devices/end-others").text == "1"
+    assert other.get("/devices").status_code == 401
+    client.post("/logout")
+    assert client.get("/devices").status_code == 401
+    module.sessions.close()
+
+
+def test_wsgi(here: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pyramid imports what is about to be dropped
+        module = load("wsgi_apps")
+    replies = [WsgiDriver(app).send("GET", "/login") for app in (module.bare, module.pyramid)]
+    assert replies[0].json() == {"visits": 1}
+    (cookie,) = replies[1].all("set-cookie")
+    bottled = WsgiDriver(module.bottled)
+    assert bottled.send("GET", "/me", {"Cookie": cookie.partition(";")[0]}).body == b"alice"
+    assert bottled.send("GET", "/me").status == 401
+    module.sessions.close()

@@ -134,7 +134,7 @@ class Session(dict[str, Any]):
             for key in [key for key in self if key.startswith(LIBRARY_KEYS)]:
                 del self[key]
         elif state.subject != subject:
-            self.clear()
+            Session.clear(self)  # whatever a framework's kind of session does beside
             state.steps, state.mark, state.carries = [], state.settings.empty, False
         state.note(self)
         if not isinstance(state.privilege, SignIn) or state.privilege.subject != subject:

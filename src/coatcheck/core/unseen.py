@@ -70,7 +70,7 @@ def _watch(name: str) -> None:
 
     def looked_at(self: Session, *arguments: Any) -> Any:
         look(self)
-        return getattr(Session, name)(self, *arguments)
+        return getattr(type(self), name)(self, *arguments)
 
     setattr(Unseen, name, looked_at)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from coatcheck.errors import ConfigurationError
 from coatcheck.web.cookie import CookieTransport
 
 _NAMES = {
@@ -23,15 +24,25 @@ def transport_of(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> Co
     `__Host-` out, so the name is then `__Secure-sid` unless one is set.
 
     Raises:
-        ConfigurationError: they cannot work; it names the attribute of `CookieTransport`.
+        ConfigurationError: they cannot work; it names the setting as the framework does.
     """
     asked = {
         field: settings[name]
         for field, name in _NAMES.items()
         if name in settings and settings[name] != defaults.get(name)
     }
-    if not asked.keys().isdisjoint(("domain", "path")):
+    # As lenient as the frameworks are: in any case, with a dot that means nothing, by False.
+    if isinstance(same_site := asked.get("same_site"), str):
+        asked["same_site"] = same_site.title()
+    if isinstance(domain := asked.get("domain"), str):
+        asked["domain"] = domain.removeprefix(".")
+    asked = {field: value for field, value in asked.items() if field != "domain" or value}
+    if "domain" in asked or asked.get("path", "/") != "/":
         asked.setdefault("name", "__Secure-sid")
     if "name" in asked and asked["name"] != CookieTransport().name:
         asked["anonymous_name"] = f"{asked['name']}-anon"
-    return CookieTransport(**asked)
+    try:
+        return CookieTransport(**asked)
+    except ConfigurationError as error:
+        problem = str(error).removeprefix(f"{error.setting}: ")
+        raise ConfigurationError(_NAMES.get(error.setting, error.setting), problem) from None

@@ -16,16 +16,19 @@ _KEY = "coatcheck.exchange"
 
 
 def enter(gate: Gate, environ: Environ) -> Exchange:
-    """Open the session of a request; the same one until `leave`.
+    """Open the session of a request; the same one for as long as its environ is that very dict.
+
+    A copy of it is another request: test clients make one to send a request again.
 
     Raises:
         ConfigurationError: another adapter did so already.
     """
-    if _KEY in environ:
-        owner, exchange = environ[_KEY]
-        if owner is gate:
+    if (entered := environ.get(_KEY)) is not None:
+        owner, exchange, of = entered
+        if owner is gate and of == id(environ):
             return cast("Exchange", exchange)
-    require_alone(environ)
+        if owner is not gate:
+            require_alone(environ)
     exchange = finish(
         gate.enter(
             headers(environ),
@@ -35,7 +38,7 @@ def enter(gate: Gate, environ: Environ) -> Exchange:
             _decoded(environ.get("SCRIPT_NAME", "")),
         )
     )
-    environ[_KEY] = gate, exchange
+    environ[_KEY] = gate, exchange, id(environ)
     return exchange
 
 
@@ -51,10 +54,10 @@ def require_alone(environ: Environ) -> None:
         )
 
 
-def leave(environ: Environ) -> Exchange | None:
-    """Forget the exchange, if there is one: what comes next is another request."""
-    owned = environ.pop(_KEY, None)
-    return None if owned is None else cast("Exchange", owned[1])
+def entered(environ: Environ) -> Exchange | None:
+    """Return the exchange of a request whose session was opened, whichever gate did so."""
+    found = environ.get(_KEY)
+    return None if found is None else cast("Exchange", found[1])
 
 
 def text(lines: Headers) -> list[tuple[str, str]]:

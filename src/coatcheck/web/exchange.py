@@ -17,6 +17,7 @@ class Exchange:
     Attributes:
         session: the session, perhaps not looked at yet.
         is_answered: whether an error of the session was answered in the application's place.
+        is_over: whether the response is made, so that what is done from now on is not saved.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class Exchange:
             mount: the path the application is mounted at.
         """
         self.session = session
-        self.is_answered = False
+        self.is_answered = self.is_over = False
         self._sessions, self._transport, self._mount = sessions, transport, mount
 
     async def commit(self, status: int = 200, *, is_last: bool = True) -> None:

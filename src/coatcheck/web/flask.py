@@ -4,50 +4,54 @@ A request goes straight down: `open_session` reads the token and opens the sessi
 `save_session` commits before the response starts and adds the headers.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from coatcheck.blocking import BlockingSessions
-from coatcheck.core.intents import SignIn
-from coatcheck.core.session import Session
 from coatcheck.core.unseen import Unseen, look
-from coatcheck.errors import ConfigurationError, StoreUnavailable, Superseded, Unauthenticated
+from coatcheck.errors import (
+    CoatcheckError,
+    ConfigurationError,
+    StoreUnavailable,
+    Superseded,
+    Unauthenticated,
+)
 from coatcheck.waiting import finish
 from coatcheck.web.answers import Answer
 from coatcheck.web.cookie_settings import transport_of
-from coatcheck.web.environ import enter, leave, raw, text
+from coatcheck.web.environ import enter, entered, raw, text
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, Passive
-from coatcheck.web.permanent import PERMANENT, PermanentSession, follow, lifetime, stored
+from coatcheck.web.permanent import follow, lifetime
 from coatcheck.web.transport import Transport
 
 with extra("flask"):
-    from flask import Flask, Request, Response, request
+    from flask import Flask, Request, Response, got_request_exception, request
     from flask import session as current
     from flask.sessions import SessionInterface as FlaskInterface
     from flask.sessions import SessionMixin
 
-# What Flask-Login keeps among the data.
-_USER = "_user_id"
-_OF_LOGIN = ("_user_id", "_fresh", "_id", "_remember", "_remember_seconds")
-_OUTLIVE_LOGOUT = ("_remember", "_remember_seconds", "_flashes", PERMANENT)
+    from coatcheck.web.flask_session import FlaskSession  # which needs what Flask brings along
 
-
-class FlaskSession(PermanentSession):
-    """A session with what Flask asks of one. What changed is found out; nothing has to be said."""
-
-    __slots__ = ()
-
+_ANSWER = "coatcheck.answer"
 
 cast("Any", SessionMixin).register(FlaskSession)  # not derived from: it would make it larger
 
 
 class _Unseen(Unseen, FlaskSession):
-    """Nobody has looked at it yet; Flask asks for nothing but these two."""
+    """Nobody has looked at it yet."""
 
     __slots__ = ()
     seen = FlaskSession
+
+    def __contains__(self, key: object) -> bool:
+        # Flask-Login asks for this after every request, static files and all. As nobody else has
+        # looked, it cannot have put it in, and the answer depends on nothing that is stored.
+        if key == "_remember" and "_remember" not in (self.state.unseen or ()):
+            return False
+        return super().__contains__(key)
 
 
 def session_of(session: SessionMixin = current) -> FlaskSession:
@@ -69,12 +73,17 @@ class SessionInterface(FlaskInterface):
     """What `app.session_interface` is set to.
 
     The application's `SESSION_COOKIE_*` hold where they differ from Flask's defaults. With
-    `session.permanent` the cookie outlives the browser, for `PERMANENT_SESSION_LIFETIME` where that
-    differs from Flask's default and else for the policy's absolute lifetime. How long the session
-    itself lives is the policy's to say.
+    `session.permanent` the browser keeps a token for `PERMANENT_SESSION_LIFETIME` where that
+    differs from Flask's default, else for the policy's absolute lifetime, from when it is handed
+    out: it is sent when it changes, never to refresh it, whatever `SESSION_REFRESH_EACH_REQUEST`
+    says. How long the session itself lives is the policy's to say.
 
     Flask-Login works as it is: a user who logs in gets a new token and is the session's subject, a
-    user who logs out leaves nothing but messages behind.
+    user who logs out leaves nothing but this request's messages behind.
+
+    Errors of the session are answered with 401, 409 and 503, unless the application has its own
+    handlers for `Unauthenticated`, `Superseded` and `StoreUnavailable`; those are asked too when
+    the commit fails after the view.
 
     Args:
         app: the application, whose configuration is complete.
@@ -103,7 +112,9 @@ class SessionInterface(FlaskInterface):
         if not isinstance(sessions, BlockingSessions):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("sessions", f"Flask needs BlockingSessions, not {sessions!r}")
         if isinstance(app.session_interface, SessionInterface):
-            raise ConfigurationError("app", "has coatcheck's sessions already")
+            raise ConfigurationError(
+                "app", "has coatcheck's sessions already: make one SessionInterface for each app"
+            )
         config = cast("Mapping[str, Any]", app.config)
         self._gate = Gate(
             sessions.inner,
@@ -113,17 +124,29 @@ class SessionInterface(FlaskInterface):
             passive=passive,
             of=_Unseen,
         )
+        self._app = app
         self._permanent = lifetime(config, Flask.default_config, sessions.policy.absolute)
         for error in (StoreUnavailable, Superseded, Unauthenticated):
-            app.register_error_handler(error, self._refuse)
+            if error not in app.error_handler_spec[None][None]:
+                app.register_error_handler(error, self._refuse)
+        got_request_exception.connect(self._give_up, app)
         app.teardown_request(self._leave)
 
     def is_null_session(self, obj: object) -> bool:
-        """There is always a session; asking for its class would be a look."""
-        return False
+        """Tell whether there is no session; asking it for its class would be a look."""
+        return issubclass(type(obj), self.null_session_class)
 
     def open_session(self, app: Flask, request: Request) -> Any:
-        """Open the session of a request; the first look at it raises what went wrong."""
+        """Open the session of a request; the first look at it raises what went wrong.
+
+        Raises:
+            ConfigurationError: another adapter did so already, or this is not the application that
+                this was made for.
+        """
+        if app is not self._app:
+            raise ConfigurationError(
+                "app", f"is {app.name!r}: it needs a SessionInterface of its own"
+            )
         return enter(self._gate, request.environ).session
 
     def save_session(self, app: Flask, session: Any, response: Response) -> None:
@@ -131,74 +154,136 @@ class SessionInterface(FlaskInterface):
         exchange = enter(self._gate, request.environ)
         if exchange.session is not session:
             raise RuntimeError("this session is of another request")
-        leave(request.environ)
-        if exchange.is_answered:
-            return
-        try:
-            self._commit(exchange, response.status_code)
-        except Exception as error:
-            if (answer := exchange.answer(error)) is None:
-                raise
-            _replace(response, answer)
-            return
-        _depart(exchange, response)
         if response.is_streamed:
             response.call_on_close(exchange.report_unsaved)
+        if (answer := request.environ.pop(_ANSWER, None)) is not None:
+            _replace(response, answer)
+        elif not exchange.is_answered:
+            try:
+                self._commit(exchange, response)
+            except CoatcheckError as error:
+                self._answer(exchange, error, response)
+            self._depart(exchange, response)
+        exchange.is_over = True
 
-    def _commit(self, exchange: Exchange, status: int) -> None:
-        session, state = exchange.session, exchange.session.state
+    def _commit(self, exchange: Exchange, response: Response) -> None:
+        session, state, status = exchange.session, exchange.session.state, response.status_code
         if state.is_seen and state.failure is None and status < 500:
-            _follow_login(session)
+            cast("FlaskSession", session).follow()
             follow(session, self._permanent)
-        finish(exchange.commit(status))
+        # Nothing of the application makes a response that is no stream any more: who looks first
+        # in `teardown_request`, or in a test, changes nothing about it.
+        finish(exchange.commit(status, is_last=response.is_streamed))
+
+    def _answer(self, exchange: Exchange, error: CoatcheckError, response: Response) -> None:
+        """Turn the response into what the application answers to an error of its commit.
+
+        Raises:
+            CoatcheckError: it has no answer to it.
+        """
+        with suppress(StoreUnavailable):
+            finish(exchange.commit(500))  # what could not be saved is undone
+        handled = self._app.make_response(self._app.handle_user_exception(error))
+        _take(response, handled)
+        if exchange.is_answered:
+            return
+        if isinstance(error, StoreUnavailable):
+            exchange.session.state.cookies.drop_deletions()  # an outage deletes nothing
+        try:
+            self._commit(exchange, response)
+        except Exception as again:
+            if (answer := exchange.answer(again)) is None:
+                raise
+            _replace(response, answer)
+
+    def _depart(self, exchange: Exchange, response: Response) -> None:
+        state = exchange.session.state
+        if exchange.is_answered:
+            return
+        if state.failure is not None:
+            state.cookies.drop_deletions()
+        _require_new(response, hands_over=bool(state.cookies))
+        _add(exchange, response)
 
     def _refuse(self, error: Exception) -> Response:
         """Answer an error of the session that left a view."""
-        response = Response()
-        answer = finish(enter(self._gate, request.environ).fail(error))
+        answer = _settle(error)
         if answer is None:
             raise error
+        response = self._app.response_class()
         _replace(response, answer)
         return response
 
-    def _leave(self, _: BaseException | None) -> None:
-        """Let an `end()` hold where an error went past Flask, as it does in tests."""
-        if (exchange := leave(request.environ)) is not None:
-            finish(exchange.leave())
+    def _give_up(self, _: Flask, exception: Exception, **__: object) -> None:
+        """Have an error of the session answered that no handler was asked about.
+
+        It left a function of `after_request`, or another handler. What comes now in its place,
+        Flask's 500, may look at the session again.
+        """
+        if (answer := _settle(exception)) is not None:
+            request.environ[_ANSWER] = answer
+
+    def _leave(self, error: BaseException | None) -> None:
+        """Let an `end()` hold where an error went past Flask; report what came too late.
+
+        A copy of the request's context, as threads have, is torn down on its own, and without an
+        error; the request goes on.
+        """
+        if (exchange := entered(request.environ)) is None:
+            return
+        if not exchange.is_over:
+            if error is not None:
+                finish(exchange.leave())
+        elif not exchange.session.state.is_late:  # a stream reports when it is closed
+            exchange.report_unsaved()
 
 
-def _follow_login(session: Session) -> None:
-    """Let the subject be who Flask-Login says, as far as this request changed that."""
-    if isinstance(session.state.privilege, SignIn):
-        return  # the application signed in by itself
-    user = session.get(_USER)
-    was = stored(session, _USER)
-    if user is not None and user != was:
-        kept = _some(session, _OF_LOGIN)
-        session.sign_in(str(user))  # over another user's session it starts empty
-        session.update(kept)
-    elif user is None and was is not None:
-        kept = _some(session, _OUTLIVE_LOGOUT)
-        session.end()
-        session.update(kept)
-    elif session.get("_fresh") and not stored(session, "_fresh", default=True):
-        session.rotate()  # the user has just proved again who it is
+def _settle(error: Exception) -> Answer | None:
+    """Return the answer to an error of the session; nothing is saved any more, and no look fails.
+
+    Who looks from now on, as functions of `after_request` do, finds nothing where nothing was
+    loaded.
+    """
+    exchange = entered(request.environ)
+    answer = None if exchange is None else finish(exchange.fail(error))
+    if exchange is not None and answer is not None:
+        exchange.session.state.failure = None
+    return answer
 
 
-def _some(session: Session, keys: Iterable[str]) -> dict[str, Any]:
-    return {key: session[key] for key in keys if key in session}
+def _require_new(response: Response, *, hands_over: bool) -> None:
+    """Refuse a response that serves several requests, if a token of one of them is in it.
+
+    Raises:
+        RuntimeError: it does.
+    """
+    sent = cast("Any", response)
+    before: bool | None = vars(response).get("_coatcheck_hands_over")
+    if before or (hands_over and before is not None):
+        raise RuntimeError(
+            "this response was sent before, and one of its requests gets a session cookie, which "
+            "is nobody else's: make a new response for each request"
+        )
+    sent._coatcheck_hands_over = hands_over
 
 
 def _replace(response: Response, answer: Answer) -> None:
     """Turn a response into an answer; nothing of what the application said is left."""
-    response.close()
-    response.status_code = answer.status
-    response.direct_passthrough = False
-    response.set_data(answer.body)
+    _take(response, Response(answer.body, answer.status, direct_passthrough=False))
     _set(response, answer.headers)
 
 
-def _depart(exchange: Exchange, response: Response) -> None:
+def _take(response: Response, other: Response) -> None:
+    """Turn a response into another one; both are closed when it is."""
+    if (close := getattr(response.response, "close", None)) is not None:
+        response.call_on_close(close)
+    response.call_on_close(other.close)
+    response.response, response.status = other.response, other.status
+    response.direct_passthrough = other.direct_passthrough
+    _set(response, raw(other.headers.items()))
+
+
+def _add(exchange: Exchange, response: Response) -> None:
     """Add what the session adds; of the response's own headers, only these two may change."""
     headers = response.headers
     own = raw([header for header in headers if header[0].lower() in ("vary", "cache-control")])

@@ -65,28 +65,34 @@ def lifetime(settings: Mapping[str, Any], defaults: Mapping[str, Any], absolute:
     asked = settings.get(_LIFETIME)
     if asked is None or asked == defaults[_LIFETIME]:
         return int(absolute.total_seconds())
-    seconds = asked.total_seconds() if isinstance(asked, timedelta) else float(asked)
-    if not 1 <= seconds <= absolute.total_seconds():
-        raise ConfigurationError(_LIFETIME, "is below a second or longer than Policy.absolute")
-    return int(seconds)
+    try:
+        kept_for = asked if isinstance(asked, timedelta) else timedelta(seconds=asked)
+    except (TypeError, OverflowError):
+        raise ConfigurationError(_LIFETIME, f"{asked!r} is no timedelta, nor seconds") from None
+    if kept_for < timedelta(seconds=1):
+        raise ConfigurationError(_LIFETIME, "is below a second")
+    if kept_for > absolute:
+        raise ConfigurationError(_LIFETIME, "is longer than Policy.absolute: set that as well")
+    return int(kept_for.total_seconds())
 
 
 def follow(session: Session, seconds: int) -> None:
     """Have the cookie kept as long as the session says; a new one is needed if that changed."""
-    is_new = session.state.base is None and session.state.privilege is None
-    if is_new and session.state.kept(session).keys() == {PERMANENT}:
+    state = session.state
+    if session.subject is None and state.kept(session).keys() == {PERMANENT}:
         dict[str, Any].clear(session)  # it is worth no session of a visitor
     is_permanent = bool(session.get(PERMANENT))
     if is_permanent:
-        session.state.kept_for = seconds
-    is_stored = session.state.base is not None
-    if is_stored and is_permanent != bool(stored(session, PERMANENT)):
+        state.kept_for = seconds
+    is_ending = not session and (state.is_cleared or session.subject is None)
+    is_stored = state.base is not None
+    if is_stored and not is_ending and is_permanent != bool(stored(session, PERMANENT)):
         session.rotate()
 
 
-def stored(session: Session, key: str, *, default: object = None) -> object:
+def stored(session: Session, key: str) -> object:
     """Return what the session held when it was opened."""
     state = session.state
     if key.encode() not in state.content:
-        return default
-    return state.settings.codec.decode(state.content).get(key, default)
+        return None
+    return state.settings.codec.decode(state.content).get(key)

@@ -79,11 +79,15 @@ class SessionMiddleware:
         response = _Response(exchange, start_response)
         try:
             body = self._app(environ, response.start)
-            if response.is_begun and _is_whole(body, environ):
-                replaced = response.commit()
-                return body if replaced is None else _closing(body, replaced)
         except Exception as error:
             return response.fail(error)
+        except BaseException:  # a server that gives a request up, as gevent's Timeout does
+            finish(exchange.leave())
+            raise
+        if response.replaced is not None:
+            return _closing(body, response.replaced)
+        if response.is_begun and _is_whole(body, environ):
+            return response.complete(body)
         return _Body(response, body)
 
 
@@ -93,22 +97,31 @@ class _Response:
     Attributes:
         is_begun: whether the application called `start_response`.
         has_started: whether the server was told.
+        replaced: what is answered instead, where a commit failed as the application wrote.
     """
 
     def __init__(self, exchange: Exchange, start_response: Start) -> None:
         self.exchange = exchange
         self._start_response = start_response
-        self._status, self._headers, self._exc_info = "", list[tuple[str, str]](), None
+        self._status, self._headers = "", list[tuple[str, str]]()
         self.is_begun = self.has_started = False
         self._write: Callable[[bytes], object] | None = None
+        self.replaced: Iterable[bytes] | None = None
 
     def start(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], object]:
-        """Stand in for the server's `start_response`."""
-        if self.has_started:
-            return self._start_response(status, headers, exc_info)  # raises what it is told of
-        self._status, self._headers, self._exc_info = status, headers, exc_info
+        """Stand in for the server's `start_response`.
+
+        Raises:
+            AssertionError: it is called a second time, without an error that would explain it.
+        """
+        if self.is_begun and exc_info is None:
+            raise AssertionError("start_response was called before: pass exc_info to start again")
+        if self.has_started:  # the server raises what it is told of, as the client has headers
+            departing = text(self.exchange.depart(raw(headers)))
+            return self._start_response(status, departing, exc_info)
+        self._status, self._headers = status, headers
         self.is_begun = True
         return self._write_now
 
@@ -116,19 +129,31 @@ class _Response:
         """Commit, and tell the server to start; return a body in place of the application's."""
         if not self.is_begun:
             raise AssertionError("the application did not call start_response")
+        headers = raw(self._headers)  # what is wrong with them is known before the commit
         try:
             finish(self.exchange.commit(int(self._status[:3])))
         except Exception as error:
             if (answer := self.exchange.answer(error)) is None:
                 raise
             return self._replace(answer)
-        headers = text(self.exchange.depart(raw(self._headers)))
         self.has_started = True
-        self._write = self._start_response(self._status, headers, self._exc_info)
+        departing = text(self.exchange.depart(headers))
+        self._write = self._start_response(self._status, departing)
         return None
+
+    def complete(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        """Commit before a body that is there as a whole; return it, or what is sent instead."""
+        try:
+            replaced = None if self.has_started else self.commit()
+        except Exception as error:
+            _close(body)
+            return self.fail(error)
+        return body if replaced is None else _closing(body, replaced)
 
     def fail(self, error: Exception) -> Iterable[bytes]:
         """Answer an error of the session that left the application, or raise it again."""
+        if self.replaced is not None:  # it was told so
+            return self.replaced
         answer = None if self.has_started else finish(self.exchange.fail(error))
         if answer is None:
             raise error
@@ -137,12 +162,14 @@ class _Response:
     def _replace(self, answer: Answer) -> Iterable[bytes]:
         self.has_started = True
         status = f"{answer.status} {responses[answer.status]}"
-        self._start_response(status, text(answer.headers), self._exc_info)
+        self._start_response(status, text(answer.headers))
         return [answer.body]
 
     def _write_now(self, data: bytes) -> None:
         """Write as PEP 3333 lets old applications do."""
-        if not self.has_started and self.commit() is not None:
+        if not self.has_started and data:  # an empty one starts nothing
+            self.replaced = self.commit()
+        if self.replaced is not None:
             raise OSError("the session could not be saved; an error was answered instead")
         if self._write is not None:
             self._write(data)

@@ -1,0 +1,105 @@
+"""A session as Flask and Flask-Login use one: who is put in signs in, who is taken out is gone."""
+
+from typing import Any, cast
+
+from markupsafe import Markup
+
+from coatcheck.core.intents import SignIn
+from coatcheck.web.permanent import PermanentSession, stored
+
+# What the two keep among the data.
+_FLASHES, _USER, _FRESH = "_flashes", "_user_id", "_fresh"
+_OF_LOGIN = (_USER, _FRESH, "_id", "_remember", "_remember_seconds")
+_HTML = "__html__"
+
+
+class FlaskSession(PermanentSession):
+    """A session with what Flask asks of one. What changed is found out; nothing has to be said.
+
+    Who Flask-Login puts in is signed in at that moment, as by `sign_in`; who it takes out ends the
+    session, as by `end`. So what the request puts in afterwards is kept whatever others do.
+    """
+
+    __slots__ = ()
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key == _USER:
+            self._be_of(value)
+        elif key == _FLASHES:
+            value = [_stored_message(message) for message in value]
+        super().__setitem__(key, value)
+        if key == _FRESH and value is True and self.get(_USER) is not None:
+            # The user has just proved who it is, perhaps again.
+            self.sign_in(str(self[_USER]), assurance=max(self.assurance, 1))
+
+    def __delitem__(self, key: str) -> None:
+        if key == _USER and key in self:
+            self._leave_messages()
+        else:
+            super().__delitem__(key)
+
+    def pop(self, key: str, *default: Any) -> Any:
+        """Take a key out. Without the user id, the session is over."""
+        value = super().pop(key, *default)
+        if key == _USER and value is not None:
+            self._leave_messages()
+        if key == _FLASHES and value:
+            return [_message(stored) for stored in value]
+        return value
+
+    def clear(self) -> None:
+        """Empty the data, as many applications do to log out: it ends a user's session."""
+        if _USER in self:
+            self.end()
+        else:
+            super().clear()
+
+    def follow(self) -> None:
+        """Let the subject be who Flask-Login says, by whatever way the data changed."""
+        user, was = self.get(_USER), stored(self, _USER)
+        if user is not None and user != was and str(user) != self.subject:
+            said = {key: self[key] for key in _OF_LOGIN if key in self}
+            kept = {key: value for key, value in said.items() if value != stored(self, key)}
+            self._be_of(user)
+            dict[str, Any].update(self, kept)
+        elif user is None and was is not None and not isinstance(self.state.privilege, SignIn):
+            self._leave_messages()
+
+    def _be_of(self, user: object) -> None:
+        if user is None:
+            if self.get(_USER) is not None:
+                self._leave_messages()
+        elif str(user) != self.subject:
+            is_permanent = self.permanent
+            for key in _OF_LOGIN:
+                dict[str, Any].pop(self, key, None)
+            self.sign_in(str(user))  # over another user's session it starts empty
+            self.permanent = is_permanent
+
+    def _leave_messages(self) -> None:
+        """End the session; the messages of this very request are for whoever sees the answer."""
+        is_permanent = self.permanent
+        old: Any = stored(self, _FLASHES) or []
+        messages: Any = self.get(_FLASHES) or []
+        if messages[: len(old)] == old:
+            messages = messages[len(old) :]
+        self.end()
+        self.permanent = is_permanent
+        if messages:
+            self[_FLASHES] = messages
+
+
+def _stored_message(message: tuple[str, Any]) -> tuple[str, Any]:
+    """Return a message of `flash` as it is stored: what is HTML is said to be, as Flask does."""
+    category, shown = message
+    if (html := getattr(shown, "__html__", None)) is None:
+        return message
+    return category, {_HTML: str(html())}
+
+
+def _message(stored: tuple[str, Any]) -> tuple[str, Any]:
+    """Return what `_stored_message` was given."""
+    category, shown = stored
+    if not isinstance(shown, dict):
+        return stored
+    return category, Markup(cast("dict[str, str]", shown)[_HTML])  # noqa: S704 - it was HTML before

@@ -1,0 +1,96 @@
+"""Parallel updates of one session in Flask: in one process, and on real servers."""
+
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from coatcheck.testing import Driver, HttpDriver, WsgiDriver
+from tests.frameworks.served import make_app
+from tests.servers import Server, free_port, sqlite_url
+
+UPDATES, CONNECTIONS = 200, 16
+THREADS = ["gunicorn", "--workers=2", "--threads=8", "--bind=127.0.0.1:{}"]
+GEVENT = ["gunicorn", "--workers=2", "--worker-class=gevent", "--bind=127.0.0.1:{}"]
+PRELOADED = [*GEVENT, "--preload"]
+GRANIAN = [
+    "granian", "--interface=wsgi", "--workers=2", "--blocking-threads=8", "--port={}",
+]  # fmt: skip
+
+
+def wait_for_both(driver: Driver) -> None:
+    """Wait until each of the two processes has answered; the port is open when one of them is."""
+    deadline, seen = time.monotonic() + 20, set[bytes]()
+    while len(seen) < 2:
+        assert time.monotonic() < deadline, "only one process answers"
+        with suppress(OSError):
+            seen.add(driver.send("GET", "/process").body)
+
+
+def visit(driver: Driver) -> set[bytes]:
+    """Log in, change the session from several connections at once, log out.
+
+    Returns:
+        the processes that served the updates.
+    """
+
+    def get(path: str) -> tuple[int, bytes]:
+        reply = driver.send("GET", path, headers)
+        return reply.status, reply.body
+
+    reply = driver.send("GET", "/login")
+    (cookie,) = reply.all("set-cookie")
+    headers = {"Cookie": cookie.partition(";")[0]}
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        answers = list(pool.map(get, [f"/add/{number}" for number in range(UPDATES)]))
+    assert {status for status, _ in answers} == {200}
+    reply = driver.send("GET", "/items", headers)
+    assert reply.json() == [UPDATES, UPDATES]
+    assert driver.send("GET", "/logout", headers).status == 200
+    assert driver.send("GET", "/items", headers).status == 401
+    return {body for _, body in answers}
+
+
+def test_all_updates_from_threads_survive(store_url: str) -> None:
+    """Fails when a save replaces what others saved meanwhile."""
+    visit(WsgiDriver(make_app(store_url)))
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return sqlite_url(tmp_path)
+    server: Server = request.getfixturevalue("redis")
+    return f"redis://127.0.0.1:{server.port}/0?prefix={tmp_path.name}"
+
+
+@pytest.fixture
+def serve(shared_url: str, request: pytest.FixtureRequest) -> Callable[[list[str]], Driver]:
+    def start(command: list[str]) -> Driver:
+        port = free_port()
+        module, *options = command
+        run = ["env", f"STORE={shared_url}", sys.executable, "-m", module, *options]
+        server = Server([*(part.format(port) for part in run), "tests.frameworks.served:app"], port)
+        server.start()
+        request.addfinalizer(server.stop)
+        return HttpDriver(port, server.stop)
+
+    return start
+
+
+@pytest.mark.parametrize(
+    "command",
+    [THREADS, GEVENT, PRELOADED, GRANIAN],
+    ids=["threads", "gevent", "preloaded", "granian"],
+)
+def test_all_updates_on_a_real_server_survive(
+    serve: Callable[[list[str]], Driver], command: list[str]
+) -> None:
+    """Two processes; under gevent every lock and every socket is gevent's."""
+    driver = serve(command)
+    wait_for_both(driver)
+    assert len(visit(driver)) == 2

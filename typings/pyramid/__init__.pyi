@@ -1,0 +1,1 @@
+"""What we use of Pyramid, which has no types of its own."""
