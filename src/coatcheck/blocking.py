@@ -10,8 +10,9 @@ from coatcheck.core.presented import Presented
 from coatcheck.core.record import NOBODY, Client
 from coatcheck.core.session import Session
 from coatcheck.core.token import Token
+from coatcheck.core.unseen import Unseen
 from coatcheck.parts import log
-from coatcheck.sessions import Infos, Sessions, require
+from coatcheck.sessions import Arrival, Infos, Sessions, require
 from coatcheck.stores.protocol import Store
 from coatcheck.waiting import Kind, finish
 
@@ -58,9 +59,14 @@ class BlockingSessions:
         *,
         client: Client = NOBODY,
         is_activity: bool = True,
+        of: type[Unseen] = Unseen,
+        arrival: Arrival | None = None,
     ) -> Session:
         """See `Sessions.admit`."""
-        return finish(self._sessions.admit(presented, client=client, is_activity=is_activity))
+        admitting = self._sessions.admit(
+            presented, client=client, is_activity=is_activity, of=of, arrival=arrival
+        )
+        return finish(admitting)
 
     def commit(self, session: Session, *, discard: bool = False) -> Outcome:
         """See `Sessions.commit`."""

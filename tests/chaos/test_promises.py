@@ -88,6 +88,7 @@ def test_threads_have_the_same_methods_as_asyncio() -> None:
 def public(kind: type) -> dict[str, list[str]]:
     """Return the public methods and their parameters."""
     members = inspect.getmembers(kind, inspect.isfunction)
+    members = [each for each in members if each[0] not in ("arrive", "report_unsaved")]  # no I/O
     return {
         name: list(inspect.signature(member).parameters)
         for name, member in members
@@ -108,7 +109,7 @@ def test_nothing_borrows_an_event_loop_or_a_thread() -> None:
             and isinstance(node.func.value, ast.Name)
             and node.func.value.id in ("asyncio", "threading")
         }
-        assert path.name == "testing.py" or not called & hidden
+        assert path.parent.name == "testing" or not called & hidden
 
 
 async def test_a_blocking_call_in_asyncio_is_refused(redis: Server) -> None:

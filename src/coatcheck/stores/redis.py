@@ -334,12 +334,7 @@ def _talk(pool: Any, command: Command) -> Any:
     connection = pool.get_connection()
     try:
         connection.send_packed_command(connection.pack_command(*command))
-        return connection.read_response()
-    except ResponseError:
-        raise
-    except BaseException:  # a reply that was not read must not be taken for the next command's
-        connection.disconnect()
-        raise
+        return connection.read_response()  # at all but an error reply the connection closes itself
     finally:
         pool.release(connection)
 
