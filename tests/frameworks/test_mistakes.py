@@ -26,6 +26,7 @@ ADAPTERS = {  # and what it may import
     "aiohttp": ["aiohttp"],
     "aiohttp_session": ["aiohttp", "aiohttp_session"],
     "asgi": [],
+    "django": ["django"],
     "fastapi": ["fastapi"],
     "flask": ["flask"],
     "litestar": ["litestar"],

@@ -12,13 +12,9 @@ A request goes straight down: the first look at `request.session` reads the toke
 session, the view runs, the middleware commits before the response starts and adds the headers.
 """
 
-from importlib import import_module
+from coatcheck.web.extras import extra
 
-try:
-    import_module("django")
-except ImportError as error:
-    raise ImportError("Django is not installed: pip install 'coatcheck[django]'") from error
-
-from coatcheck.web.django.access import asession_of, session_of
+with extra("django"):
+    from coatcheck.web.django.access import asession_of, session_of
 
 __all__ = ["asession_of", "session_of"]
