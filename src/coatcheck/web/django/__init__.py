@@ -12,9 +12,12 @@ A request goes straight down: the first look at `request.session` reads the toke
 session, the view runs, the middleware commits before the response starts and adds the headers.
 """
 
+from importlib import import_module
+
+from coatcheck.web.django.access import asession_of, session_of
 from coatcheck.web.extras import extra
 
 with extra("django"):
-    from coatcheck.web.django.access import asession_of, session_of
+    import_module("django")
 
 __all__ = ["asession_of", "session_of"]
