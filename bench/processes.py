@@ -134,3 +134,17 @@ def gunicorn(app: str, store: str, *, threads: int = 16, first: bool = False) ->
     command += ["--keep-alive", "30", "--graceful-timeout", "1", "--log-level", "warning"]
     with running(command, port, {"BENCH_STORE": store}, first=first) as process:
         yield process
+
+
+@contextlib.contextmanager
+def granian(app: str, store: str, *, first: bool = False) -> Generator[Process]:
+    """Serve `bench.apps.NAME`, which speaks WSGI, with one worker of four threads.
+
+    granian believes no proxy: what needs to know of TLS has to.
+    """
+    port = free_port()
+    command = [sys.executable, "-m", "granian", f"bench.apps.{app}:app", "--interface", "wsgi"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--http", "1", "--no-ws"]
+    command += ["--workers", "1", "--blocking-threads", "4", "--log-level", "warning"]
+    with running(command, port, {"BENCH_STORE": store}, first=first) as process:
+        yield process

@@ -53,7 +53,7 @@ def report(results: Mapping[str, Any]) -> str:
 
 
 def _setting(group: Group, settings: Mapping[str, Any]) -> str:
-    server = "gunicorn process of 16 threads" if group.baseline.is_wsgi else "uvicorn process"
+    server = "granian process of 4 threads" if group.baseline.is_wsgi else "uvicorn process"
     pinned = (
         "on a core of its own, the load and Redis on another"
         if settings["pinned"]

@@ -12,7 +12,7 @@ FILE = Path(__file__).with_name("results.json")
 _PACKAGES = (
     "starlette", "uvicorn", "uvloop", "httptools", "redis", "hiredis", "msgspec",
     "ormsgpack",
-    "starsessions", "Flask", "Flask-Session", "Django", "django-redis", "gunicorn",
+    "starsessions", "Flask", "Flask-Session", "Django", "django-redis", "gunicorn", "granian",
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench import wrk
 from bench.client import Client, header
-from bench.processes import Process, gunicorn, uvicorn
+from bench.processes import Process, granian, uvicorn
 from bench.subjects import KINDS, Kind, Subject
 
 SESSIONS = 256
@@ -56,6 +56,6 @@ class Serving:
 @contextmanager
 def serving(subject: Subject, redis: str, folder: Path) -> Generator[Serving]:
     """Run a subject, with sessions, until the block is left."""
-    serve = gunicorn if subject.is_wsgi else uvicorn
+    serve = granian if subject.is_wsgi else uvicorn
     with serve(subject.app, subject.url(redis, folder), first=True) as process:
         yield Serving(subject, process, folder)

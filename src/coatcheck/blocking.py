@@ -25,7 +25,10 @@ class _Finished(Sessions):
 
 
 class BlockingSessions:
-    """All sessions of an application, for threads. Each method is that of `Sessions`, blocking."""
+    """All sessions of an application, for threads.
+
+    Each method is that of `Sessions`, blocking; what adapters need besides is in `inner`.
+    """
 
     def __init__(
         self,

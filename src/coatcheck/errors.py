@@ -12,11 +12,16 @@ class ConfigurationError(CoatcheckError):
 
     Attributes:
         setting: the name of the setting, as the caller spells it.
+        problem: what is wrong with it.
     """
 
     def __init__(self, setting: str, problem: str) -> None:
         super().__init__(f"{setting}: {problem}")
-        self.setting = setting
+        self.setting, self.problem = setting, problem
+
+    def about(self, setting: str) -> "ConfigurationError":
+        """Return the same of a setting that was turned into this one."""
+        return ConfigurationError(setting, self.problem)
 
 
 class StoreUnavailable(CoatcheckError):

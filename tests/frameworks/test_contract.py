@@ -185,6 +185,12 @@ class LogsOutTheBrowserAlone(Broken):
         await super().commit(status, is_last=is_last)
 
 
+class ForgetsTheOutage(Broken):
+    def depart(self, headers: Headers) -> Headers:
+        self.session.state.failure = None
+        return super().depart(headers)
+
+
 CATCHES: list[tuple[type[Broken], str]] = [
     (CommitsNothing, VISITOR),
     (CommitsAfterTheBody, VISITOR),
@@ -207,6 +213,7 @@ CATCHES: list[tuple[type[Broken], str]] = [
     (GoesOnWithoutTheSave, NOT_SAVED),
     (TakesAnOutageForAVisitor, OUTAGE),
     (DeletesDuringAnOutage, NOT_SAVED),
+    (ForgetsTheOutage, "an_outage_deletes_nothing_even_if_the_application_answers_it"),
     (SavesTheWholeDict, "edits_at_the_same_time_are_all_kept"),
     (KeepsADictOfItsOwn, "another_user_starts_with_nothing"),
     (StartsAnewAfterTheEnd, "a_save_that_comes_after_the_end_is_dropped"),

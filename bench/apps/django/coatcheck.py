@@ -25,6 +25,6 @@ app = application(
     middleware=("coatcheck.web.django.middleware.SessionMiddleware",),
     increase_exactly=edit,
     login=sign_in,
-    COATCHECK={"store": STORE},
+    COATCHECK={"store": STORE, "trusted_proxies": ["127.0.0.1"]},
     SESSION_ENGINE="coatcheck.web.django.engine",
 )

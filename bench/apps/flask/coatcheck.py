@@ -22,4 +22,4 @@ def sign_in(user: str) -> None:
 
 app = application(increase_exactly=edit, login=sign_in)
 sessions = BlockingSessions(store_from_url(STORE, blocking=True))
-app.session_interface = SessionInterface(app, sessions)
+app.session_interface = SessionInterface(app, sessions, trusted_proxies=["127.0.0.1"])

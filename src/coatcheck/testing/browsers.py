@@ -363,6 +363,17 @@ class BrowserContract:
             site.store.failing = set()
             browser.get("/me").expect(READ, json="alice")
 
+    def test_an_outage_deletes_nothing_even_if_the_application_answers_it(self) -> None:
+        """A malformed cookie beside a visitor's. Fails when the first is deleted meanwhile."""
+        with self._site() as site:
+            browser = Browser(site)
+            browser.get("/put?hat")
+            browser.jar[SIGNED_IN] = "garbage"
+            site.store.failing = {"load"}
+            browser.get("/fallback").expect(READ, status=503)
+            site.store.failing = set()
+            browser.get("/fallback").expect(hands_over(deletes(SIGNED_IN)))
+
     def test_what_could_not_be_saved_is_unavailable(self) -> None:
         """Fails when the client is told that all is well, or to forget a cookie."""
         with self._site() as site:

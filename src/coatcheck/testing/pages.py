@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 from coatcheck.core.session import Session
+from coatcheck.errors import StoreUnavailable
 
 
 class Page(NamedTuple):
@@ -75,6 +76,11 @@ class Pages:
         """Carry out one request; where it yields, it waits for the others."""
         if path == "/hello":
             return Page("hello, whoever you are")
+        if path == "/fallback":
+            try:
+                return Page(json.dumps(len(get())))
+            except StoreUnavailable:
+                return Page("later", 503)
         session = get()
         if path == "/login":
             session.sign_in(query or "alice")

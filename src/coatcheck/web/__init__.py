@@ -2,6 +2,9 @@
 
 from coatcheck.core.outcome import Cookies
 from coatcheck.core.presented import Presented
+from coatcheck.core.unseen import Unseen, look
+from coatcheck.sessions import Arrival
+from coatcheck.web.answers import Answer
 from coatcheck.web.bearer import BearerTransport
 from coatcheck.web.cookie import CookieTransport
 from coatcheck.web.exchange import Exchange
@@ -9,6 +12,8 @@ from coatcheck.web.gate import Gate, Passive
 from coatcheck.web.transport import Headers, Transport
 
 __all__ = [
+    "Answer",
+    "Arrival",
     "BearerTransport",
     "CookieTransport",
     "Cookies",
@@ -18,4 +23,6 @@ __all__ = [
     "Passive",
     "Presented",
     "Transport",
+    "Unseen",
+    "look",
 ]

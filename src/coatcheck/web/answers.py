@@ -6,6 +6,9 @@ from typing import NamedTuple
 from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated
 from coatcheck.web.transport import Headers
 
+ERRORS = (StoreUnavailable, Superseded, Unauthenticated)
+"""What is answered; unless the application has handlers of its own for these."""
+
 
 class Answer(NamedTuple):
     """A complete response."""

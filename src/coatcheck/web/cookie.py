@@ -21,7 +21,8 @@ from coatcheck.web.transport import Headers
 
 MAX_HEADER = 16_384
 MAX_PAIRS = 256
-_LONGEST_LIFE = timedelta(days=400)
+LONGEST_LIFE = timedelta(days=400)
+"""For which a browser keeps a cookie at most."""
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PATH = re.compile(r"/[\x21-\x3a\x3c-\x7e]*")
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+")
@@ -198,7 +199,7 @@ def _is_name(name: object) -> bool:
 
 
 def _is_age(age: object) -> bool:
-    return isinstance(age, timedelta) and timedelta(seconds=1) <= age <= _LONGEST_LIFE
+    return isinstance(age, timedelta) and timedelta(seconds=1) <= age <= LONGEST_LIFE
 
 
 def _check_domain(domain: str) -> None:

@@ -44,5 +44,4 @@ def transport_of(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> Co
     try:
         return CookieTransport(**asked)
     except ConfigurationError as error:
-        problem = str(error).removeprefix(f"{error.setting}: ")
-        raise ConfigurationError(_NAMES.get(error.setting, error.setting), problem) from None
+        raise error.about(_NAMES.get(error.setting, error.setting)) from None

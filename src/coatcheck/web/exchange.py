@@ -8,6 +8,7 @@ from coatcheck.errors import StoreUnavailable
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer, answer
 from coatcheck.web.caching import protect
+from coatcheck.web.cookie import LONGEST_LIFE
 from coatcheck.web.transport import Headers, Transport
 
 
@@ -74,10 +75,18 @@ class Exchange:
         transport, state = self._transport, self.session.state
         if transport is None or not state.is_seen:
             return headers
+        if state.failure is not None:
+            state.cookies.drop_deletions()  # an outage deletes nothing, whoever answers it
         written: Headers = []
         if state.cookies:
-            written = transport.write(state.cookies, self._mount, state.kept_for)
+            written = transport.write(state.cookies, self._mount, self._kept_for())
         return protect(headers, vary=transport.vary, hands_over=bool(written)) + written
+
+    def _kept_for(self) -> int | None:
+        """Return for how many seconds the client keeps a token: no longer than it can be good."""
+        asked = self.session.state.kept_for
+        longest = min(self._sessions.policy.absolute, LONGEST_LIFE)
+        return None if asked is None else min(asked, int(longest.total_seconds()))
 
     def answer(self, error: Exception) -> Answer | None:
         """Return the whole answer to an error of the session, `None` for the application's own."""

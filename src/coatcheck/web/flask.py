@@ -10,15 +10,9 @@ from typing import Any, cast
 
 from coatcheck.blocking import BlockingSessions
 from coatcheck.core.unseen import Unseen, look
-from coatcheck.errors import (
-    CoatcheckError,
-    ConfigurationError,
-    StoreUnavailable,
-    Superseded,
-    Unauthenticated,
-)
+from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailable
 from coatcheck.waiting import finish
-from coatcheck.web.answers import Answer
+from coatcheck.web.answers import ERRORS, Answer
 from coatcheck.web.cookie_settings import transport_of
 from coatcheck.web.environ import enter, entered, raw, text
 from coatcheck.web.exchange import Exchange
@@ -70,7 +64,7 @@ def session_of(session: SessionMixin = current) -> FlaskSession:
 
 
 class SessionInterface(FlaskInterface):
-    """What `app.session_interface` is set to.
+    """Takes the place of `app.session_interface`.
 
     The application's `SESSION_COOKIE_*` hold where they differ from Flask's defaults. With
     `session.permanent` the browser keeps a token for `PERMANENT_SESSION_LIFETIME` where that
@@ -125,8 +119,9 @@ class SessionInterface(FlaskInterface):
             of=_Unseen,
         )
         self._app = app
+        app.session_interface = self
         self._permanent = lifetime(config, Flask.default_config, sessions.policy.absolute)
-        for error in (StoreUnavailable, Superseded, Unauthenticated):
+        for error in ERRORS:
             if error not in app.error_handler_spec[None][None]:
                 app.register_error_handler(error, self._refuse)
         got_request_exception.connect(self._give_up, app)
@@ -197,12 +192,9 @@ class SessionInterface(FlaskInterface):
             _replace(response, answer)
 
     def _depart(self, exchange: Exchange, response: Response) -> None:
-        state = exchange.session.state
         if exchange.is_answered:
             return
-        if state.failure is not None:
-            state.cookies.drop_deletions()
-        _require_new(response, hands_over=bool(state.cookies))
+        _require_new(response, hands_over=bool(exchange.session.state.cookies))
         _add(exchange, response)
 
     def _refuse(self, error: Exception) -> Response:

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
-from coatcheck.errors import ConfigurationError, StoreUnavailable, Superseded, Unauthenticated
+from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
-from coatcheck.web.answers import answer
+from coatcheck.web.answers import ERRORS, answer
 from coatcheck.web.asgi import App, Receive, Scope, Send, refuse, serve
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
@@ -98,7 +98,7 @@ class SessionPlugin(InitPlugin):
         app_config.middleware.insert(0, self._around)
         app_config.dependencies.setdefault("session", Provide(_provide, sync_to_thread=False))
         untyped: Any = app_config  # Litestar leaves out what its handlers are generic in
-        for error in (StoreUnavailable, Superseded, Unauthenticated):
+        for error in ERRORS:
             untyped.exception_handlers.setdefault(error, _refuse)
         untyped.after_exception.append(_refuse_socket)
         app_config.on_shutdown.append(self._sessions.flush)

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from coatcheck.core.unseen import Unseen, look
-from coatcheck.errors import ConfigurationError, StoreUnavailable, Superseded, Unauthenticated
+from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
+from coatcheck.web.answers import ERRORS
 from coatcheck.web.asgi import App, Receive, Scope, Send, enter, refuse, serve
 from coatcheck.web.cookie_settings import transport_of
 from coatcheck.web.environ import raw, text
@@ -107,8 +108,9 @@ class SessionInterface(QuartInterface):
         untyped: Any = app  # Quart knows its own kind of either only
         untyped.asgi_app, untyped.session_interface = self._serve, self
         app.after_serving(sessions.flush)
-        for error in (StoreUnavailable, Superseded, Unauthenticated):
-            app.register_error_handler(error, _refuse)
+        for error in ERRORS:
+            if error not in app.error_handler_spec[None][None]:
+                app.register_error_handler(error, _refuse)
 
     def is_null_session(self, instance: object) -> bool:
         """There is always a session; asking for its class would be a look."""

@@ -18,6 +18,7 @@ from coatcheck.core.policy import Policy
 from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.waiting import Kind, finish, running_loop
+from coatcheck.web.cookie import LONGEST_LIFE
 from coatcheck.web.cookie_settings import transport_of
 from coatcheck.web.django.reports import hiding
 from coatcheck.web.gate import Gate
@@ -28,7 +29,6 @@ T = TypeVar("T")
 _OF_SESSIONS = ("policy", "merge", "on_event", "clock")
 _OF_GATE = ("transport", "development", "trusted_proxies", "passive")
 _KNOWN = ("sessions", "store", *_OF_SESSIONS, *_OF_GATE)
-_LONGEST_LIFE = timedelta(days=400)  # a browser keeps no cookie for longer
 
 
 class Site:
@@ -52,7 +52,7 @@ class Site:
         self.sessions = given.inner if isinstance(given, BlockingSessions) else given
         self._kind = self.sessions.kind
         self.policy = self.sessions.policy
-        absolute = min(self.policy.absolute, _LONGEST_LIFE)
+        absolute = min(self.policy.absolute, LONGEST_LIFE)
         self.kept_for = int(absolute.total_seconds())
         self.age = _age(self.policy)
         self.saves_every_request = bool(settings.SESSION_SAVE_EVERY_REQUEST)
@@ -68,11 +68,7 @@ class Site:
     def _transport(self) -> Transport:
         asked = {name: getattr(settings, name) for name in dir(settings) if _is_of_cookie(name)}
         default = {name: getattr(global_settings, name, None) for name in asked}
-        try:
-            transport = transport_of(asked, default)
-        except ConfigurationError as error:
-            name = f"SESSION_COOKIE_{error.setting.replace('_', '').upper()}"
-            raise ConfigurationError(name, str(error)) from error
+        transport = transport_of(asked, default)
         if _age_setting() is None or settings.SESSION_EXPIRE_AT_BROWSER_CLOSE:
             return transport
         return replace(transport, max_age=timedelta(seconds=self.kept_for))
@@ -206,7 +202,8 @@ def _age_setting() -> int | None:
 
 def _named(error: ConfigurationError) -> ConfigurationError:
     """Return an error of a part of the setting as one that names all of it."""
-    return ConfigurationError(f'COATCHECK["{error.setting}"]', str(error))
+    name = "store" if error.setting == "url" else error.setting
+    return error.about(f'COATCHECK["{name}"]')
 
 
 def _is_of_cookie(name: str) -> bool:
