@@ -57,7 +57,7 @@ def test_each_framework_has_its_own_part_and_its_own_kinds_of_requests() -> None
     start = parts.index("## Flask")
     assert "### No cookie, look at the session" in parts[:start]
     assert parts[start:] == ["## Flask", "### Read one value", "### Change one value", "## Targets"]
-    assert "one gunicorn process of 16 threads" in page
+    assert "one granian process of 4 threads" in page
 
 
 def test_what_a_session_takes_is_a_part_of_its_own() -> None:
