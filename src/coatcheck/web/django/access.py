@@ -1,6 +1,6 @@
 """From a request to its session."""
 
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from coatcheck.core.session import Session
 
@@ -9,7 +9,12 @@ if TYPE_CHECKING:
 
 
 class Request(Protocol):
-    """Whatever has a session, or should have."""
+    """Whatever has a session: Django's requests, and those that wrap them."""
+
+    @property
+    def session(self) -> Any:
+        """Of Django's type, whichever that is."""
+        ...
 
 
 def session_of(request: Request) -> Session:
