@@ -15,6 +15,8 @@ from flask_login import (
     logout_user,
 )
 
+from coatcheck import Session, Token
+from coatcheck.testing import log_in
 from coatcheck.web.flask import session_of
 from tests.frameworks.flask_site import NOTHING, Site, copy, json, lines, token
 
@@ -92,6 +94,11 @@ def pages(app: Flask) -> None:
     def update(id: str) -> str:
         session.update(_user_id=id, _fresh=True)
         return ""
+
+
+def of(session: Session) -> str:
+    """Return the token of a session that was just stored."""
+    return next(token.reveal() for token in session.state.cookies.values() if token)
 
 
 @pytest.fixture
@@ -303,6 +310,38 @@ def test_a_form_is_not_the_session(site: Site) -> None:
     assert browser.get("/me").status_code == 401
 
 
+@pytest.mark.parametrize("subject", ["bob", None])
+def test_a_user_id_that_is_not_the_subject_is_not_believed(site: Site, subject: str | None) -> None:
+    """Another framework may have put it there, and a visitor's data moves along with a sign-in."""
+    opened = site.sessions.open(None)
+    opened.update(cart=1, _user_id="alice", _fresh=True, _remember="set")
+    if subject is not None:
+        opened.sign_in(subject)
+    site.sessions.commit(opened)
+    browser = site.client()
+    browser.set_cookie("__Host-sid" if subject else "__Host-anon", of(opened))
+    for path in ("/me", "/secret", "/confirm", "/me"):
+        answer = browser.get(path)
+        assert answer.status_code == (200 if path == "/confirm" else 401)
+        assert "remember_token" not in str(answer.headers)
+    assert site.subjects == [subject]
+    browser.get("/put/hat")
+    assert json(browser.get("/data")).keys() >= {"cart", "hat"}
+    stored = site.sessions.open(Token.parse(token(browser, "__Host-sid") or of(opened)))
+    assert "_user_id" not in stored, "the next save leaves it out"
+    browser.get("/login/carol")
+    assert json(browser.get("/me"))["_user_id"] == "carol"
+
+
+def test_a_planted_user_id_alone_ends_nothing(site: Site) -> None:
+    """Hiding it is no edit, which would leave the session empty and end it."""
+    browser = site.client()
+    log_in(browser, site.sessions, "bob", {"_user_id": "alice"})
+    assert json(browser.get("/data")) == {}
+    assert browser.get("/me").status_code == 401
+    assert site.subjects == ["bob"]
+
+
 def test_a_login_in_a_session_transaction_counts(site: Site) -> None:
     """As tests of applications do it."""
     browser = site.client()
@@ -311,6 +350,18 @@ def test_a_login_in_a_session_transaction_counts(site: Site) -> None:
         opened["_fresh"] = True
     assert browser.get("/me").status_code == 200
     assert site.subjects == ["alice"]
+
+
+def test_a_clear_logs_out_who_signed_in_without_flask_login(site: Site) -> None:
+    """Fails when a message, put in after it, keeps the session and its user alive."""
+    browser = site.client()
+    log_in(browser, site.sessions, "alice", {"cart": 1})
+    thief = copy(browser, site)
+    answer = browser.get("/clear")
+    assert "__Host-sid=;" in answer.headers["Set-Cookie"]
+    assert json(thief.get("/data")) == {}
+    assert json(browser.get("/messages")) == ["bye"]
+    assert "alice" not in site.subjects
 
 
 def test_an_application_may_sign_in_without_flask_login(site: Site) -> None:

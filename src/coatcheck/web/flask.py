@@ -33,7 +33,8 @@ with extra("flask"):
     from flask.sessions import SessionInterface as FlaskInterface
     from flask.sessions import SessionMixin
 
-    from coatcheck.web.flask_session import FlaskSession  # which needs what Flask brings along
+    # They need what Flask brings along.
+    from coatcheck.web.flask_session import FlaskSession, distrust
 
 _ANSWER = "coatcheck.answer"
 
@@ -147,7 +148,9 @@ class SessionInterface(FlaskInterface):
             raise ConfigurationError(
                 "app", f"is {app.name!r}: it needs a SessionInterface of its own"
             )
-        return enter(self._gate, request.environ).session
+        session = enter(self._gate, request.environ).session
+        distrust(session)
+        return session
 
     def save_session(self, app: Flask, session: Any, response: Response) -> None:
         """Commit, and tell the browser; or turn the response into an error of the session."""
