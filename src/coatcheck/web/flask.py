@@ -25,6 +25,7 @@ from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, Passive
 from coatcheck.web.permanent import follow, lifetime
+from coatcheck.web.reuse import require_new
 from coatcheck.web.transport import Transport
 
 with extra("flask"):
@@ -205,7 +206,7 @@ class SessionInterface(FlaskInterface):
             return
         if state.failure is not None:
             state.cookies.drop_deletions()
-        _require_new(response, hands_over=bool(state.cookies))
+        require_new(response, hands_over=bool(state.cookies))
         _add(exchange, response)
 
     def _refuse(self, error: Exception) -> Response:
@@ -252,22 +253,6 @@ def _settle(error: Exception) -> Answer | None:
     if exchange is not None and answer is not None:
         exchange.session.state.failure = None
     return answer
-
-
-def _require_new(response: Response, *, hands_over: bool) -> None:
-    """Refuse a response that serves several requests, if a token of one of them is in it.
-
-    Raises:
-        RuntimeError: it does.
-    """
-    sent = cast("Any", response)
-    before: bool | None = vars(response).get("_coatcheck_hands_over")
-    if before or (hands_over and before is not None):
-        raise RuntimeError(
-            "this response was sent before, and one of its requests gets a session cookie, which "
-            "is nobody else's: make a new response for each request"
-        )
-    sent._coatcheck_hands_over = hands_over
 
 
 def _replace(response: Response, answer: Answer) -> None:

@@ -96,4 +96,4 @@ def distrust(session: Session) -> None:
         return
     for key in _OF_LOGIN:
         data.pop(key, None)
-    state.content = state.mark = state.settings.codec.encode(data) if data else state.settings.empty
+    state.hide(data)
