@@ -333,6 +333,16 @@ def test_a_user_id_that_is_not_the_subject_is_not_believed(site: Site, subject: 
     assert json(browser.get("/me"))["_user_id"] == "carol"
 
 
+def test_who_signed_in_elsewhere_is_known_by_the_user_id_and_logs_out_here(site: Site) -> None:
+    browser = site.client()
+    log_in(browser, site.sessions, "alice", {"_user_id": "alice"})
+    thief = copy(browser, site)
+    assert browser.get("/me").status_code == 200
+    browser.get("/logout")
+    assert thief.get("/me").status_code == 401
+    assert site.subjects == [None]
+
+
 def test_a_planted_user_id_alone_ends_nothing(site: Site) -> None:
     """Hiding it is no edit, which would leave the session empty and end it."""
     browser = site.client()
