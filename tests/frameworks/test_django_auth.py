@@ -338,6 +338,20 @@ def test_data_logs_nobody_in(sessions: Any, users: Any) -> None:
         assert browser.get("/mine").json()[0] == ("bob" if subject else "AnonymousUser")
 
 
+def test_a_planted_key_alone_ends_nothing(sessions: Any, users: Any) -> None:
+    """Fails when the key is taken out as an edit, which leaves the session empty and ends it."""
+    session = sessions.open(None)
+    session.update({auth.SESSION_KEY: str(users[0].pk)})
+    session.sign_in("a subject of another framework")
+    browser = Browser()
+    browser.cookies["__Host-sid"] = sessions.commit(session).token.reveal()
+    assert browser.get("/mine").json() == ["AnonymousUser", None]
+    assert sessions.count("a subject of another framework") == 1
+    browser.get("/put?hat")
+    stored = sessions.open(Token.parse(browser.tokens["__Host-sid"]))
+    assert dict(stored) == {"cart": {"hat": 1}}, "the next save leaves it out"
+
+
 def test_a_login_past_the_store_is_listed_as_well(sessions: Any, users: Any) -> None:
     """Fails when only `request.session[...] = ` signs in."""
     key = str(users[0].pk)

@@ -1,6 +1,7 @@
 """What the settings of a Django site do, and what happens around a request's session."""
 
 import logging
+import pickle
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from coatcheck.testing import Clock, WsgiDriver
 from coatcheck.waiting import Kind
 from coatcheck.web import BearerTransport
 from coatcheck.web.django import session_of
+from coatcheck.web.reuse import require_new
 from coatcheck.web.wsgi import SessionMiddleware as WsgiMiddleware
 from tests.frameworks.django_site import OUR_AUTH, OUR_SESSIONS, Browser, site
 
@@ -452,6 +454,71 @@ def test_djangos_cache_keeps_no_token(serve: Any, sessions: BlockingSessions) ->
     assert browser.get("/look").status_code == 200
     answer = thief.get("/page")
     assert answer.cookies.get(SID) is None
+
+
+def test_djangos_cache_is_told_of_a_token(serve: Any) -> None:
+    """Older releases look at `private` alone, not at `no-store`."""
+    requests: list[Any] = []
+
+    def put(request: HttpRequest) -> None:
+        requests.append(request)
+        request.session["hat"] = 1
+
+    browser = serve(
+        page(requests.append, "read"),
+        page(put, "put"),
+        MIDDLEWARE=[OUR_SESSIONS, "django.middleware.cache.FetchFromCacheMiddleware"],
+    )
+    for name, is_stored in (("read", True), ("put", False), ("read?again", True)):
+        browser.get(f"/{name}")
+        assert requests[-1]._cache_update_cache is is_stored
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("looks", [False, True])
+def test_a_response_that_serves_several_requests_hands_nothing_over_twice(
+    serve: Any, *, looks: bool, late: bool
+) -> None:
+    """Fails when the second visitor gets the first one's cookie."""
+    shared = HttpResponse("shared")
+
+    def view(request: HttpRequest) -> HttpResponse:
+        if request.META["QUERY_STRING"]:
+            request.session["a"] = 1
+        elif looks:
+            request.session.get("a")
+        return shared
+
+    serve(path("shared", view))
+    sent = [("", 200, 0), ("?a", 500, 0), ("", 200, 0)] if late else [("?a", 200, 1), ("", 500, 0)]
+    for query, status, cookies in sent:
+        browser = Browser(raise_request_exception=False)
+        assert browser.get(f"/shared{query}").status_code == status
+        assert len(browser.tokens) == cookies
+
+
+async def test_a_response_of_a_coroutine_is_looked_at_too(serve: Any) -> None:
+    """Fails when the second visitor, who does not look, gets the first one's cookie."""
+    shared = HttpResponse("shared")
+
+    async def view(request: HttpRequest) -> HttpResponse:
+        if request.META["QUERY_STRING"]:
+            await request.session.aset("a", 1)
+        return shared
+
+    serve(path("shared", view), MIDDLEWARE=[OUR_SESSIONS])
+    for query, status, cookies in (("?a", 200, 1), ("", 500, 0)):
+        client = AsyncClient(raise_request_exception=False)
+        answer = await client.get(f"/shared{query}", secure=True)
+        assert (answer.status_code, len(answer.cookies)) == (status, cookies)
+
+
+def test_a_response_from_a_cache_is_a_new_one() -> None:
+    response = HttpResponse("cached")
+    require_new(response, hands_over=False)
+    require_new(pickle.loads(pickle.dumps(response)), hands_over=True)  # noqa: S301 - our own
+    with pytest.raises(RuntimeError, match="was sent before"):
+        require_new(response, hands_over=True)
 
 
 def test_reports_of_errors_show_no_token(serve: Any) -> None:

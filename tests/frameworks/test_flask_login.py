@@ -15,6 +15,8 @@ from flask_login import (
     logout_user,
 )
 
+from coatcheck import Happened, Session, Token
+from coatcheck.testing import log_in
 from coatcheck.web.flask import session_of
 from tests.frameworks.flask_site import NOTHING, Site, copy, json, lines, token
 
@@ -92,6 +94,11 @@ def pages(app: Flask) -> None:
     def update(id: str) -> str:
         session.update(_user_id=id, _fresh=True)
         return ""
+
+
+def of(session: Session) -> str:
+    """Return the token of a session that was just stored."""
+    return next(token.reveal() for token in session.state.cookies.values() if token)
 
 
 @pytest.fixture
@@ -303,6 +310,59 @@ def test_a_form_is_not_the_session(site: Site) -> None:
     assert browser.get("/me").status_code == 401
 
 
+@pytest.mark.parametrize("subject", ["bob", None])
+def test_a_user_id_that_is_not_the_subject_is_not_believed(site: Site, subject: str | None) -> None:
+    """Another framework may have put it there, and a visitor's data moves along with a sign-in."""
+    opened = site.sessions.open(None)
+    opened.update(cart=1, _user_id="alice", _fresh=True, _remember="set")
+    if subject is not None:
+        opened.sign_in(subject)
+    site.sessions.commit(opened)
+    browser = site.client()
+    browser.set_cookie("__Host-sid" if subject else "__Host-anon", of(opened))
+    for path in ("/me", "/secret", "/confirm", "/me"):
+        answer = browser.get(path)
+        is_known = path == "/confirm" or (path == "/me" and subject is not None)
+        assert answer.status_code == (200 if is_known else 401)
+        assert "remember_token" not in str(answer.headers)
+        if path == "/me" and is_known:
+            assert json(answer)["_user_id"] == subject
+    assert site.subjects == [subject]
+    browser.get("/put/hat")
+    assert json(browser.get("/data")).keys() >= {"cart", "hat"}
+    stored = site.sessions.open(Token.parse(token(browser, "__Host-sid") or of(opened)))
+    assert stored.get("_user_id") == subject, "the next save leaves the other one out"
+    browser.get("/login/carol")
+    assert json(browser.get("/me"))["_user_id"] == "carol"
+
+
+@pytest.mark.parametrize("protection", ["basic", "strong", None])
+def test_who_signed_in_elsewhere_is_known_and_logs_out_here(
+    site: Site, protection: str | None
+) -> None:
+    """Fails when `logout_user` leaves the login of another framework alive, or nobody knows it."""
+    vars(site.app)["login_manager"].session_protection = protection
+    browser = site.client()
+    log_in(browser, site.sessions, "alice")
+    thief = copy(browser, site)
+    assert json(browser.get("/me"))["_user_id"] == "alice"
+    assert browser.get("/secret").status_code == 401, "it is no fresh login"
+    assert site.kinds.count(Happened.CREATED) == 1
+    browser.get("/put/hat")
+    assert json(browser.get("/me"))["_user_id"] == "alice"
+    browser.get("/logout")
+    assert thief.get("/me").status_code == 401
+    assert site.subjects == [None]
+
+
+def test_a_planted_user_id_alone_ends_nothing(site: Site) -> None:
+    """Hiding it is no edit, which would leave the session empty and end it."""
+    browser = site.client()
+    log_in(browser, site.sessions, "bob", {"_user_id": "alice"})
+    assert json(browser.get("/data"))["_user_id"] == "bob"
+    assert site.subjects == ["bob"]
+
+
 def test_a_login_in_a_session_transaction_counts(site: Site) -> None:
     """As tests of applications do it."""
     browser = site.client()
@@ -311,6 +371,18 @@ def test_a_login_in_a_session_transaction_counts(site: Site) -> None:
         opened["_fresh"] = True
     assert browser.get("/me").status_code == 200
     assert site.subjects == ["alice"]
+
+
+def test_a_clear_logs_out_who_signed_in_without_flask_login(site: Site) -> None:
+    """Fails when a message, put in after it, keeps the session and its user alive."""
+    browser = site.client()
+    log_in(browser, site.sessions, "alice", {"cart": 1})
+    thief = copy(browser, site)
+    answer = browser.get("/clear")
+    assert "__Host-sid=;" in answer.headers["Set-Cookie"]
+    assert json(thief.get("/data")) == {}
+    assert json(browser.get("/messages")) == ["bye"]
+    assert "alice" not in site.subjects
 
 
 def test_an_application_may_sign_in_without_flask_login(site: Site) -> None:
@@ -327,7 +399,7 @@ def test_an_application_may_sign_in_without_flask_login(site: Site) -> None:
     assert site.subjects == ["alice"], "a sign-in that fails ends nothing"
     browser.get("/own")
     assert site.subjects == ["carol"]
-    assert json(browser.get("/data")) == {}
+    assert json(browser.get("/me"))["_user_id"] == "carol"
 
 
 def test_a_response_that_needs_no_user_depends_on_none(site: Site) -> None:

@@ -71,7 +71,8 @@ def test_polls_are_nobodys_activity_and_cookies_are_for_where_it_is_mounted(
     with serve(BlockingSessions(MemoryStore(), clock=clock)) as app:
 
         def mounted(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            return app({**environ, "SCRIPT_NAME": "/sh\xc3\xb6p"}, start_response)
+            body: Iterable[bytes] = app({**environ, "SCRIPT_NAME": "/sh\xc3\xb6p"}, start_response)
+            return body
 
         driver = WsgiDriver(mounted)
         cookie = driver.send("GET", "/login").all("set-cookie")[0]

@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from quart import Quart, Response, request, session, websocket
+from markupsafe import Markup
+from quart import Quart, Response, flash, get_flashed_messages, request, session, websocket
 
 from coatcheck import Sessions
 from coatcheck.errors import ConfigurationError, Superseded, Unauthenticated
@@ -131,6 +132,30 @@ async def test_the_applications_own_answer_to_an_error_stands() -> None:
         return "please log in", 403
 
     assert (await shop.browser(cast("App", app)).get("/me")).status == 403
+
+
+async def test_messages_are_those_of_flask() -> None:
+    """HTML comes back as HTML, whichever of the two stored it."""
+    shop = Shop()
+    app = shop_of(shop)
+
+    @app.route("/flash")
+    async def say() -> str:
+        await flash("plain <b>", "warning")
+        await flash(Markup("<b>bold</b>"))
+        return ""
+
+    @app.route("/show")
+    async def show() -> list[str]:
+        return [repr(message) for message in get_flashed_messages(with_categories=True)]
+
+    browser = shop.browser(cast("App", app))
+    await browser.get("/flash")
+    stored = [("warning", "plain <b>"), ("message", {"__html__": "<b>bold</b>"})]
+    assert (await browser.get("/cart")).json() == {"_flashes": [list(each) for each in stored]}
+    shown = ["('warning', 'plain <b>')", "('message', Markup('<b>bold</b>'))"]
+    assert (await browser.get("/show")).json() == shown
+    assert (await browser.get("/show")).json() == []
 
 
 async def test_the_settings_of_cookies_hold() -> None:

@@ -116,6 +116,13 @@ class State:
         self.carries, self.is_cleared, self.is_in_doubt = True, False, False
         self.is_wanted = False
 
+    def believe(self, data: dict[str, Any]) -> None:
+        """Take `data`, without what is not to be believed, or with what is, as what was opened.
+
+        Before anything was done to it. It is no edit, but the next save is of this.
+        """
+        self.content = self.mark = self.settings.codec.encode(data) if data else self.settings.empty
+
     def end(self) -> None:
         """Have what is stored ended by the next commit, and begin with nothing."""
         self.ending += [record for record in (self.base, self.unreadable) if record is not None]

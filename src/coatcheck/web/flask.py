@@ -19,6 +19,7 @@ from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, Passive
 from coatcheck.web.permanent import follow, lifetime
+from coatcheck.web.reuse import require_new
 from coatcheck.web.transport import Transport
 
 with extra("flask"):
@@ -27,7 +28,8 @@ with extra("flask"):
     from flask.sessions import SessionInterface as FlaskInterface
     from flask.sessions import SessionMixin
 
-    from coatcheck.web.flask_session import FlaskSession  # which needs what Flask brings along
+    # They need what Flask brings along.
+    from coatcheck.web.flask_session import FlaskSession, adopt, distrust
 
 _ANSWER = "coatcheck.answer"
 
@@ -142,7 +144,10 @@ class SessionInterface(FlaskInterface):
             raise ConfigurationError(
                 "app", f"is {app.name!r}: it needs a SessionInterface of its own"
             )
-        return enter(self._gate, request.environ).session
+        session = enter(self._gate, request.environ).session
+        distrust(session)
+        adopt(session, getattr(app, "login_manager", None))
+        return session
 
     def save_session(self, app: Flask, session: Any, response: Response) -> None:
         """Commit, and tell the browser; or turn the response into an error of the session."""
@@ -194,7 +199,7 @@ class SessionInterface(FlaskInterface):
     def _depart(self, exchange: Exchange, response: Response) -> None:
         if exchange.is_answered:
             return
-        _require_new(response, hands_over=bool(exchange.session.state.cookies))
+        require_new(response, hands_over=bool(exchange.session.state.cookies))
         _add(exchange, response)
 
     def _refuse(self, error: Exception) -> Response:
@@ -241,22 +246,6 @@ def _settle(error: Exception) -> Answer | None:
     if exchange is not None and answer is not None:
         exchange.session.state.failure = None
     return answer
-
-
-def _require_new(response: Response, *, hands_over: bool) -> None:
-    """Refuse a response that serves several requests, if a token of one of them is in it.
-
-    Raises:
-        RuntimeError: it does.
-    """
-    sent = cast("Any", response)
-    before: bool | None = vars(response).get("_coatcheck_hands_over")
-    if before or (hands_over and before is not None):
-        raise RuntimeError(
-            "this response was sent before, and one of its requests gets a session cookie, which "
-            "is nobody else's: make a new response for each request"
-        )
-    sent._coatcheck_hands_over = hands_over
 
 
 def _replace(response: Response, answer: Answer) -> None:

@@ -1,19 +1,18 @@
 """A session as Flask and Flask-Login use one: who is put in signs in, who is taken out is gone."""
 
-from typing import Any, cast
-
-from markupsafe import Markup
+from typing import Any
 
 from coatcheck.core.intents import SignIn
-from coatcheck.web.permanent import PermanentSession, stored
+from coatcheck.core.session import Session
+from coatcheck.web.messages import MESSAGES, MessageSession
+from coatcheck.web.permanent import stored
 
-# What the two keep among the data.
-_FLASHES, _USER, _FRESH = "_flashes", "_user_id", "_fresh"
+# What Flask-Login keeps among the data.
+_USER, _FRESH = "_user_id", "_fresh"
 _OF_LOGIN = (_USER, _FRESH, "_id", "_remember", "_remember_seconds")
-_HTML = "__html__"
 
 
-class FlaskSession(PermanentSession):
+class FlaskSession(MessageSession):
     """A session with what Flask asks of one. What changed is found out; nothing has to be said.
 
     Who Flask-Login puts in is signed in at that moment, as by `sign_in`; who it takes out ends the
@@ -25,8 +24,6 @@ class FlaskSession(PermanentSession):
     def __setitem__(self, key: str, value: Any) -> None:
         if key == _USER:
             self._be_of(value)
-        elif key == _FLASHES:
-            value = [_stored_message(message) for message in value]
         super().__setitem__(key, value)
         if key == _FRESH and value is True and self.get(_USER) is not None:
             # The user has just proved who it is, perhaps again.
@@ -43,13 +40,11 @@ class FlaskSession(PermanentSession):
         value = super().pop(key, *default)
         if key == _USER and value is not None:
             self._leave_messages()
-        if key == _FLASHES and value:
-            return [_message(stored) for stored in value]
         return value
 
     def clear(self) -> None:
         """Empty the data, as many applications do to log out: it ends a user's session."""
-        if _USER in self:
+        if _USER in self or (self.subject is not None and self.state.privilege is None):
             self.end()
         else:
             super().clear()
@@ -79,27 +74,44 @@ class FlaskSession(PermanentSession):
     def _leave_messages(self) -> None:
         """End the session; the messages of this very request are for whoever sees the answer."""
         is_permanent = self.permanent
-        old: Any = stored(self, _FLASHES) or []
-        messages: Any = self.get(_FLASHES) or []
+        old: Any = stored(self, MESSAGES) or []
+        messages: Any = self.get(MESSAGES) or []
         if messages[: len(old)] == old:
             messages = messages[len(old) :]
         self.end()
         self.permanent = is_permanent
         if messages:
-            self[_FLASHES] = messages
+            self[MESSAGES] = messages
 
 
-def _stored_message(message: tuple[str, Any]) -> tuple[str, Any]:
-    """Return a message of `flash` as it is stored: what is HTML is said to be, as Flask does."""
-    category, shown = message
-    if (html := getattr(shown, "__html__", None)) is None:
-        return message
-    return category, {_HTML: str(html())}
+def distrust(session: Session) -> None:
+    """Hide Flask-Login's keys in a session that is somebody else's, or nobody's.
+
+    Whoever can write to the data, in another framework too, could log in as anybody otherwise, past
+    the index of subjects. The next save leaves them out.
+    """
+    state = session.state
+    data = state.unseen
+    if data is None or (user := data.get(_USER)) is None or str(user) == state.subject:
+        return
+    for key in _OF_LOGIN:
+        data.pop(key, None)
+    state.believe(data)
 
 
-def _message(stored: tuple[str, Any]) -> tuple[str, Any]:
-    """Return what `_stored_message` was given."""
-    category, shown = stored
-    if not isinstance(shown, dict):
-        return stored
-    return category, Markup(cast("dict[str, str]", shown)[_HTML])  # noqa: S704 - it was HTML before
+def adopt(session: Session, manager: Any) -> None:
+    """Let Flask-Login know who signed in elsewhere, by another framework or by `sign_in`.
+
+    It is no fresh login to it, and no edit: the next save writes it down.
+
+    Args:
+        manager: the application's `LoginManager`, if it has one.
+    """
+    state = session.state
+    data = state.unseen
+    if manager is None or data is None or state.subject is None or _USER in data:
+        return
+    # With the identifier of this very client, as a missing one would end the login.
+    identify = manager._session_identifier_generator
+    data.update({_USER: state.subject, _FRESH: False, "_id": identify()})
+    state.believe(data)

@@ -25,10 +25,8 @@ class PermanentSession(Session):
 
     @permanent.setter
     def permanent(self, value: bool) -> None:
-        if value:
-            self[PERMANENT] = True
-        else:
-            self.pop(PERMANENT, None)
+        if value or PERMANENT in self:  # taken out, it might leave the session empty: an end
+            self[PERMANENT] = bool(value)
 
     @property
     def new(self) -> bool:
@@ -77,17 +75,16 @@ def lifetime(settings: Mapping[str, Any], defaults: Mapping[str, Any], absolute:
 
 
 def follow(session: Session, seconds: int) -> None:
-    """Have the cookie kept as long as the session says; a new one is needed if that changed."""
+    """Have a token of this request kept as long as the session says.
+
+    A token that the browser has already stays as it is: a new one would retire it, and with it the
+    requests that are under way.
+    """
     state = session.state
     if session.subject is None and state.kept(session).keys() == {PERMANENT}:
         dict[str, Any].clear(session)  # it is worth no session of a visitor
-    is_permanent = bool(session.get(PERMANENT))
-    if is_permanent:
+    if session.get(PERMANENT):
         state.kept_for = seconds
-    is_ending = not session and (state.is_cleared or session.subject is None)
-    is_stored = state.base is not None
-    if is_stored and not is_ending and is_permanent != bool(stored(session, PERMANENT)):
-        session.rotate()
 
 
 def stored(session: Session, key: str) -> object:

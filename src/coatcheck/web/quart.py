@@ -17,7 +17,7 @@ from coatcheck.web.environ import raw, text
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, Passive
-from coatcheck.web.permanent import PermanentSession, follow, lifetime
+from coatcheck.web.permanent import follow, lifetime
 from coatcheck.web.transport import Transport
 
 with extra("quart"):
@@ -26,10 +26,12 @@ with extra("quart"):
     from quart.sessions import SessionInterface as QuartInterface
     from quart.sessions import SessionMixin
 
+    from coatcheck.web.messages import MessageSession  # which needs what Quart brings along
+
 _IN_A_TEST = "coatcheck.exchange"
 
 
-class QuartSession(PermanentSession):
+class QuartSession(MessageSession):
     """A session with what Quart asks of one. What changed is found out; nothing has to be said."""
 
     __slots__ = ()

@@ -14,12 +14,14 @@ _KEYS = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
 
 
 def distrust(session: Session) -> None:
-    """Take Django's keys out of a session that is somebody else's, or nobody's.
+    """Hide Django's keys in a session that is somebody else's, or nobody's.
 
     Whoever can write to the data could log in as anybody otherwise, past the index of subjects.
+    The next save leaves them out; an edit could leave the session empty, which ends it.
     """
     if SESSION_KEY in session and session[SESSION_KEY] != session.subject:
         _taken(session)
+        session.state.believe(session)
 
 
 def put(session: Session, key: str, value: Any) -> None:

@@ -19,6 +19,7 @@ from coatcheck.web.django.site import current
 from coatcheck.web.django.store import RequestStore
 from coatcheck.web.environ import require_alone
 from coatcheck.web.exchange import Exchange
+from coatcheck.web.reuse import require_new
 
 
 class SessionMiddleware(middleware.SessionMiddleware):
@@ -56,6 +57,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
         try:
             response = await cast("Any", self.get_response(request))
             if store.is_untouched():
+                require_new(response, hands_over=False)
                 return cast("HttpResponseBase", response)
             answer = await self._site.arun(store.settle(response.status_code))
         except BaseException:  # cancelled too, as the client went away
@@ -78,7 +80,10 @@ class SessionMiddleware(middleware.SessionMiddleware):
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Commit, and tell the browser; or turn the response into an error of the session."""
         store = request.session
-        if not isinstance(store, RequestStore) or store.is_untouched():
+        if not isinstance(store, RequestStore):
+            return response
+        if store.is_untouched():
+            require_new(response, hands_over=False)
             return response
         answer = self._site.run(store.settle(response.status_code))
         return self._respond(store, response, answer)
@@ -98,6 +103,10 @@ class SessionMiddleware(middleware.SessionMiddleware):
         if answer is not None:
             return respond(answer, instead_of=response)
         exchange = cast("Exchange", store.exchange)
+        hands_over = bool(exchange.session.state.cookies)
+        require_new(response, hands_over=hands_over)
+        if hands_over:
+            store.keep_out_of_cache()
         depart(exchange, response)
         if response.streaming:
             at_the_end(response, exchange)

@@ -111,6 +111,14 @@ class RequestStore(SessionStore):
             return True
         return False
 
+    def keep_out_of_cache(self) -> None:
+        """Keep Django's own cache from storing the response.
+
+        The first releases of 5.2 look for `private` alone, and give what says `no-store` to all
+        whose cookies are the same, such as nothing but a consent.
+        """
+        cast("Any", self._request)._cache_update_cache = False
+
     async def leave(self) -> None:
         """Let an `end()` hold even where there was no response."""
         if self.exchange is not None and not self._is_answered:

@@ -1,0 +1,46 @@
+"""A session as `flash()` of Flask and Quart uses one: what is HTML comes back as HTML."""
+
+from typing import Any, cast
+
+from markupsafe import Markup
+
+from coatcheck.web.permanent import PermanentSession
+
+MESSAGES = "_flashes"
+"""The key that holds them."""
+
+_HTML = "__html__"
+
+
+class MessageSession(PermanentSession):
+    """A session that messages are kept in until they are shown."""
+
+    __slots__ = ()
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key == MESSAGES:
+            value = [_stored_message(message) for message in value]
+        super().__setitem__(key, value)
+
+    def pop(self, key: str, *default: Any) -> Any:
+        """Take a key out."""
+        value = super().pop(key, *default)
+        if key == MESSAGES and value:
+            return [_message(stored) for stored in value]
+        return value
+
+
+def _stored_message(message: tuple[str, Any]) -> tuple[str, Any]:
+    """Return a message of `flash` as it is stored: what is HTML is said to be, as Flask does."""
+    category, shown = message
+    if (html := getattr(shown, "__html__", None)) is None:
+        return message
+    return category, {_HTML: str(html())}
+
+
+def _message(stored: tuple[str, Any]) -> tuple[str, Any]:
+    """Return what `_stored_message` was given."""
+    category, shown = stored
+    if not isinstance(shown, dict):
+        return stored
+    return category, Markup(cast("dict[str, str]", shown)[_HTML])  # noqa: S704 - it was HTML before
