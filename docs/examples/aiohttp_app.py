@@ -67,4 +67,4 @@ async def chat(request: web.Request) -> web.WebSocketResponse:
 # end part
 
 if __name__ == "__main__":
-    web.run_app(make_app())
+    web.run_app(make_app(), host="127.0.0.1")

@@ -39,4 +39,4 @@ def make_app() -> web.Application:
 
 
 if __name__ == "__main__":
-    web.run_app(make_app())
+    web.run_app(make_app(), host="127.0.0.1")

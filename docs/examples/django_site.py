@@ -8,6 +8,7 @@ from django.contrib import auth
 from django.core.management import execute_from_command_line
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
+from django.views.decorators.csrf import ensure_csrf_cookie
 
 from coatcheck import BlockingSessions, store_from_url
 
@@ -44,6 +45,7 @@ from coatcheck.web.django import session_of  # noqa: E402
 
 
 # part: views
+@ensure_csrf_cookie  # for the forms of this page
 def cart(request: HttpRequest) -> HttpResponse:
     request.session.setdefault("cart", {})["hat"] = 1  # nested: saved all the same
     return JsonResponse(request.session["cart"])
@@ -63,6 +65,11 @@ def login(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=403)
     auth.login(request, user)
     return HttpResponse("hello alice")
+
+
+def logout(request: HttpRequest) -> HttpResponse:
+    auth.logout(request)
+    return HttpResponse("bye")
 
 
 def change_password(request: HttpRequest) -> HttpResponse:
@@ -86,6 +93,7 @@ urlpatterns = [
     path("cart", cart),
     path("like", like),
     path("login", login),
+    path("logout", logout),
     path("password", change_password),
     path("me", me),
 ]

@@ -1,5 +1,6 @@
 """A shop on Flask, with Flask-Login: run `flask --app flask_shop run` on your own machine."""
 
+# part: setup
 from typing import Any
 
 from flask import Flask, flash, session
@@ -9,13 +10,12 @@ from flask_login import logout_user as log_out
 from coatcheck import BlockingSessions, store_from_url
 from coatcheck.web.flask import SessionInterface, session_of
 
-# part: setup
 sessions = BlockingSessions(store_from_url("sqlite:///flask.db", blocking=True))
 
 app = Flask(__name__)
 app.config["SECRET_KEY"] = "for Flask-Login's remember cookie"
 app.config["SESSION_COOKIE_SAMESITE"] = "Strict"
-app.session_interface = SessionInterface(app, sessions, development=True)
+SessionInterface(app, sessions, development=True)
 # end part
 
 # part: login
@@ -51,7 +51,7 @@ def logout() -> str:
 def add(item: str) -> dict[str, Any]:
     session.setdefault("cart", {})[item] = 1  # nested changes are seen
     session_of().edit(one_more)  # exact, however many requests come at once
-    return dict(session)
+    return {"cart": session["cart"], "changes": session["changes"]}
 
 
 def one_more(data: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """One middleware around a bare WSGI application, Bottle and Pyramid."""
 
+# part: bare
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +15,6 @@ from coatcheck.web.wsgi import SessionMiddleware, session_of
 sessions = BlockingSessions(store_from_url("sqlite:///wsgi.db", blocking=True))
 
 
-# part: bare
 def hello(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     session = session_of(environ)  # what environ["coatcheck.session"] is, typed
     session["visits"] = session.get("visits", 0) + 1
@@ -22,7 +22,7 @@ def hello(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     return [json.dumps(dict(session)).encode()]
 
 
-bare = SessionMiddleware(hello, sessions=sessions)
+bare = SessionMiddleware(hello, sessions=sessions, development=True)
 # end part
 
 # part: bottle

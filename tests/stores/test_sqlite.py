@@ -12,7 +12,7 @@ import pytest
 
 from coatcheck import SQLiteStore
 from coatcheck.core.policy import BAR_KEPT
-from coatcheck.errors import StoreUnavailable
+from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.stores.protocol import Conflict
 from coatcheck.testing import make_record, make_tombstone, next_version
 
@@ -249,3 +249,12 @@ async def test_two_stores_of_one_file_see_each_other(
     assert await other.end(tombstone) == second
     assert await one.load(first.id) == tombstone
     assert await one.count("alice") == 0
+
+
+def test_a_file_of_another_layout_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE coatcheck_sessions (id TEXT PRIMARY KEY, payload BLOB)")
+    db.close()
+    with pytest.raises(ConfigurationError, match="of another layout: move it away"):
+        SQLiteStore(str(path))

@@ -38,7 +38,10 @@ class SQLiteFile:
         try:
             self._connect().close()
         except (OSError, sqlite3.Error) as error:
-            raise ConfigurationError("path", f"cannot open {path!r}: {error}") from error
+            problem = f"cannot open {path!r}: {error}"
+            if "no such column" in str(error):
+                problem = f"{path!r} has tables of another layout: move it away for a new one"
+            raise ConfigurationError("path", problem) from error
         _watch_forks(weakref.ref(self))
 
     def run(
