@@ -23,12 +23,11 @@ def enter(gate: Gate, environ: Environ) -> Exchange:
     Raises:
         ConfigurationError: another adapter did so already.
     """
-    if (entered := environ.get(_KEY)) is not None:
-        owner, exchange, of = entered
-        if owner is gate and of == id(environ):
-            return cast("Exchange", exchange)
-        if owner is not gate:
-            require_alone(environ)
+    owner, entered_before, of = environ.get(_KEY, (gate, None, None))
+    if owner is not gate:
+        require_alone(environ)
+    if of == id(environ):
+        return cast("Exchange", entered_before)
     exchange = finish(
         gate.enter(
             headers(environ),

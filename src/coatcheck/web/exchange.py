@@ -34,6 +34,11 @@ class Exchange:
         self.is_answered = self.is_over = False
         self._sessions, self._transport, self._mount = sessions, transport, mount
 
+    def saves(self, status: int) -> bool:
+        """Tell whether the commit of a response with this status saves what was done."""
+        state = self.session.state
+        return state.is_seen and state.failure is None and status < 500
+
     async def commit(self, status: int = 200, *, is_last: bool = True) -> None:
         """Commit, before the first byte of the response.
 

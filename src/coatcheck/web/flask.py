@@ -167,10 +167,10 @@ class SessionInterface(FlaskInterface):
         exchange.is_over = True
 
     def _commit(self, exchange: Exchange, response: Response) -> None:
-        session, state, status = exchange.session, exchange.session.state, response.status_code
-        if state.is_seen and state.failure is None and status < 500:
-            cast("FlaskSession", session).follow()
-            follow(session, self._permanent)
+        status = response.status_code
+        if exchange.saves(status):
+            cast("FlaskSession", exchange.session).follow()
+            follow(exchange.session, self._permanent)
         # Nothing of the application makes a response that is no stream any more: who looks first
         # in `teardown_request`, or in a test, changes nothing about it.
         finish(exchange.commit(status, is_last=response.is_streamed))

@@ -144,8 +144,7 @@ class SessionInterface(QuartInterface):
             await self._inner(scope, receive, send)
 
     def _prepare(self, exchange: Exchange, _: Scope, status: int) -> None:
-        state = exchange.session.state
-        if state.is_seen and state.failure is None and status < 500:
+        if exchange.saves(status):
             follow(exchange.session, self._permanent)
 
 
