@@ -10,9 +10,10 @@ from coatcheck.core.intents import SignIn
 from coatcheck.core.merge import merge
 from coatcheck.core.outcome import KEPT, Cookies, Done, Holder, Outcome
 from coatcheck.core.record import Ended, Record, Stored, Tombstone
+from coatcheck.core.renewal import Renewal, renewed
 from coatcheck.core.session import Session, show
 from coatcheck.core.token import Token
-from coatcheck.core.verdict import Verdict
+from coatcheck.core.verdict import Verdict, decide
 from coatcheck.creation import Created, create, enlist, rewrite, take_back
 from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated, Undecodable
 from coatcheck.groups import Groups
@@ -51,7 +52,7 @@ class Commit:
             state.end()
             return await self.end(Ended.EMPTIED)
         if state.privilege is None and not is_edited:
-            return await self.touch()
+            return await (self._renew(base) if state.is_renewal_due else self.touch())
         if state.privilege is not None:
             await self._correct_time()
         change = self._change(base)
@@ -85,8 +86,42 @@ class Commit:
         state.base = await self._touches.record(base, state.acted_at)
         return KEPT if state.base is base else Outcome(Done.TOUCHED)
 
+    async def _renew(self, base: Record) -> Outcome:
+        """Renew or confirm the token by itself; it too is worth no failure of the request.
+
+        Where nobody knows whether it was saved, the token in the client's hands is good all the
+        same, and gets the same successor the next time (R4).
+        """
+        change = self._change(base)
+        try:
+            if change.renewal is not None and change.renewal.is_former_of(base):
+                return await self._hand_again(base, change.renewal)
+            return await self._update(change)
+        except StoreUnavailable as error:
+            self._state.is_in_doubt = False  # it changed no data
+            self._parts.tell(Happened.UNAVAILABLE, base.id, during=f"renewal: {error}")
+            return KEPT
+
+    async def _hand_again(self, base: Record, renewal: Renewal) -> Outcome:
+        """Hand out the successor that was proposed before, if it is still good (R4, R6)."""
+        outcome = await self.touch()
+        try:
+            stored = await self._parts.store.load(base.id)
+        except Undecodable:
+            return outcome
+        if not isinstance(stored, Record) or decide(base, None, stored) is not Verdict.APPLY:
+            return outcome
+        _, token = renewed(stored, renewal, self._parts.settings.policy, self._parts.clock.now())
+        if token is None:
+            return outcome
+        return Outcome(Done.RENEWED, Cookies({Holder.of(base.subject): token}))
+
     def _change(self, base: Record) -> Change:
         state, parts = self._state, self._parts
+        renewal = None
+        if state.is_renewal_due and state.token is not None and state.privilege is None:
+            renewal = Renewal(state.token, parts.random(16), state.is_activity)
+        is_now = state.privilege is not None or renewal is not None
         return Change(
             base=base,
             steps=tuple(state.steps),
@@ -95,8 +130,9 @@ class Commit:
             privilege=state.privilege,
             token=None if state.privilege is None else Token.mint(parts.random, base.id),
             acted_at=state.acted_at if state.is_activity else base.seen_at,
-            now=state.acted_at if state.privilege is None else parts.clock.now(),
+            now=parts.clock.now() if is_now else state.acted_at,
             client=state.client,
+            renewal=renewal,
         )
 
     async def _correct_time(self) -> None:
@@ -114,7 +150,7 @@ class Commit:
             return await self._lost(change, answer.verdict, answer.found)
         if isinstance(answer, Exception):
             raise answer
-        if answer.content == self._parts.settings.empty and change.privilege is None:
+        if answer.ends:
             self._state.start(None, self._parts.settings.empty)
             return await self._tell_end(answer.record, Ended.EMPTIED, Cookies())
         return self._saved(change, answer)
@@ -129,18 +165,23 @@ class Commit:
         await enlist(self._parts, self._state, renewed)
 
     def _saved(self, change: Change, applied: Applied) -> Outcome:
-        record, token = applied.record, change.token
+        record, token, parts = applied.record, applied.token, self._parts
         for path in applied.overwritten:
-            self._parts.tell(Happened.OVERWRITTEN, record.id, record.subject, key=path)
+            parts.tell(Happened.OVERWRITTEN, record.id, record.subject, key=path)
         self._show(record, applied.content)
-        if token is None:
-            return Outcome(Done.SAVED)
-        self._parts.tell(Happened.ROTATED, record.id, record.subject)
-        return Outcome(Done.ROTATED, Cookies({Holder.of(record.subject): token}))
+        cookies = Cookies({Holder.of(record.subject): token} if token else {})
+        if change.privilege is not None:
+            parts.tell(Happened.ROTATED, record.id, record.subject)
+            return Outcome(Done.ROTATED, cookies)
+        if change.renewal is not None and record.renew_nonce == change.renewal.nonce:
+            parts.tell(Happened.RENEWED, record.id, record.subject)
+        return Outcome(Done.RENEWED if change.is_renewal_alone else Done.SAVED, cookies)
 
     async def _lost(self, change: Change, verdict: Verdict, found: Stored) -> Outcome:
         """Answer a change that cannot be applied to its session any more."""
         base, state = change.base, self._state
+        if change.is_renewal_alone:
+            return KEPT  # R6
         if isinstance(change.privilege, SignIn) and verdict in (Verdict.COPY, Verdict.EMPTY):
             if verdict is Verdict.COPY and isinstance(found, Record):
                 return await self._fork(change, found, change.privilege)

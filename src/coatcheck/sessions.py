@@ -8,6 +8,7 @@ from inspect import iscoroutinefunction
 from typing import NamedTuple
 
 from coatcheck import writes
+from coatcheck.backoff import back_off
 from coatcheck.clock import GivenClock, StoreClock
 from coatcheck.codec import MessagePackCodec
 from coatcheck.commit import Commit
@@ -17,7 +18,7 @@ from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import KEPT, Holder, Outcome
 from coatcheck.core.policy import Policy
 from coatcheck.core.presented import Presented
-from coatcheck.core.record import NOBODY, Client, Ended, Record, Tombstone
+from coatcheck.core.record import NOBODY, Client, Ended, Record, Stored, Tombstone
 from coatcheck.core.session import Session, show
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing, judge
@@ -27,7 +28,7 @@ from coatcheck.core.unseen import Unseen
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.groups import Groups
 from coatcheck.parts import Parts, log
-from coatcheck.stores.protocol import Store
+from coatcheck.stores.protocol import Conflict, Store
 from coatcheck.sweeper import Sweeper
 from coatcheck.touches import Touches
 from coatcheck.waiting import Kind
@@ -130,6 +131,8 @@ class Sessions:
         try:
             stored = await self._store.load(token.id)
             state.standing = judge(token, stored, state.opened_at)
+            if state.standing is Standing.REPLAYED:
+                state.standing, stored = await self._replayed(token, stored, state.opened_at)
             if state.standing is Standing.CURRENT and isinstance(stored, Record):
                 state.unreadable, state.token = stored, token
                 state.was_seen_at = stored.seen_at
@@ -138,11 +141,40 @@ class Sessions:
                     state.base = await self._touches.record_now(stored, state.acted_at)
                 state.unreadable = None
             else:
+                if isinstance(stored, Tombstone):
+                    state.ended_because = Ended.of(stored.why)
                 self._parts.tell(Happened.REFUSED, token.id, reason=state.standing.value)
         except Undecodable as error:
             state.standing = Standing.UNREADABLE
             self._report_unreadable(token.id, error)
         return session
+
+    async def _replayed(self, token: Token, stored: Stored, now: int) -> tuple[Standing, Stored]:
+        """Report a token that two hold, and by policy end its session, if it is what it was.
+
+        Raises:
+            StoreUnavailable: nobody can tell whether it ended; the token opens nothing.
+            Undecodable: what took its place in the store cannot be read.
+        """
+        attempt = 0
+        while isinstance(stored, Record):
+            standing = judge(token, stored, now)
+            if standing is not Standing.REPLAYED:
+                return standing, stored
+            self._parts.tell(Happened.REPLAYED, stored.id, stored.subject)
+            if self.policy.on_replay == "report":
+                return standing, stored
+            tombstone = Tombstone.of(stored.id, Ended.REPLAYED, self._clock.now())
+            try:
+                was_live = await writes.end(self._store, tombstone, stored)
+            except Conflict as conflict:
+                stored, attempt = conflict.stored, await back_off(attempt)
+                continue
+            await writes.delist(self._store, stored.subject, stored.id)
+            if was_live:
+                self._parts.tell(Happened.ENDED, stored.id, stored.subject, why=Ended.REPLAYED)
+            return standing, tombstone
+        return judge(token, stored, now), stored
 
     async def admit(
         self,

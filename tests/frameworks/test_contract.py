@@ -191,6 +191,12 @@ class ForgetsTheOutage(Broken):
         return super().depart(headers)
 
 
+class RenewsNothing(Broken):
+    async def commit(self, status: int = 200, *, is_last: bool = True) -> None:
+        self.session.state.token = None
+        await super().commit(status, is_last=is_last)
+
+
 CATCHES: list[tuple[type[Broken], str]] = [
     (CommitsNothing, VISITOR),
     (CommitsAfterTheBody, VISITOR),
@@ -219,6 +225,8 @@ CATCHES: list[tuple[type[Broken], str]] = [
     (StartsAnewAfterTheEnd, "a_save_that_comes_after_the_end_is_dropped"),
     (DeletesEveryDeadCookie, "a_rotation_retires_the_old_token"),
     (LogsOutTheBrowserAlone, "a_logout_ends_every_copy"),
+    (RenewsNothing, "a_token_is_renewed_by_who_looks_and_stays_good_until_that_arrived"),
+    (RenewsNothing, "a_token_that_two_hold_ends_the_session"),
 ]
 
 

@@ -10,6 +10,8 @@ class Happened(StrEnum):
 
     CREATED = "session_created"
     ROTATED = "session_rotated"
+    RENEWED = "session_renewed"
+    REPLAYED = "session_replayed"
     ENDED = "session_ended"
     ALL_ENDED = "sessions_ended"
     REFUSED = "token_refused"

@@ -88,6 +88,15 @@ class Ended(StrEnum):
     REVOKED = "revoked"
     MOVED = "moved"
     REFUSED = "refused"
+    REPLAYED = "replayed"
+
+    @classmethod
+    def of(cls, why: str) -> "Ended | None":
+        """Return the reason a tombstone tells; `None` for one this version does not know."""
+        try:
+            return cls(why)
+        except ValueError:
+            return None
 
 
 class Tombstone(NamedTuple):

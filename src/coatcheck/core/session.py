@@ -14,7 +14,7 @@ from typing import Any
 from coatcheck.core.info import SessionInfo, moment
 from coatcheck.core.intents import LIBRARY_KEYS, Edit, Rotate, SignIn, StepUp
 from coatcheck.core.outcome import Holder
-from coatcheck.core.record import Client
+from coatcheck.core.record import Client, Ended
 from coatcheck.core.standing import Standing
 from coatcheck.core.state import State
 from coatcheck.errors import Unauthenticated
@@ -54,6 +54,14 @@ class Session(dict[str, Any]):
     def standing(self) -> Standing:
         """What the token was that the request presented: tells "expired" from "never signed in"."""
         return self.state.standing
+
+    @property
+    def ended_because(self) -> Ended | None:
+        """Why the session of the presented token ended, for two minutes: a note for its user.
+
+        `REPLAYED`: somebody else held a copy of the token.
+        """
+        return self.state.ended_because
 
     @property
     def is_over(self) -> bool:

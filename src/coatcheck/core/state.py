@@ -5,7 +5,8 @@ from typing import Any
 
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
 from coatcheck.core.outcome import Cookies, Holder
-from coatcheck.core.record import NOBODY, Client, Record
+from coatcheck.core.record import NOBODY, Client, Ended, Record
+from coatcheck.core.renewal import is_due
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token
@@ -23,6 +24,7 @@ class State:
         token: the token that opened it; a secret.
         was_seen_at: the last activity before this request.
         presented: in whose place it came, where there was one.
+        ended_because: why its session ended, where that is still known.
         failure: why the session could not be loaded; every look at it raises this.
         unreadable: the record of a good token whose data cannot be read.
         base: the record that is stored as far as this request knows; `None` while there is none.
@@ -51,6 +53,7 @@ class State:
 
     standing: Standing = Standing.NONE
     presented: Holder | None = None
+    ended_because: Ended | None = None
     token: Token | None = None
     was_seen_at: int = 0
     failure: StoreUnavailable | None = None
@@ -107,6 +110,17 @@ class State:
             return False
         return self.settings.policy.touch_due(self.base, self.acted_at)
 
+    @property
+    def is_renewal_due(self) -> bool:
+        """Whether the first commit may renew the request's token, or confirm that it arrived."""
+        base = self.base
+        base = self.base
+        if base is None or self.token is None or self.is_committed or not self.is_deliverable:
+            return False
+        if base.renew_nonce is not None:
+            return True
+        return self.is_activity and is_due(base, self.settings.policy, self.acted_at)
+
     def start(self, base: Record | None, content: bytes) -> None:
         """Take `base` with the encoded `content` as what is stored: nothing was done to it yet."""
         self.base = base
@@ -158,7 +172,9 @@ class State:
         self.note(data)
         if self.is_wanted and self.base is None:
             return False
-        return self.mark == self.content and self.privilege is None and not self.is_touch_due
+        if self.mark != self.content or self.privilege is not None:
+            return False
+        return not self.is_touch_due and not self.is_renewal_due
 
     def is_unsaved(self, data: dict[str, Any]) -> bool:
         """Tell whether anything was done since the last commit."""

@@ -341,10 +341,34 @@ class BrowserContract:
             browser = Browser(site).logged_in()
             for _ in range(2):
                 site.clock.move(minutes=29)
-                browser.get("/me").expect(READ, why="activity keeps it alive")
+                browser.get("/me").expect(json="alice", why="activity keeps it alive")
             site.clock.move(minutes=31)
             browser.get("/me").expect(hands_over(deletes(SIGNED_IN)), status=401)
             browser.get("/me").expect(READ, status=401)
+
+    def test_a_token_is_renewed_by_who_looks_and_stays_good_until_that_arrived(self) -> None:
+        with self._site() as site:
+            browser = Browser(site).logged_in()
+            before = browser.copy()
+            site.clock.move(minutes=16)
+            browser.get("/hello").expect(NOTHING, why="it does not look at the session")
+            browser.get("/me").expect(hands_over(keeps(SIGNED_IN)), json="alice")
+            before.copy().get("/me").expect(hands_over(keeps(SIGNED_IN)), why="that may be lost")
+            browser.get("/me").expect(READ, json="alice")
+            before.get("/me").expect(READ, json="alice", why="it may have been sent before")
+
+    def test_a_token_that_two_hold_ends_the_session(self) -> None:
+        with self._site() as site:
+            browser = Browser(site).logged_in()
+            thief = browser.copy()
+            site.clock.move(minutes=16)
+            for _ in range(2):
+                browser.get("/me").expect(json="alice")
+            site.clock.move(minutes=2)
+            thief.get("/me").expect(READ, status=401)
+            browser.get("/me").expect(READ, status=401, why="nobody knows which is the thief")
+            replays = [event.kind for event in site.events].count(Happened.REPLAYED)
+            expect(replays, 1, "events REPLAYED")
 
     def test_two_cookies_can_change_in_one_response(self) -> None:
         """Fails when the lines of a header are kept in a dict."""
