@@ -181,7 +181,7 @@ def test_two_adapters_are_refused(serve: Any, sessions: BlockingSessions, caplog
     serve()
     app = WsgiMiddleware(WSGIHandler(), sessions=sessions)
     assert WsgiDriver(app).send("GET", "/look").status == 500
-    assert "two of coatcheck's adapters" in caplog.text
+    assert "coatcheck.web.wsgi outside and coatcheck.web.django inside" in caplog.text
 
 
 def test_no_session_outside_of_a_request() -> None:
