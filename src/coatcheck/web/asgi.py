@@ -18,6 +18,7 @@ from coatcheck.web.answers import Answer
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, Passive
 from coatcheck.web.transport import Transport
+from coatcheck.web.twice import serving, two
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -32,6 +33,7 @@ _STARTS = (
     "websocket.http.response.start",
     "websocket.close",
 )
+_ADAPTER = "coatcheck.adapter"
 _REFUSED = "coatcheck.refused"
 _log = logging.getLogger("coatcheck")
 
@@ -101,6 +103,7 @@ class SessionMiddleware:
                 development=development,
                 trusted_proxies=trusted_proxies,
                 passive=passive,
+                adapter=__name__,
             )
             self._sessions = sessions
         except ConfigurationError as error:
@@ -143,6 +146,7 @@ async def serve(
     """
     exchange = await enter(gate, scope)
     response = _Response(exchange, scope, send, prepare)
+    within = serving.set((gate.adapter, scope["headers"]))
     try:
         await app(scope, receive, response.send)
     except Exception as error:
@@ -153,6 +157,7 @@ async def serve(
             await asyncio.shield(exchange.leave())
         elif response.is_long:
             exchange.report_unsaved()
+        serving.reset(within)
 
 
 async def enter(gate: Gate, scope: Scope) -> Exchange:
@@ -161,10 +166,10 @@ async def enter(gate: Gate, scope: Scope) -> Exchange:
     Raises:
         ConfigurationError: there is another one already.
     """
-    if (other := scope.get("session")) is not None:
+    require_alone(scope, gate.adapter)
+    if scope.get("session") is not None:
         # Left alone, the other would save what is in ours, in its own way.
-        whose = "two of coatcheck's adapters" if isinstance(other, Session) else "other sessions"
-        raise ConfigurationError("application", f"has {whose} around it: leave one of them out")
+        raise ConfigurationError("application", "has other sessions around it: leave them out")
     peer = scope["client"][0] if scope.get("client") else None
     mount = scope.get("root_path", "")
     exchange = await gate.enter(
@@ -174,8 +179,18 @@ async def enter(gate: Gate, scope: Scope) -> Exchange:
         scope["path"].removeprefix(mount),
         mount,
     )
-    scope["session"] = exchange.session
+    scope["session"], scope[_ADAPTER] = exchange.session, gate.adapter
     return exchange
+
+
+def require_alone(scope: Scope, adapter: str) -> None:
+    """Refuse to open a session beside another adapter's.
+
+    Raises:
+        ConfigurationError: one opened it already.
+    """
+    if (outer := scope.get(_ADAPTER)) is not None:
+        raise two(outer, adapter)
 
 
 def refuse(scope: Scope, error: Exception) -> None:

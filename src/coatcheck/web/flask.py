@@ -119,6 +119,7 @@ class SessionInterface(FlaskInterface):
             trusted_proxies=trusted_proxies,
             passive=passive,
             of=_Unseen,
+            adapter=__name__,
         )
         self._app = app
         app.session_interface = self

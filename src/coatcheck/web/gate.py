@@ -34,6 +34,7 @@ class Gate:
             believed.
         passive: see `Passive`.
         of: the kind of session that the framework expects.
+        adapter: the module that enters by it, for errors.
 
     Raises:
         ConfigurationError: the settings cannot work; it names the setting.
@@ -48,6 +49,7 @@ class Gate:
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
         of: type[Unseen] = Unseen,
+        adapter: str = __name__,
     ) -> None:
         if not isinstance(sessions, Sessions):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("sessions", f"asyncio needs Sessions, not {sessions!r}")
@@ -63,6 +65,7 @@ class Gate:
         self._proxies = Proxies(trusted_proxies)
         self._is_passive = _passive(passive)
         self._of = of
+        self.adapter = adapter
 
     def arrive(self) -> Arrival:
         """Note when a request arrived that may be let in later."""

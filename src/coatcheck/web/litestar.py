@@ -84,6 +84,7 @@ class SessionPlugin(InitPlugin):
             development=development,
             trusted_proxies=trusted_proxies,
             passive=passive,
+            adapter=__name__,
         )
         self._sessions = sessions
 

@@ -104,6 +104,7 @@ class SessionInterface(QuartInterface):
             trusted_proxies=trusted_proxies,
             passive=passive,
             of=_Unseen,
+            adapter=__name__,
         )
         self._permanent = lifetime(config, app.default_config, sessions.policy.absolute)
         self._inner = cast("App", app.asgi_app)

@@ -70,6 +70,7 @@ class SessionMiddleware:
             development=development,
             trusted_proxies=trusted_proxies,
             passive=passive,
+            adapter=__name__,
         )
 
     def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:

@@ -59,6 +59,7 @@ class Site:
         transport = options.get("transport") or self._transport()
         gate: dict[str, Any] = {name: options[name] for name in _OF_GATE if name in options}
         gate["transport"] = transport
+        gate["adapter"] = "coatcheck.web.django"
         try:
             self.gate = Gate(self.sessions, **gate)
         except ConfigurationError as error:
