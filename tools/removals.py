@@ -567,7 +567,7 @@ if isinstance(stored, Record) and (
         KEYRING + "test_one_key_for_two_settings_is_refused",
     ),
     Removal(
-        "R-080",
+        "R-082",
         "a bomb goes off",
         "core/compressed.py",
         "stream.decompress(deflated, LIMIT + 1)",

@@ -57,7 +57,7 @@ def test_data_about_the_limit_comes_back(size: int) -> None:
 
 
 def test_a_bomb_does_not_go_off() -> None:
-    """R-080. Fails when as much is expanded as there is: 64 MB here, from 64 kB."""
+    """R-082: fails when as much is expanded as there is: 64 MB here, from 64 kB."""
     bomb = Checked().wrap(b"\xc1z" + deflate(bytes(64 * LIMIT)), ABOUT)
     tracemalloc.start()
     try:
