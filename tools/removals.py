@@ -26,9 +26,11 @@ CONTRACT = "tests/stores/test_contract.py::TestMemory::"
 CORNERS = "tests/sessions/test_corners.py::"
 FOLD = "tests/core/test_fold.py::"
 GROUPS = "tests/sessions/test_groups.py::"
+KEYRING = "tests/sessions/test_keyring.py::"
 LIFECYCLE = "tests/sessions/test_lifecycle.py::"
 MEETING = "tests/model/test_explorer.py::test_a_meeting"
 RENEWAL = "tests/core/test_renewal.py::"
+SEALED = "tests/sessions/test_sealed.py::"
 TOUCHES = "tests/sessions/test_touches.py::"
 VERDICT = "tests/core/test_verdict.py::test_every_cell"
 
@@ -579,5 +581,78 @@ if isinstance(stored, Record) and (
         "return self._local()",
         "tests/chaos/test_clock.py::TestServersThatDiffer::"
         "test_end_a_session_at_the_same_moment[memory-300000]",
+    ),
+    Removal(
+        "R-014",
+        "a payload opens in the record of another subject",
+        "core/record.py",
+        "{self.ends_at} {self.subject}",
+        "{self.ends_at}",
+        SEALED + "test_a_field_that_says_who_and_how_long_cannot_be_changed[sealed-memory-subject]",
+    ),
+    Removal(
+        "R-014",
+        "who writes to the store puts a token of their own into a record",
+        "core/record.py",
+        "return self.lineage_digest + fields.encode()",
+        "return fields.encode()",
+        SEALED + "test_nobody_puts_a_token_of_their_own_into_a_record[sealed-memory]",
+    ),
+    Removal(
+        "R-015",
+        "plain records are read where encryption is on",
+        "sealed.py",
+        "if self._plain_until is None or datetime.now(UTC) >= self._plain_until:",
+        "if False:",
+        SEALED + "test_plain_records_are_refused_where_encryption_is_on[sealed-memory]",
+    ),
+    Removal(
+        "R-016",
+        "only the newest key opens",
+        "keyring.py",
+        "for id, master in self._masters.items()}",
+        "for id, master in list(self._masters.items())[:1]}",
+        SEALED + "test_keys_change_and_nobody_is_signed_out[sealed-memory]",
+    ),
+    Removal(
+        "R-017",
+        "a key with a typing error is taken",
+        "keyring.py",
+        "if crc32(master).to_bytes(4) != raw[32:]:",
+        "if False:",
+        KEYRING + "test_a_weak_key_stops_the_start_by_its_setting_and_is_not_repeated"
+        "[a typing error]",
+    ),
+    Removal(
+        "R-017",
+        "a key without chance in it is taken",
+        "keyring.py",
+        "min(len(set(master)), len(steps)) < _ENOUGH or _is_text(master)",
+        "False",
+        KEYRING + "test_a_weak_key_stops_the_start_by_its_setting_and_is_not_repeated[zeros]",
+    ),
+    Removal(
+        "R-017",
+        "the documentation's key is taken",
+        "keyring.py",
+        "if id in _PUBLISHED:",
+        "if False:",
+        KEYRING + "test_a_key_that_stands_in_this_repository_is_refused",
+    ),
+    Removal(
+        "R-017",
+        "one key serves two settings",
+        "keyring.py",
+        "_settings_by_key.setdefault(each, setting)",
+        "setting",
+        KEYRING + "test_one_key_for_two_settings_is_refused",
+    ),
+    Removal(
+        "R-082",
+        "a bomb goes off",
+        "core/compressed.py",
+        "stream.decompress(deflated, LIMIT + 1)",
+        "stream.decompress(deflated)",
+        "tests/core/test_compressed.py::test_a_bomb_does_not_go_off",
     ),
 ]

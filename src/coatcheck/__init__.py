@@ -2,6 +2,7 @@
 
 from coatcheck.blocking import BlockingSessions
 from coatcheck.config import store_from_url
+from coatcheck.core.compressed import Compressed
 from coatcheck.core.events import Event, Happened
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
@@ -12,6 +13,8 @@ from coatcheck.core.session import Session
 from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token
 from coatcheck.data import SessionData, default
+from coatcheck.keyring import Keyring
+from coatcheck.sealed import Sealed
 from coatcheck.sessions import Sessions
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.stores.protocol import Store
@@ -20,15 +23,18 @@ from coatcheck.stores.sqlite import SQLiteStore
 __all__ = [
     "BlockingSessions",
     "Client",
+    "Compressed",
     "Done",
     "Event",
     "Happened",
     "Holder",
+    "Keyring",
     "MemoryStore",
     "Merge",
     "Outcome",
     "Policy",
     "SQLiteStore",
+    "Sealed",
     "Session",
     "SessionData",
     "SessionInfo",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from coatcheck.core.envelope import Envelope
 from coatcheck.core.events import Listener
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Outcome
@@ -38,10 +39,11 @@ class BlockingSessions:
         merge: Mapping[str, Merge] | None = None,
         on_event: Listener = log,
         clock: Callable[[], int] | None = None,
+        envelope: Envelope | None = None,
     ) -> None:
         """See `Sessions`."""
         self._sessions = _Finished(
-            store, policy=policy, merge=merge, on_event=on_event, clock=clock
+            store, policy=policy, merge=merge, on_event=on_event, clock=clock, envelope=envelope
         )
         self.policy = self._sessions.policy
 

@@ -12,6 +12,7 @@ from coatcheck.backoff import back_off
 from coatcheck.clock import GivenClock, StoreClock
 from coatcheck.codec import MessagePackCodec
 from coatcheck.commit import Commit
+from coatcheck.core.envelope import Checked, Envelope
 from coatcheck.core.events import Happened, Listener
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
@@ -54,6 +55,8 @@ class Sessions:
         on_event: is told what happens to sessions; by default the logger `coatcheck` is.
         clock: milliseconds UTC, the same for all processes; by default this machine's clock
             corrected by the store's.
+        envelope: how data is stored: `Sealed` encrypts it, `Compressed` compresses what is large;
+            by default it is checked for damage only.
 
     Raises:
         ConfigurationError: the parts do not fit together; it names the setting.
@@ -69,10 +72,12 @@ class Sessions:
         merge: Mapping[str, Merge] | None = None,
         on_event: Listener = log,
         clock: Callable[[], int] | None = None,
+        envelope: Envelope | None = None,
     ) -> None:
         self._check(store)
         self.policy = Policy() if policy is None else policy
-        self._settings = Settings(MessagePackCodec(), self.policy, rules=merge or {})
+        envelope = Checked() if envelope is None else envelope
+        self._settings = Settings(MessagePackCodec(), self.policy, envelope, merge or {})
         if not _is_plain_function(on_event):
             raise ConfigurationError("on_event", f"{on_event!r} is no plain function")
         if clock is not None and not callable(clock):

@@ -16,6 +16,9 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from coatcheck import Keyring
+from coatcheck.testing import WsgiDriver
+
 DJANGO = """
 import django_site
 from django.contrib.auth.models import User
@@ -139,6 +142,25 @@ async def test_privileges(parts: Any) -> None:
     session = await module.sessions.open(token)
     await module.password_changed(session, "bob")
     assert (await module.sessions.commit(session)).token is not None
+
+
+async def test_encryption(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = Keyring.new_key(), Keyring.new_key()
+    monkeypatch.setenv("COATCHECK_KEYS", old)
+    module = load("encrypted")
+    with TestClient(module.app, HTTPS) as client:
+        client.post("/login")
+        client.post("/note/" + "chestnut" * 500)
+    stored = [record.payload for record in (await module.sessions._store.page(None, None, 9))[0]]
+    assert [(payload[:1], len(payload) < 200) for payload in stored] == [(b"\x02", True)]
+    monkeypatch.setenv("COATCHECK_KEYS", f"{new} {old}")
+    with TestClient(load("encrypted").app, HTTPS, cookies=client.cookies) as later:
+        assert later.get("/note").json() == "chestnut" * 500
+        later.post("/note/hazelnut")
+    monkeypatch.setenv("COATCHECK_KEYS", new)
+    with TestClient(load("encrypted").app, HTTPS, cookies=client.cookies) as later:
+        assert later.get("/note").json() == "hazelnut"
+    assert await load("encrypting").sessions.count() == 1
 
 
 def test_a_django_site(here: Path) -> None:

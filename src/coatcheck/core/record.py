@@ -68,11 +68,16 @@ class Record(NamedTuple):
         )
 
     def bound_to(self) -> bytes:
-        """Return what the payload is bound to, so that it cannot stand in another record."""
-        return (
+        """Return what the payload is bound to, so that it cannot stand in another record.
+
+        The lineage is in it, so that nobody who can write to the store puts a token of their own
+        into somebody's record.
+        """
+        fields = (
             f"{self.id} {self.created_at} {self.authenticated_at} {self.assurance} {self.idle} "
             f"{self.ends_at} {self.subject}"
-        ).encode()
+        )
+        return self.lineage_digest + fields.encode()
 
     def __repr__(self) -> str:
         who = "anonymous" if self.subject is None else f"of {self.subject!r}"
