@@ -38,10 +38,11 @@ class BlockingSessions:
         merge: Mapping[str, Merge] | None = None,
         on_event: Listener = log,
         clock: Callable[[], int] | None = None,
+        notify: Listener | None = None,
     ) -> None:
         """See `Sessions`."""
         self._sessions = _Finished(
-            store, policy=policy, merge=merge, on_event=on_event, clock=clock
+            store, policy=policy, merge=merge, on_event=on_event, clock=clock, notify=notify
         )
         self.policy = self._sessions.policy
 

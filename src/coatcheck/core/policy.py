@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from coatcheck.core.binding import OBSERVING, Bound, actions
+from coatcheck.core.limits import Profile
 from coatcheck.core.record import Record
 from coatcheck.errors import ConfigurationError
 
@@ -25,15 +27,21 @@ class Policy:
         touch_share: share of `idle` that activity may go unrecorded, to save writes: activity is
             honoured for at least `idle` minus this share, never longer than `idle`.
         max_size: bytes of encoded data; a warning is logged from half of it on.
+        binding: what is done when a session's client is not the one its user was proved on. A
+            `Binding`, or any function of a `Drift` that returns an `Action`.
+        profile: the ceilings it keeps to; see `profile`.
 
     Raises:
-        ConfigurationError: a limit is not positive, or idle is longer than absolute.
+        ConfigurationError: a limit is not positive, idle is longer than absolute, or a setting is
+            beyond its profile's ceiling.
     """
 
     idle: timedelta = timedelta(minutes=30)
     absolute: timedelta = timedelta(hours=12)
     touch_share: float = 0.05
     max_size: int = 65_536
+    binding: Bound = OBSERVING
+    profile: Profile | None = None
 
     def __post_init__(self) -> None:
         for name in ("idle", "absolute"):
@@ -48,6 +56,11 @@ class Policy:
             raise ConfigurationError("Policy.touch_share", f"{self.touch_share!r} is not 0 to 0.5")
         if type(self.max_size) is not int or self.max_size < 256:
             raise ConfigurationError("Policy.max_size", f"{self.max_size!r} is no size from 256 on")
+        if not callable(self.binding):
+            raise ConfigurationError("Policy.binding", f"{self.binding!r} is no function")
+        actions(self.binding)
+        if self.profile is not None:
+            self.profile.check("Policy", self)
 
     @property
     def idle_ms(self) -> int:
