@@ -21,7 +21,7 @@ class Watch:
     def __init__(self, parts: Parts, notify: Listener | None) -> None:
         self._parts, self._notify = parts, notify
         self._actions = actions(parts.settings.policy.binding)
-        self._told: set[tuple[str, int | None, Drift]] = set()
+        self._told: set[tuple[str, bytes, Drift]] = set()
 
     def judge(self, record: Record, client: Client) -> tuple[Action, Drift]:
         """Say what is to be done about a session that `client` presented the token of."""
@@ -31,7 +31,7 @@ class Watch:
         if not drift:
             return Action.OBSERVE, drift
         action = self._actions[drift]
-        key = (record.id, record.authenticated_at, drift)
+        key = (record.id, record.lineage_digest, drift)  # of this proof of the user
         if key not in self._told:
             if len(self._told) >= _MAX_TOLD:
                 self._told.clear()

@@ -15,6 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from coatcheck import Action, Drift
 from coatcheck.testing import WsgiDriver
 
 DJANGO = """
@@ -226,3 +227,23 @@ def test_wsgi(here: Path) -> None:
     assert bottled.send("GET", "/me", {"Cookie": cookie.partition(";")[0]}).body == b"alice"
     assert bottled.send("GET", "/me").status == 401
     module.sessions.close()
+
+
+def test_profiles(capsys: pytest.CaptureFixture[str]) -> None:
+    module = load("profiles")
+    described = capsys.readouterr().out
+    assert "absolute           13 h" in described
+    assert "no. 112" in described
+    assert "cookie same_site   Strict" in described
+    user = {"User-Agent": "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0", "Accept-Language": "de"}
+    thief = {"User-Agent": "curl/8.14.1"}
+    client = TestClient(module.app, HTTPS, follow_redirects=False)
+    assert client.get("/account", headers=user).headers["location"] == "/login"
+    client.post("/login/alice", headers=user)
+    assert client.get("/balance", headers=user).json() == {"of": "alice", "is": 7}
+    assert client.get("/balance", headers=thief).status_code == 401
+    assert client.get("/account", headers=thief).headers["location"] == "/login?again"
+    assert [subject for subject, _ in module.outbox] == ["alice"]
+    client.post("/login/alice", headers=thief)
+    assert client.get("/account", headers=thief).json() == {"of": "alice", "draft": None}
+    assert module.own.binding(Drift.ADDRESS) is Action.OBSERVE
