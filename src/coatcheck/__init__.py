@@ -2,12 +2,14 @@
 
 from coatcheck.blocking import BlockingSessions
 from coatcheck.config import store_from_url
+from coatcheck.core.binding import Action, Binding, Drift
 from coatcheck.core.compressed import Compressed
 from coatcheck.core.events import Event, Happened
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Done, Holder, Outcome
 from coatcheck.core.policy import Policy
+from coatcheck.core.profiles import describe_policy, profile
 from coatcheck.core.record import Client
 from coatcheck.core.session import Session
 from coatcheck.core.standing import Standing
@@ -21,10 +23,13 @@ from coatcheck.stores.protocol import Store
 from coatcheck.stores.sqlite import SQLiteStore
 
 __all__ = [
+    "Action",
+    "Binding",
     "BlockingSessions",
     "Client",
     "Compressed",
     "Done",
+    "Drift",
     "Event",
     "Happened",
     "Holder",
@@ -43,5 +48,7 @@ __all__ = [
     "Store",
     "Token",
     "default",
+    "describe_policy",
+    "profile",
     "store_from_url",
 ]

@@ -40,10 +40,17 @@ class BlockingSessions:
         on_event: Listener = log,
         clock: Callable[[], int] | None = None,
         envelope: Envelope | None = None,
+        notify: Listener | None = None,
     ) -> None:
         """See `Sessions`."""
         self._sessions = _Finished(
-            store, policy=policy, merge=merge, on_event=on_event, clock=clock, envelope=envelope
+            store,
+            policy=policy,
+            merge=merge,
+            on_event=on_event,
+            clock=clock,
+            envelope=envelope,
+            notify=notify,
         )
         self.policy = self._sessions.policy
 

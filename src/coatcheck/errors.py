@@ -54,6 +54,10 @@ class Unauthenticated(CoatcheckError):
     """The request needs somebody who is signed in, and nobody is. An HTTP adapter answers 401."""
 
 
+class ReauthenticationRequired(Unauthenticated):
+    """The session is withheld until its user is proved again, from where the request comes."""
+
+
 class InsecureTransport(CoatcheckError):
     """A session was to be handed out over a connection that anybody on the way can read."""
 

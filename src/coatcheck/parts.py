@@ -39,9 +39,11 @@ class Parts:
 
     def tell(
         self, kind: Happened, id: str | None, subject: str | None = None, **facts: str | int
-    ) -> None:
-        """Report an event; a listener that fails is logged and harms nothing."""
+    ) -> Event:
+        """Report an event, and return it; a listener that fails is logged and harms nothing."""
+        event = Event(kind, self.clock.now(), id, subject, facts)
         try:
-            self.listener(Event(kind, self.clock.now(), id, subject, facts))
+            self.listener(event)
         except Exception:
             _log.exception("the event listener failed on %s", kind)
+        return event

@@ -3,6 +3,7 @@
 Written once, as `async`; `BlockingSessions` runs the same code on the spot.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from coatcheck.backoff import back_off
 from coatcheck.clock import GivenClock, StoreClock
 from coatcheck.codec import MessagePackCodec
 from coatcheck.commit import Commit
+from coatcheck.core.binding import Action, Drift
+from coatcheck.core.doubt import Doubt
 from coatcheck.core.envelope import Checked, Envelope
 from coatcheck.core.events import Happened, Listener
 from coatcheck.core.info import SessionInfo
@@ -33,7 +36,9 @@ from coatcheck.stores.protocol import Conflict, Store
 from coatcheck.sweeper import Sweeper
 from coatcheck.touches import Touches
 from coatcheck.waiting import Kind
+from coatcheck.watch import Watch
 
+_log = logging.getLogger("coatcheck")
 Infos = list[SessionInfo]
 
 
@@ -57,6 +62,8 @@ class Sessions:
             corrected by the store's.
         envelope: how data is stored: `Sealed` encrypts it, `Compressed` compresses what is large;
             by default it is checked for damage only.
+        notify: is told of a session that may be in other hands (`Policy.binding`, from `NOTIFY`
+            on), to write to its user; a plain function that does not wait. Each process tells once.
 
     Raises:
         ConfigurationError: the parts do not fit together; it names the setting.
@@ -73,13 +80,20 @@ class Sessions:
         on_event: Listener = log,
         clock: Callable[[], int] | None = None,
         envelope: Envelope | None = None,
+        notify: Listener | None = None,
     ) -> None:
         self._check(store)
         self.policy = Policy() if policy is None else policy
         envelope = Checked() if envelope is None else envelope
         self._settings = Settings(MessagePackCodec(), self.policy, envelope, merge or {})
+        for warning in (
+            self.policy.profile.check("Policy", self.policy) if self.policy.profile else ()
+        ):
+            _log.warning("policy: %s", warning)
         if not _is_plain_function(on_event):
             raise ConfigurationError("on_event", f"{on_event!r} is no plain function")
+        if notify is not None and not _is_plain_function(notify):
+            raise ConfigurationError("notify", f"{notify!r} is no plain function")
         if clock is not None and not callable(clock):
             raise ConfigurationError("clock", f"{clock!r} cannot be called")
         self._store = store
@@ -88,6 +102,7 @@ class Sessions:
         self._groups = Groups(self._parts)
         self._touches = Touches(self._parts, behind=self._writes_behind)
         self._sweeper = Sweeper(self._parts)
+        self._watch = Watch(self._parts, notify)
         self._unreadable: set[str] = set()
 
     def _check(self, store: Store) -> None:
@@ -110,7 +125,8 @@ class Sessions:
         `session.standing` tells what the token was. Without a token there is no I/O.
 
         Args:
-            client: who asks; remembered with a session that begins now.
+            client: who asks; remembered with a session that begins now, else compared with the one
+                that is remembered.
             is_activity: whether a person acts, which keeps the session alive; a poll does not.
 
         Raises:
@@ -139,6 +155,10 @@ class Sessions:
             if state.standing is Standing.REPLAYED:
                 state.standing, stored = await self._replayed(token, stored, state.opened_at)
             if state.standing is Standing.CURRENT and isinstance(stored, Record):
+                action, drift = self._watch.judge(stored, client)
+                if action >= Action.STEP_UP:
+                    await self._refuse(session, token, stored, action, drift)
+                    return session
                 state.unreadable, state.token = stored, token
                 state.was_seen_at = stored.seen_at
                 self._fill(session, stored)
@@ -207,9 +227,10 @@ class Sessions:
             except StoreUnavailable as failure:
                 session = self._unavailable(of, token, failure, client, is_activity, arrival)
             state = session.state
-            if holder is Holder.VISITOR and state.base is not None and state.base.subject:
+            opened = state.doubt.record if state.doubt else state.base
+            if holder is Holder.VISITOR and opened is not None and opened.subject:
                 # It was planted, so it opens nothing.
-                self._parts.tell(Happened.REFUSED, state.base.id, reason=Standing.RETIRED.value)
+                self._parts.tell(Happened.REFUSED, opened.id, reason=Standing.RETIRED.value)
                 session = self._blank(of, client, is_activity, arrival)
                 state = session.state
                 state.standing = Standing.RETIRED
@@ -247,6 +268,19 @@ class Sessions:
         state = State(self._settings, at, offset, client, is_activity=is_activity)
         state.correct(self._clock.offset)
         return of(state)
+
+    async def _refuse(
+        self, session: Session, token: Token, record: Record, action: Action, drift: Drift
+    ) -> None:
+        """Let the request be nobody's, as the client may not be its user's."""
+        state, settings = session.state, self._settings
+        if action is Action.STEP_UP and record.subject is not None:
+            data = settings.codec.decode(settings.content(record))
+            state.withhold(Doubt(record.subject, drift, record, token, data))
+            return
+        state.standing = Standing.RETIRED
+        if await self._end(record.id, record.subject, Ended.BINDING):
+            self._parts.tell(Happened.ENDED, record.id, record.subject, why=Ended.BINDING)
 
     def _fill(self, session: Session, record: Record) -> None:
         state, settings = session.state, self._settings
@@ -300,6 +334,7 @@ class Sessions:
                 outcome = await commit.touch()  # somebody was there all the same
         else:
             outcome = await commit.run()
+            state.taken_up = None
         state.is_committed = True
         return outcome if outcome is KEPT else await self._done(session, outcome)
 
@@ -336,6 +371,8 @@ class Sessions:
     def _reset(self, session: Session) -> None:
         """Let the session be as it was loaded."""
         state = session.state
+        if state.taken_up is not None:
+            state.withhold(state.taken_up)
         show(session, self._settings.codec.decode(state.content))
         state.start(state.base, state.content)
 
@@ -479,6 +516,7 @@ def _beside(visitor: Session, first: Session) -> Session:
     state, other = visitor.state, first.state
     state.standing, state.presented = other.standing, other.presented
     state.cookies, state.unreadable = other.cookies, other.unreadable
+    state.doubt = other.doubt
     return visitor
 
 

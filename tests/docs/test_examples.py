@@ -16,8 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from coatcheck import Keyring
-from coatcheck.testing import WsgiDriver
+from coatcheck import Action, Drift, Keyring
 
 DJANGO = """
 import django_site
@@ -250,3 +249,23 @@ def test_wsgi(here: Path) -> None:
     bottled.cookies = pyramid.cookies
     assert bottled.get("/me").text == "alice"
     module.sessions.close()
+
+
+def test_profiles(capsys: pytest.CaptureFixture[str]) -> None:
+    module = load("profiles")
+    described = capsys.readouterr().out
+    assert "absolute           13 h" in described
+    assert "no. 112" in described
+    assert "cookie same_site   Strict" in described
+    user = {"User-Agent": "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0", "Accept-Language": "de"}
+    thief = {"User-Agent": "curl/8.14.1"}
+    client = TestClient(module.app, HTTPS, follow_redirects=False)
+    assert client.get("/account", headers=user).headers["location"] == "/login"
+    client.post("/login/alice", headers=user)
+    assert client.get("/balance", headers=user).json() == {"of": "alice", "is": 7}
+    assert client.get("/balance", headers=thief).status_code == 401
+    assert client.get("/account", headers=thief).headers["location"] == "/login?again"
+    assert [subject for subject, _ in module.outbox] == ["alice"]
+    client.post("/login/alice", headers=thief)
+    assert client.get("/account", headers=thief).json() == {"of": "alice", "draft": None}
+    assert module.own.binding(Drift.ADDRESS) is Action.OBSERVE

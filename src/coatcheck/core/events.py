@@ -24,6 +24,7 @@ class Happened(StrEnum):
     LARGE = "session_large"
     UNAVAILABLE = "store_unavailable"
     SWEPT = "sessions_swept"
+    BINDING_CHANGED = "binding_changed"
 
 
 @dataclass(frozen=True, slots=True)

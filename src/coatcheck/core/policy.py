@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from coatcheck.core.binding import OBSERVING, Bound, actions
+from coatcheck.core.limits import Profile
 from coatcheck.core.record import Record
 from coatcheck.errors import ConfigurationError
 
@@ -30,9 +32,13 @@ class Policy:
             never (OWASP Session Management, "Renewal Timeout").
         on_replay: what is done when a token comes that was renewed and is not honoured any more, so
             that two hold it: `end` the session, or only `report` it. It opens nothing either way.
+        binding: what is done when a session's client is not the one its user was proved on. A
+            `Binding`, or any function of a `Drift` that returns an `Action`.
+        profile: the ceilings it keeps to; see `profile`.
 
     Raises:
-        ConfigurationError: a limit is not positive, or idle is longer than absolute.
+        ConfigurationError: a limit is not positive, idle is longer than absolute, or a setting is
+            beyond its profile's ceiling.
     """
 
     idle: timedelta = timedelta(minutes=30)
@@ -41,6 +47,8 @@ class Policy:
     max_size: int = 65_536
     renew_after: timedelta | None = timedelta(minutes=15)
     on_replay: Literal["end", "report"] = "end"
+    binding: Bound = OBSERVING
+    profile: Profile | None = None
     renew_ms: int | None = field(init=False, repr=False, compare=False)
     """`renew_after` in milliseconds."""
 
@@ -65,6 +73,11 @@ class Policy:
             raise ConfigurationError("Policy.on_replay", f"{self.on_replay!r} is not end or report")
         renew_ms = self.renew_after and self.renew_after // timedelta(milliseconds=1)
         object.__setattr__(self, "renew_ms", renew_ms)
+        if not callable(self.binding):
+            raise ConfigurationError("Policy.binding", f"{self.binding!r} is no function")
+        actions(self.binding)
+        if self.profile is not None:
+            self.profile.check("Policy", self)
 
     @property
     def idle_ms(self) -> int:

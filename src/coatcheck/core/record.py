@@ -12,10 +12,19 @@ TOMBSTONE_KEPT = 120_000
 
 
 class Client(NamedTuple):
-    """Where a session was opened from: the peer's address and the family of its user agent."""
+    """Where a user was proved, or a visitor's session was opened from.
+
+    Attributes:
+        address: of the peer.
+        agent: family and system of the user agent, `None` where there is none.
+        platform: of the client hints; empty where none was sent, `None` where nobody knows.
+        languages: primary tags of `Accept-Language`, parted by commas; likewise.
+    """
 
     address: str | None = None
     agent: str | None = None
+    platform: str | None = None
+    languages: str | None = None
 
 
 NOBODY = Client()
@@ -94,6 +103,7 @@ class Ended(StrEnum):
     MOVED = "moved"
     REFUSED = "refused"
     REPLAYED = "replayed"
+    BINDING = "binding"
 
     @classmethod
     def of(cls, why: str) -> "Ended | None":

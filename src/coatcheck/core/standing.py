@@ -28,6 +28,8 @@ class Standing(Enum):
     """Two different tokens were presented."""
     UNREAD = "unread"
     """The request's headers were too long to look for a token."""
+    DOUBTED = "doubted"
+    """Good, but from a client that its user may not be at: see `Session.doubt`."""
 
     @property
     def is_deletable(self) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import MutableMapping
 from typing import Any
 
+from coatcheck.core.doubt import Doubt
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
 from coatcheck.core.outcome import Cookies, Holder
 from coatcheck.core.record import NOBODY, Client, Ended, Record
@@ -27,6 +28,8 @@ class State:
         ended_because: why its session ended, where that is still known.
         failure: why the session could not be loaded; every look at it raises this.
         unreadable: the record of a good token whose data cannot be read.
+        doubt: what is withheld, as the client may not be its user's.
+        taken_up: what was, until the proof is stored.
         base: the record that is stored as far as this request knows; `None` while there is none.
         content: its data, encoded.
         mark: the data, encoded, up to which `steps` tell what was done.
@@ -58,6 +61,8 @@ class State:
     was_seen_at: int = 0
     failure: StoreUnavailable | None = None
     unreadable: Record | None = None
+    doubt: Doubt | None = None
+    taken_up: Doubt | None = None
     base: Record | None = None
     privilege: Privilege = None
     signed_at: int = 0
@@ -137,10 +142,25 @@ class State:
         """
         self.content = self.mark = self.settings.codec.encode(data) if data else self.settings.empty
 
+    def withhold(self, doubt: Doubt) -> None:
+        """Show nothing of a session until its user is proved."""
+        self.standing = Standing.DOUBTED
+        self.doubt, self.taken_up = doubt, None
+        self.start(None, self.settings.empty)
+
+    def take_up(self, doubt: Doubt) -> None:
+        """Be the session that was withheld, as its user is being proved."""
+        self.doubt, self.taken_up = None, doubt
+        self.token, self.was_seen_at = doubt.token, doubt.record.seen_at
+        self.start(doubt.record, self.settings.codec.encode(doubt.data))
+        self.is_gone = False
+
     def end(self) -> None:
         """Have what is stored ended by the next commit, and begin with nothing."""
-        self.ending += [record for record in (self.base, self.unreadable) if record is not None]
-        self.unreadable = None
+        doubted = self.doubt.record if self.doubt else None
+        records = (self.base, self.unreadable, doubted)
+        self.ending += [record for record in records if record is not None]
+        self.unreadable = self.doubt = self.taken_up = None
         self.start(None, self.settings.empty)
         self.is_gone = False
 

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coatcheck.blocking import BlockingSessions
+from coatcheck.core.binding import Binding
 from coatcheck.core.events import Event, Happened
+from coatcheck.core.policy import Policy
 from coatcheck.core.record import Record, Stored, Tombstone
 from coatcheck.core.token import Token
 from coatcheck.errors import StoreUnavailable
@@ -34,6 +36,7 @@ _DELETE = (
 )
 _TOKEN = re.compile(r"=[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43};")
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+_ANOTHER = "curl/8.14.1"
 _AT_ONCE = 8
 
 
@@ -157,6 +160,7 @@ class Browser:
 
     site: Site
     jar: dict[str, str] = field(default_factory=dict[str, str])
+    agent: str = _AGENT
 
     def get(self, path: str) -> Visit:
         """Send a GET, and keep what cookies come back."""
@@ -178,11 +182,11 @@ class Browser:
     def headers(self) -> dict[str, str]:
         """What it sends along."""
         cookies = "; ".join(f"{name}={value}" for name, value in self.jar.items())
-        return {"User-Agent": _AGENT, **({"Cookie": cookies} if cookies else {})}
+        return {"User-Agent": self.agent, **({"Cookie": cookies} if cookies else {})}
 
-    def copy(self) -> "Browser":
+    def copy(self, agent: str = _AGENT) -> "Browser":
         """Return a thief with the same cookies."""
-        return Browser(self.site, dict(self.jar))
+        return Browser(self.site, dict(self.jar), agent)
 
 
 class BrowserContract:
@@ -197,9 +201,9 @@ class BrowserContract:
         raise NotImplementedError
 
     @contextmanager
-    def _site(self, meeting: int = 1) -> Generator[Site]:
+    def _site(self, meeting: int = 1, **more: Any) -> Generator[Site]:
         store, clock, events, pages = _Store(), Clock(), list[Event](), Pages(meeting)
-        parts = {"store": store, "clock": clock, "on_event": events.append}
+        parts = {"store": store, "clock": clock, "on_event": events.append, **more}
         driver = self.serve(pages, parts)
         try:
             yield Site(driver, store, clock, events, pages)
@@ -242,6 +246,26 @@ class BrowserContract:
             client = site.admin.list("alice")[0].client
             expect(client.address, PEER, "the client's address")
             expect(client.agent, "Firefox on Linux", "the client's agent")
+
+    def test_another_client_is_nobody_until_it_proves_the_user(self) -> None:
+        with self._site(policy=Policy(binding=Binding(step_up=3))) as site:
+            owner = Browser(site).logged_in()
+            owner.get("/put?hat").expect()
+            other = owner.copy(_ANOTHER)
+            other.get("/me").expect(READ, status=401)
+            other.get("/cart").expect(READ, json={}, why="it shows nothing of the data")
+            owner.get("/me").expect(json="alice", why="the session is kept")
+            other.get("/login").expect(hands_over(keeps(SIGNED_IN)))
+            other.get("/cart").expect(READ, json={"hat": 1})
+            owner.get("/me").expect(READ, status=401, why="the token changed")
+            site.expect_stored(1)
+
+    def test_a_session_that_another_client_presents_can_be_ended(self) -> None:
+        with self._site(policy=Policy(binding=Binding(end=3))) as site:
+            owner = Browser(site).logged_in()
+            owner.copy(_ANOTHER).get("/me").expect(READ, status=401)
+            owner.get("/me").expect(READ, status=401, why="it has ended for everybody")
+            expect(site.admin.list("alice"), [], "sessions of alice")
 
     def test_another_user_starts_with_nothing(self) -> None:
         with self._site() as site:

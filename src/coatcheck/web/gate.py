@@ -4,7 +4,7 @@ What it does with the response is in `exchange`.
 """
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from coatcheck.core.record import Client
 from coatcheck.core.unseen import Unseen
@@ -13,6 +13,7 @@ from coatcheck.sessions import Arrival, Sessions
 from coatcheck.web.agent import family
 from coatcheck.web.cookie import CookieTransport
 from coatcheck.web.exchange import Exchange
+from coatcheck.web.hints import languages, platform
 from coatcheck.web.proxy import Peer, Proxies
 from coatcheck.web.transport import Headers, Transport
 
@@ -55,7 +56,7 @@ class Gate:
             raise ConfigurationError("sessions", f"asyncio needs Sessions, not {sessions!r}")
         if isinstance(transport, type):
             raise ConfigurationError("transport", f"is a class: write {transport.__name__}()")
-        transport = transport or CookieTransport()
+        transport = transport or CookieTransport.of(sessions.policy)
         transport.check(sessions.policy)
         if not transport.secure:
             raise ConfigurationError("secure", "plain HTTP is for development=True only")
@@ -91,16 +92,12 @@ class Gate:
             arrival: when the request arrived; by default now.
         """
         resolved = self._proxies.resolve(peer, scheme, headers)
-        agent = purpose = b""
-        for name, value in headers:
-            if name == b"user-agent":
-                agent = value
-            elif name in (b"sec-purpose", b"purpose"):
-                purpose = value
+        said = {name: value for name, value in headers if name in _TELLING}
+        purpose = said.get(b"sec-purpose") or said.get(b"purpose", b"")
         transport = self._carrier(resolved)
         session = await self._sessions.admit(
             transport.read(headers) if transport else (),
-            client=Client(resolved.address, family(agent)),
+            client=_client(resolved.address, said, is_socket=scheme in ("ws", "wss")),
             is_activity=b"prefetch" not in purpose and not self._is_passive(path, headers),
             of=self._of,
             arrival=arrival,
@@ -115,6 +112,24 @@ class Gate:
             _warn_once()
             return self._development
         return None
+
+
+_TELLING = frozenset(
+    (
+        b"user-agent", b"accept-language", b"sec-ch-ua-platform", b"sec-ch-ua-mobile",
+        b"sec-purpose", b"purpose",
+    )
+)  # fmt: skip
+
+
+def _client(address: str | None, said: Mapping[bytes, bytes], *, is_socket: bool) -> Client:
+    """Return who asks, by the headers of `_TELLING`."""
+    get = said.get
+    system = platform(get(b"sec-ch-ua-platform", b""), get(b"sec-ch-ua-mobile", b""))
+    spoken = languages(get(b"accept-language", b""))
+    if is_socket:  # browsers leave some of them out of the handshake
+        return Client(address, family(get(b"user-agent", b"")), system or None, spoken or None)
+    return Client(address, family(get(b"user-agent", b"")), system, spoken)
 
 
 def _passive(passive: Passive) -> Callable[[str, Headers], bool]:
