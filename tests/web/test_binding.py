@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket
 from coatcheck import Binding, Client, Event, Happened, Policy, Sessions, profile
 from coatcheck.errors import ConfigurationError
 from coatcheck.testing import Clock
-from coatcheck.web import BearerTransport, CookieTransport
+from coatcheck.web import BearerTransport, CookieTransport, hints
 from coatcheck.web.asgi import SessionMiddleware, session_of
 from coatcheck.web.hints import languages, platform
 from tests.web.app import shop
@@ -95,6 +95,17 @@ def test_a_platform_is_one_of_a_few(hint: bytes, mobile: bytes, expected: str) -
 )
 def test_languages_are_a_few_primary_tags(accepted: bytes, expected: str) -> None:
     assert languages(accepted) == expected
+
+
+def test_no_cache_keeps_what_a_client_sent_as_it_is() -> None:
+    """Fails when thousands of long headers that differ at their end stay in memory."""
+    kept = [cache.cache_info().currsize for cache in (hints._languages, hints._platform)]  # pyright: ignore[reportPrivateUsage]
+    for number in range(100):
+        end = b"%d" % number
+        hints.languages(b"tlh," * 10_000 + end)
+        hints.platform(b"p" * 10_000 + end, b"?" * 10_000 + end)
+    now = [cache.cache_info().currsize for cache in (hints._languages, hints._platform)]  # pyright: ignore[reportPrivateUsage]
+    assert [after - before for before, after in zip(kept, now, strict=True)] == [1, 1]
 
 
 @pytest.mark.parametrize(

@@ -80,11 +80,11 @@ class Profile:
         """Return why a setting may exceed its ceiling, if it may."""
         return dict(self.reasons).get(setting)
 
-    def permits(self, setting: str, value: object) -> bool:
+    def permits(self, owner: Owner, setting: str, value: object) -> bool:
         """Tell whether a setting may have a value, for a reason or as it is within its ceiling."""
         return all(
             limit.permits(value) or self.reason(setting) is not None
-            for limit in self.limits
+            for limit in self.of(owner)
             if limit.setting == setting
         )
 

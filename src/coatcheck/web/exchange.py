@@ -92,7 +92,7 @@ class Exchange:
         asked, policy = self.session.state.kept_for, self._sessions.policy
         if asked is None:
             return None
-        if policy.profile is not None and not policy.profile.permits("max_age", asked):
+        if policy.profile is not None and not policy.profile.permits("Cookie", "max_age", asked):
             return 0  # its cookies go with the browser
         return min(asked, int(min(policy.absolute, LONGEST_LIFE).total_seconds()))
 
