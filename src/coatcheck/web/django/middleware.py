@@ -65,6 +65,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
 
     def process_request(self, request: HttpRequest) -> None:
         """Give the request a session that nobody has looked at yet."""
+        cast("Any", request).exception_reporter_filter = self._site.reports
         if isinstance(getattr(request, "session", None), SessionBase):
             raise ConfigurationError("MIDDLEWARE", "has two middleware classes for sessions")
         adapter = self._site.gate.adapter
@@ -73,7 +74,6 @@ class SessionMiddleware(middleware.SessionMiddleware):
         else:
             environ.require_alone(request.META, adapter)
         request.session = RequestStore(self._site, request)
-        cast("Any", request).exception_reporter_filter = self._site.reports
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Commit, and tell the browser; or turn the response into an error of the session."""
