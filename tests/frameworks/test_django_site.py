@@ -562,15 +562,17 @@ async def test_reports_of_errors_show_no_header(
     headers = {"Cookie": f"{SID}={cookie}", "Authorization": password, "X-Poll": "often"}
     options = {"sessions": sessions, "passive": fails}
     serve(page(lambda r: r.session.get("hat")), COATCHECK=options, DEBUG=debug)
-    client, other = (each(raise_request_exception=False) for each in (Client, AsyncClient))
-    said = [
+    client = Client(raise_request_exception=False)
+    other = AsyncClient(raise_request_exception=False)
+    said: list[Any] = [
         client.get("/page", secure=True, headers=headers),
         await other.get("/page", secure=True, headers=headers),
     ]
     assert [reply.status_code for reply in said] == [500, 500]
-    shown = [reply.content.decode() for reply in said] if debug else []
+    shown: list[str] = [reply.content.decode() for reply in said] if debug else []
     for record in (record for record in caplog.records if record.exc_info):
-        reporter = ExceptionReporter(record.request, *record.exc_info, is_email=True)
+        kind, error, trace = record.exc_info
+        reporter = ExceptionReporter(record.request, kind, error, trace, is_email=True)
         shown += [reporter.get_traceback_html(), reporter.get_traceback_text()]
     assert ["find_out" in each for each in shown] == [True] * (6 if debug else 4)
     assert not [each for each in shown if cookie in each or password in each]
