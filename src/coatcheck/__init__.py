@@ -8,6 +8,7 @@ from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Done, Holder, Outcome
 from coatcheck.core.policy import Policy
 from coatcheck.core.record import Client
+from coatcheck.core.secrets import Secrets
 from coatcheck.core.session import Session
 from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token
@@ -29,6 +30,7 @@ __all__ = [
     "Outcome",
     "Policy",
     "SQLiteStore",
+    "Secrets",
     "Session",
     "SessionData",
     "SessionInfo",

@@ -18,6 +18,7 @@ from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated, Unde
 from coatcheck.groups import Groups
 from coatcheck.move import move
 from coatcheck.parts import Parts
+from coatcheck.scan import scan
 from coatcheck.touches import Touches
 
 
@@ -39,6 +40,7 @@ class Commit:
             return Outcome(Done.DROPPED)
         if state.has_nothing_to_do(session):
             return ended
+        scan(self._parts, state, session)
         sign_in = state.privilege if isinstance(state.privilege, SignIn) else None
         base, is_empty = state.base, state.mark == self._parts.settings.empty
         if base is None:

@@ -3,10 +3,11 @@
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from coatcheck.clock import Clock
 from coatcheck.core.events import USER, Event, Happened, Listener
+from coatcheck.core.once import Once
 from coatcheck.core.record import NOBODY, Client, Record
 from coatcheck.core.settings import Settings
 from coatcheck.core.state import State
@@ -52,6 +53,7 @@ class Parts:
     clock: Clock
     listener: Listener = log
     random: Callable[[int], bytes] = os.urandom
+    reported: Once = field(default_factory=Once)
 
     def tell(
         self,

@@ -240,6 +240,7 @@ class Sessions:
             MergeRefused: a key that must not merge was changed by another request (409).
             Unauthenticated: a sign-in or step-up came after the end of it (401).
             SessionTooLarge: over `Policy.max_size`; nothing was saved.
+            SecretInSession: a secret, where `Policy.secrets` refuses them; nothing was saved.
             TypeError: a value cannot be stored; it names the key. Nothing was saved.
             StoreUnavailable: the store did not answer; an `end()` then did not happen either.
             RuntimeError: another task is committing this very session.

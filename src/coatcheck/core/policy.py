@@ -1,9 +1,11 @@
 """How long sessions live and how large they may be."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
 from coatcheck.core.record import Record
+from coatcheck.core.secrets import Secrets
 from coatcheck.errors import ConfigurationError
 
 GRACE = 60_000
@@ -25,6 +27,9 @@ class Policy:
         touch_share: share of `idle` that activity may go unrecorded, to save writes: activity is
             honoured for at least `idle` minus this share, never longer than `idle`.
         max_size: bytes of encoded data; a warning is logged from half of it on.
+        secrets: what becomes of a session in which a password, token, private key or card number
+            is about to be stored; by default it is reported, in development only.
+        secrets_allowed: top-level keys where that is meant to be.
 
     Raises:
         ConfigurationError: a limit is not positive, or idle is longer than absolute.
@@ -34,6 +39,8 @@ class Policy:
     absolute: timedelta = timedelta(hours=12)
     touch_share: float = 0.05
     max_size: int = 65_536
+    secrets: Secrets | None = None
+    secrets_allowed: Collection[str] = ()
 
     def __post_init__(self) -> None:
         for name in ("idle", "absolute"):
@@ -48,6 +55,11 @@ class Policy:
             raise ConfigurationError("Policy.touch_share", f"{self.touch_share!r} is not 0 to 0.5")
         if type(self.max_size) is not int or self.max_size < 256:
             raise ConfigurationError("Policy.max_size", f"{self.max_size!r} is no size from 256 on")
+        if not isinstance(self.secrets, Secrets | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("Policy.secrets", f"{self.secrets!r} is no Secrets")
+        if isinstance(self.secrets_allowed, str):
+            raise ConfigurationError("Policy.secrets_allowed", "is a text: write a set of keys")
+        object.__setattr__(self, "secrets_allowed", frozenset(self.secrets_allowed))
 
     @property
     def idle_ms(self) -> int:
