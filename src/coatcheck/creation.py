@@ -23,6 +23,9 @@ class Created(NamedTuple):
     token: Token
     content: bytes
 
+    def __repr__(self) -> str:
+        return f"<Created {self.record!r}>"
+
 
 async def create(parts: Parts, state: State, content: bytes, sign_in: SignIn | None) -> Created:
     """Write a session of whoever signs in, or of a visitor.

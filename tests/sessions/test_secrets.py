@@ -79,12 +79,15 @@ def test_in_development_of_wsgi_too_unless_it_is_off(action: Secrets | None) -> 
         start("200 OK", [])
         return [b""]
 
+    def nothing(*_: object) -> None:
+        pass
+
     wrapped = cast("Any", Wsgi(app, sessions=sessions, development=True))
     environ = {
         "REQUEST_METHOD": "GET", "REMOTE_ADDR": "127.0.0.1", "wsgi.url_scheme": "http",
         "PATH_INFO": "/",
     }  # fmt: skip
-    list(wrapped(environ, lambda *_: None))
+    list(wrapped(environ, nothing))
     told = [event.kind for event in events]
     assert (Happened.SECRET_STORED in told) is (action is None)
 

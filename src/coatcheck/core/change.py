@@ -36,6 +36,9 @@ class Change(NamedTuple):
     now: int
     client: Client
 
+    def __repr__(self) -> str:
+        return f"<Change of {self.base!r}>"
+
 
 class Applied(NamedTuple):
     """A change laid over what is stored.
@@ -49,6 +52,9 @@ class Applied(NamedTuple):
     record: Record
     content: bytes
     overwritten: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<Applied {self.record!r}>"
 
 
 def apply(change: Change, stored: Stored, settings: Settings, stamp: bytes) -> Applied | Verdict:
