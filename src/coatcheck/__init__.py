@@ -11,6 +11,7 @@ from coatcheck.core.outcome import Done, Holder, Outcome
 from coatcheck.core.policy import Policy
 from coatcheck.core.profiles import describe_policy, profile
 from coatcheck.core.record import Client
+from coatcheck.core.secrets import Secrets
 from coatcheck.core.session import Session
 from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token
@@ -40,6 +41,7 @@ __all__ = [
     "Policy",
     "SQLiteStore",
     "Sealed",
+    "Secrets",
     "Session",
     "SessionData",
     "SessionInfo",

@@ -88,13 +88,17 @@ class BlockingSessions:
         """See `Sessions.rotate`."""
         return finish(self._sessions.rotate(session))
 
-    def end(self, id: str, *, subject: str | None = None) -> bool:
+    def end(
+        self, id: str, *, subject: str | None = None, actor: Session | str | None = None
+    ) -> bool:
         """See `Sessions.end`."""
-        return finish(self._sessions.end(id, subject=subject))
+        return finish(self._sessions.end(id, subject=subject, actor=actor))
 
-    def end_all(self, subject: str, *, keep: Session | None = None) -> int:
+    def end_all(
+        self, subject: str, *, keep: Session | None = None, actor: Session | str | None = None
+    ) -> int:
         """See `Sessions.end_all`."""
-        return finish(self._sessions.end_all(subject, keep=keep))
+        return finish(self._sessions.end_all(subject, keep=keep, actor=actor))
 
     def list(self, subject: str) -> Infos:
         """See `Sessions.list`."""

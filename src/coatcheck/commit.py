@@ -6,7 +6,7 @@ from coatcheck import writes
 from coatcheck.core.change import Applied, Change, own, rebased, sizes
 from coatcheck.core.events import Happened
 from coatcheck.core.fold import Refusal
-from coatcheck.core.intents import SignIn
+from coatcheck.core.intents import SignIn, StepUp
 from coatcheck.core.merge import merge
 from coatcheck.core.outcome import KEPT, Cookies, Done, Holder, Outcome
 from coatcheck.core.record import Ended, Record, Stored, Tombstone
@@ -19,6 +19,7 @@ from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated, Unde
 from coatcheck.groups import Groups
 from coatcheck.move import move
 from coatcheck.parts import Parts
+from coatcheck.scan import scan
 from coatcheck.touches import Touches
 
 
@@ -40,6 +41,7 @@ class Commit:
             return Outcome(Done.DROPPED)
         if state.has_nothing_to_do(session):
             return ended
+        scan(self._parts, state, session)
         sign_in = state.privilege if isinstance(state.privilege, SignIn) else None
         base, is_empty = state.base, state.mark == self._parts.settings.empty
         if base is None:
@@ -75,7 +77,7 @@ class Commit:
         self, record: Record, why: Ended, others: Mapping[Holder, Token | None]
     ) -> Outcome:
         await writes.delist(self._parts.store, record.subject, record.id)
-        self._parts.tell(Happened.ENDED, record.id, record.subject, why=why)
+        self._tell(Happened.ENDED, record, cause=why)
         return Outcome(Done.ENDED, Cookies({**others, Holder.of(record.subject): None}))  # C2
 
     async def touch(self) -> Outcome:
@@ -165,16 +167,22 @@ class Commit:
         await enlist(self._parts, self._state, renewed)
 
     def _saved(self, change: Change, applied: Applied) -> Outcome:
-        record, token, parts = applied.record, applied.token, self._parts
+        record, token = applied.record, applied.token
         for path in applied.overwritten:
-            parts.tell(Happened.OVERWRITTEN, record.id, record.subject, key=path)
+            self._tell(Happened.OVERWRITTEN, record, key=path)
         self._show(record, applied.content)
         cookies = Cookies({Holder.of(record.subject): token} if token else {})
         if change.privilege is not None:
-            parts.tell(Happened.ROTATED, record.id, record.subject)
+            is_step_up = isinstance(change.privilege, StepUp)
+            self._tell(
+                Happened.STEPPED_UP if is_step_up else Happened.ROTATED,
+                record,
+                cause="sign_in" if isinstance(change.privilege, SignIn) else None,
+                assurance=record.assurance,
+            )
             return Outcome(Done.ROTATED, cookies)
         if change.renewal is not None and record.renew_nonce == change.renewal.nonce:
-            parts.tell(Happened.RENEWED, record.id, record.subject)
+            self._tell(Happened.RENEWED, record)
         return Outcome(Done.RENEWED if change.is_renewal_alone else Done.SAVED, cookies)
 
     async def _lost(self, change: Change, verdict: Verdict, found: Stored) -> Outcome:
@@ -185,17 +193,17 @@ class Commit:
         if isinstance(change.privilege, SignIn) and verdict in (Verdict.COPY, Verdict.EMPTY):
             if verdict is Verdict.COPY and isinstance(found, Record):
                 return await self._fork(change, found, change.privilege)
-            self._parts.tell(Happened.DROPPED, base.id, base.subject)
+            self._tell(Happened.DROPPED, base)
             return await self._create(own(change, self._parts.settings), change.privilege)
         if verdict is Verdict.DROP:
-            self._parts.tell(Happened.DROPPED, base.id, base.subject)
+            self._tell(Happened.DROPPED, base)
             show(self._session, {})
             state.start(None, self._parts.settings.empty)
             state.is_gone = True
             return Outcome(Done.DROPPED)
         if verdict is Verdict.UNAUTHENTICATED:
             raise Unauthenticated("the session ended while this request ran")
-        self._parts.tell(Happened.SUPERSEDED, base.id, base.subject)
+        self._tell(Happened.SUPERSEDED, base)
         raise Superseded("the session changed its privileges or moved on while this request ran")
 
     async def _fork(self, change: Change, found: Record, sign_in: SignIn) -> Outcome:
@@ -209,7 +217,7 @@ class Commit:
         new = await create(parts, state, content, sign_in)
         try:
             if not await self._is_live(found.id):
-                parts.tell(Happened.DROPPED, found.id, found.subject)
+                self._tell(Happened.DROPPED, found)
                 new = await rewrite(parts, state, new, own(change, self._parts.settings))
             await self._end_if_barred(found)
         except BaseException:
@@ -231,8 +239,10 @@ class Commit:
         bar = self._state.bar
         if bar is not None and bar[0] == base.subject:
             tombstone = Tombstone.of(base.id, Ended.END_ALL, self._parts.clock.now())
-            await writes.end(self._parts.store, tombstone)
+            was_live = await writes.end(self._parts.store, tombstone)
             await writes.delist(self._parts.store, base.subject, base.id)
+            if was_live:
+                self._tell(Happened.ENDED, base, cause=Ended.END_ALL)
 
     async def _create(self, content: bytes, sign_in: SignIn | None) -> Outcome:
         await self._correct_time()
@@ -240,7 +250,8 @@ class Commit:
 
     def _created(self, new: Created) -> Outcome:
         self._show(new.record, new.content)
-        self._parts.tell(Happened.CREATED, new.record.id, new.record.subject)
+        cause = None if new.record.subject is None else "sign_in"
+        self._tell(Happened.CREATED, new.record, cause=cause, assurance=new.record.assurance)
         return Outcome(Done.CREATED, Cookies({Holder.of(new.record.subject): new.token}))
 
     def _show(self, record: Record, content: bytes) -> None:
@@ -256,9 +267,12 @@ class Commit:
         if len(content) * 2 >= settings.policy.max_size:
             taken = sizes(content, settings)
             largest = ", ".join(f"{key!r} {size}" for key, size in list(taken.items())[:5])
-            self._parts.tell(
-                Happened.LARGE, record.id, record.subject, size=len(content), largest=largest
-            )
+            self._tell(Happened.LARGE, record, size=len(content), largest=largest)
+
+    def _tell(
+        self, kind: Happened, record: Record, cause: str | None = None, **facts: str | int
+    ) -> None:
+        self._parts.tell_of(self._state, kind, record, cause=cause, **facts)
 
     def _is_set_meanwhile(self) -> bool:
         """Tell whether another task set keys of the session after this commit began."""

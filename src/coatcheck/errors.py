@@ -87,5 +87,20 @@ class SessionTooLarge(CoatcheckError):
         self.size, self.limit, self.sizes = size, limit, sizes
 
 
+class SecretInSession(CoatcheckError):
+    """What looks like a secret was to be stored, which the policy refuses; nothing was saved.
+
+    Attributes:
+        found: what it looks like, by where it is; never the secret.
+    """
+
+    def __init__(self, found: Mapping[str, str]) -> None:
+        shown = ", ".join(f"{path} holds what looks like {kind}" for path, kind in found.items())
+        super().__init__(
+            f"session key {shown}; keep it elsewhere, or name the key in Policy.secrets_allowed"
+        )
+        self.found = found
+
+
 class Undecodable(CoatcheckError):
     """What the store holds is not a session this version can read; it is left where it is."""

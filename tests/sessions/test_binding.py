@@ -323,7 +323,7 @@ async def test_too_great_a_drift_ends_the_session(
     stored = await store.load(phone.jar[Holder.SIGNED_IN].id)
     assert isinstance(stored, Tombstone)
     assert stored.why == Ended.BINDING
-    assert [e.facts["why"] for e in events if e.kind is Happened.ENDED] == ["binding"]
+    assert [e.cause for e in events if e.kind is Happened.ENDED] == ["binding"]
     assert [note.facts["action"] for note in notes] == ["end"]
     assert await phone.sessions.list("alice") == []
     session = await phone.send()

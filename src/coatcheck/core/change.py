@@ -44,6 +44,9 @@ class Change(NamedTuple):
         """Whether nothing was done to the session; then it is worth no failure of the request."""
         return self.privilege is None and not self.steps
 
+    def __repr__(self) -> str:
+        return f"<Change of {self.base!r}>"
+
 
 class Applied(NamedTuple):
     """A change laid over what is stored.
@@ -61,6 +64,9 @@ class Applied(NamedTuple):
     overwritten: tuple[str, ...]
     token: Token | None = None
     ends: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Applied {self.record!r}>"
 
 
 def apply(change: Change, stored: Stored, settings: Settings, stamp: bytes) -> Applied | Verdict:

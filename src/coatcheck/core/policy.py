@@ -1,5 +1,6 @@
 """How long sessions live and how large they may be."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
@@ -7,6 +8,7 @@ from typing import Literal
 from coatcheck.core.binding import OBSERVING, Bound, actions
 from coatcheck.core.limits import Profile
 from coatcheck.core.record import Record
+from coatcheck.core.secrets import Secrets
 from coatcheck.errors import ConfigurationError
 
 GRACE = 60_000
@@ -35,6 +37,9 @@ class Policy:
         binding: what is done when a session's client is not the one its user was proved on. A
             `Binding`, or any function of a `Drift` that returns an `Action`.
         profile: the ceilings it keeps to; see `profile`.
+        secrets: what becomes of a session in which a password, token, private key or card number
+            is about to be stored; by default it is reported, in development only.
+        secrets_allowed: top-level keys where that is meant to be.
 
     Raises:
         ConfigurationError: a limit is not positive, idle is longer than absolute, or a setting is
@@ -49,6 +54,8 @@ class Policy:
     on_replay: Literal["end", "report"] = "end"
     binding: Bound = OBSERVING
     profile: Profile | None = None
+    secrets: Secrets | None = None
+    secrets_allowed: Collection[str] = ()
     renew_ms: int | None = field(init=False, repr=False, compare=False)
     """`renew_after` in milliseconds."""
 
@@ -76,6 +83,11 @@ class Policy:
         if not callable(self.binding):
             raise ConfigurationError("Policy.binding", f"{self.binding!r} is no function")
         actions(self.binding)
+        if not isinstance(self.secrets, Secrets | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("Policy.secrets", f"{self.secrets!r} is no Secrets")
+        if isinstance(self.secrets_allowed, str):
+            raise ConfigurationError("Policy.secrets_allowed", "is a text: write a set of keys")
+        object.__setattr__(self, "secrets_allowed", frozenset(self.secrets_allowed))
         if self.profile is not None:
             self.profile.check("Policy", self)
 

@@ -44,6 +44,7 @@ class State:
         is_deliverable: whether the client can be handed a token at all.
         kept_for: how many seconds the client keeps a token from this request, instead of what the
             transport's settings say; 0: until the browser is closed.
+        is_development: whether it is served for development.
         is_activity: whether the request counts as activity of the user (ASVS 5.0 V7.3.1).
         is_committing: whether a commit is under way; it knows what was done before it began.
         is_committed: whether a commit was made already; the next is later activity.
@@ -74,6 +75,7 @@ class State:
     bar: tuple[str, int] | None = None
     is_deliverable: bool = True
     kept_for: int | None = None
+    is_development: bool = False
     is_committing: bool = False
     is_committed: bool = False
     is_late: bool = False

@@ -103,6 +103,8 @@ class Gate:
             arrival=arrival,
         )
         session.state.is_deliverable = transport is not None
+        if self._development is not None:
+            session.state.is_development = True
         return Exchange(self._sessions, session, transport, mount.rstrip("/"))
 
     def _carrier(self, peer: Peer) -> Transport | None:
