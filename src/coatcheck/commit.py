@@ -87,13 +87,16 @@ class Commit:
 
     def _change(self, base: Record) -> Change:
         state, parts = self._state, self._parts
+        token = None
+        if state.privilege is not None:
+            token = Token.mint(parts.random, base.id, state.lineage)
         return Change(
             base=base,
             steps=tuple(state.steps),
             own_steps=tuple(state.steps[state.signed_at :]),
             content=state.mark,
             privilege=state.privilege,
-            token=None if state.privilege is None else Token.mint(parts.random, base.id),
+            token=token,
             acted_at=state.acted_at if state.is_activity else base.seen_at,
             now=state.acted_at if state.privilege is None else parts.clock.now(),
             client=state.client,

@@ -54,6 +54,13 @@ class Unauthenticated(CoatcheckError):
     """The request needs somebody who is signed in, and nobody is. An HTTP adapter answers 401."""
 
 
+class CSRFRefused(CoatcheckError):
+    """A page of somebody else made the request, or nothing shows who did.
+
+    An HTTP adapter answers 403.
+    """
+
+
 class InsecureTransport(CoatcheckError):
     """A session was to be handed out over a connection that anybody on the way can read."""
 

@@ -17,6 +17,7 @@ _LOUD = {
     Happened.UNSAVED,
     Happened.LARGE,
     Happened.OVERWRITTEN,
+    Happened.CSRF_REFUSED,
 }
 
 

@@ -310,6 +310,12 @@ class Sessions:
             )
             self._parts.tell(Happened.UNSAVED, session.id, session.subject, problem=problem)
 
+    def report_forgery(self, session: Session, **facts: str) -> None:
+        """Report that a request was refused, as it seems to be made by somebody else's page."""
+        base = session.state.base
+        id, subject = (base.id, base.subject) if base else (None, None)
+        self._parts.tell(Happened.CSRF_REFUSED, id, subject, **facts)
+
     async def rotate(self, session: Session) -> Outcome:
         """Rotate now rather than with the response, and save what else was done. See `commit`."""
         session.rotate()

@@ -22,6 +22,7 @@ class Happened(StrEnum):
     LARGE = "session_large"
     UNAVAILABLE = "store_unavailable"
     SWEPT = "sessions_swept"
+    CSRF_REFUSED = "csrf_refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ from datetime import datetime
 from inspect import iscoroutinefunction
 from typing import Any
 
+from coatcheck.core.csrf import issue
 from coatcheck.core.info import SessionInfo, moment
 from coatcheck.core.intents import LIBRARY_KEYS, Edit, Rotate, SignIn, StepUp
 from coatcheck.core.outcome import Holder
 from coatcheck.core.record import Client
 from coatcheck.core.standing import Standing
 from coatcheck.core.state import State
-from coatcheck.errors import Unauthenticated
+from coatcheck.errors import CSRFRefused, Unauthenticated
 
 
 class Session(dict[str, Any]):
@@ -77,6 +78,29 @@ class Session(dict[str, Any]):
         if (subject := self.subject) is None:
             raise Unauthenticated("nobody is signed in")
         return subject
+
+    def csrf_token(self) -> str:
+        """Return a token that shows with a later request that a page of this session made it.
+
+        For the field `csrf_token` of a form or the header `X-CSRF-Token`, never for a URL (ASVS 5.0
+        V14.2.1). Each call spells it differently; all are good until the session's own token
+        changes, as it does when somebody signs in or out: ask after that. A visitor is given a
+        session for it. The response is not stored by any cache.
+
+        Raises:
+            RuntimeError: the response has started, so the session can be handed out no more.
+        """
+        self.state.shows_token = True
+        return issue(self.state.coming_lineage(), self.state.settings.random)
+
+    def require_csrf_token(self, token: object) -> None:
+        """Check a token that the request brought along in a way of its own.
+
+        Raises:
+            CSRFRefused: it is no text, or not of this session. Left alone, it becomes a 403.
+        """
+        if not self.state.has_issued(token):
+            raise CSRFRefused("no token of this session came with the request")
 
     @property
     def created_at(self) -> datetime | None:
