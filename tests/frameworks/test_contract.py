@@ -191,6 +191,11 @@ class ForgetsTheOutage(Broken):
         return super().depart(headers)
 
 
+class LetsEverybodyIn(Broken):
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, None if name == "refused" else value)
+
+
 CATCHES: list[tuple[type[Broken], str]] = [
     (CommitsNothing, VISITOR),
     (CommitsAfterTheBody, VISITOR),
@@ -219,6 +224,7 @@ CATCHES: list[tuple[type[Broken], str]] = [
     (StartsAnewAfterTheEnd, "a_save_that_comes_after_the_end_is_dropped"),
     (DeletesEveryDeadCookie, "a_rotation_retires_the_old_token"),
     (LogsOutTheBrowserAlone, "a_logout_ends_every_copy"),
+    (LetsEverybodyIn, "what_another_site_makes_a_browser_send_is_refused"),
 ]
 
 
