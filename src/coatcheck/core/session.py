@@ -13,7 +13,7 @@ from typing import Any
 
 from coatcheck.core.csrf import issue
 from coatcheck.core.info import SessionInfo, moment
-from coatcheck.core.intents import LIBRARY_KEYS, Edit, Rotate, SignIn, StepUp
+from coatcheck.core.intents import Edit, Rotate, SignIn, StepUp, moves
 from coatcheck.core.outcome import Holder
 from coatcheck.core.record import Client
 from coatcheck.core.standing import Standing
@@ -155,7 +155,7 @@ class Session(dict[str, Any]):
         subject, assurance = str.__str__(subject), int(assurance)  # no subclasses: they are stored
         state = self.state
         if state.subject is None:
-            for key in [key for key in self if key.startswith(LIBRARY_KEYS)]:
+            for key in [key for key in self if not moves(key)]:
                 del self[key]
         elif state.subject != subject:
             Session.clear(self)  # whatever a framework's kind of session does beside
