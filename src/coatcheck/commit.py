@@ -120,19 +120,20 @@ class Commit:
 
     def _change(self, base: Record) -> Change:
         state, parts = self._state, self._parts
-        renewal = None
-        if state.is_renewal_due and state.token is not None and state.privilege is None:
+        renewal = token = None
+        if state.privilege is not None:
+            token = Token.mint(parts.random, base.id, state.lineage)
+        elif state.is_renewal_due and state.token is not None:
             renewal = Renewal(state.token, parts.random(16), state.is_activity)
-        is_now = state.privilege is not None or renewal is not None
         return Change(
             base=base,
             steps=tuple(state.steps),
             own_steps=tuple(state.steps[state.signed_at :]),
             content=state.mark,
             privilege=state.privilege,
-            token=None if state.privilege is None else Token.mint(parts.random, base.id),
+            token=token,
             acted_at=state.acted_at if state.is_activity else base.seen_at,
-            now=parts.clock.now() if is_now else state.acted_at,
+            now=parts.clock.now() if token or renewal else state.acted_at,
             client=state.client,
             renewal=renewal,
         )

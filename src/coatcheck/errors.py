@@ -58,6 +58,13 @@ class ReauthenticationRequired(Unauthenticated):
     """The session is withheld until its user is proved again, from where the request comes."""
 
 
+class CSRFRefused(CoatcheckError):
+    """A page of somebody else made the request, or nothing shows who did.
+
+    An HTTP adapter answers 403.
+    """
+
+
 class InsecureTransport(CoatcheckError):
     """A session was to be handed out over a connection that anybody on the way can read."""
 

@@ -21,6 +21,7 @@ _LOUD = {
     Happened.LARGE,
     Happened.OVERWRITTEN,
     Happened.EVENTS_LOST,
+    Happened.CSRF_REFUSED,
 }
 
 

@@ -16,7 +16,15 @@ from coatcheck.commit import Commit
 from coatcheck.core.binding import Action, Drift
 from coatcheck.core.doubt import Doubt
 from coatcheck.core.envelope import Checked, Envelope
-from coatcheck.core.events import APPLICATION, SYSTEM, USER, Happened, Listener, administrator
+from coatcheck.core.events import (
+    APPLICATION,
+    SYSTEM,
+    USER,
+    Event,
+    Happened,
+    Listener,
+    administrator,
+)
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.once import Once
@@ -398,6 +406,13 @@ class Sessions:
                 client=session.state.client,
                 problem=problem,
             )
+
+    def report_forgery(self, session: Session, **facts: str) -> None:
+        """Report that a request was refused, as it seems to be made by somebody else's page."""
+        base, client = session.state.base, session.state.client
+        id, subject = (base.id, base.subject) if base else (None, None)
+        kind, now = Happened.CSRF_REFUSED, self._clock.now()
+        self._parts.send(Event(kind, now, id, subject, facts, client=client))
 
     async def rotate(self, session: Session) -> Outcome:
         """Rotate now rather than with the response, and save what else was done. See `commit`."""

@@ -235,6 +235,32 @@ def test_flask(here: Path) -> None:
     module.sessions.close()
 
 
+def test_csrf() -> None:
+    with TestClient(load("csrf").app, HTTPS) as client:
+        assert client.post("/login").status_code == 200
+        for origin, status in [
+            (HTTPS, 200),
+            ("https://admin.example.com", 200),
+            ("https://example.com:8443", 200),
+            ("https://example.com", 403),
+        ]:
+            reply = client.post("/transfer", headers={"Origin": origin})
+            assert reply.status_code == status, origin
+            assert client.post("/webhooks/paid", headers={"Origin": origin}).text == "noted"
+
+
+def test_csrf_in_flask() -> None:
+    module = load("csrf_flask")
+    client = module.app.test_client()
+    page = client.get("/login", base_url=HTTPS).text
+    (token,) = re.findall(r'name="csrf_token" value="([^"]+)"', page)
+    assert client.post("/login", base_url=HTTPS).status_code == 403
+    reply = client.post("/login", data={"csrf_token": token}, base_url=HTTPS)
+    assert reply.text == "welcome"
+    assert client.post("/login", data={"csrf_token": token}, base_url=HTTPS).status_code == 403
+    module.sessions.close()
+
+
 def test_wsgi(here: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pyramid imports what is about to be dropped

@@ -206,6 +206,11 @@ class RenewsNothing(Broken):
         await super().commit(status, is_last=is_last)
 
 
+class LetsEverybodyIn(Broken):
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, None if name == "refused" else value)
+
+
 CATCHES: list[tuple[type[Broken], str]] = [
     (CommitsNothing, VISITOR),
     (CommitsAfterTheBody, VISITOR),
@@ -238,6 +243,7 @@ CATCHES: list[tuple[type[Broken], str]] = [
     (LogsOutTheBrowserAlone, "a_logout_ends_every_copy"),
     (RenewsNothing, "a_token_is_renewed_by_who_looks_and_stays_good_until_that_arrived"),
     (RenewsNothing, "a_token_that_two_hold_ends_the_session"),
+    (LetsEverybodyIn, "what_another_site_makes_a_browser_send_is_refused"),
 ]
 
 

@@ -38,7 +38,7 @@ class TestFlask(BrowserContract):
         app = Flask(__name__)
         app.session_interface = SessionInterface(app, BlockingSessions(**parts))
 
-        @app.route("/<path:path>")
+        @app.route("/<path:path>", methods=["GET", "POST"])
         def page(path: str) -> Response:
             page = pages.answer(f"/{path}", request.query_string.decode(), session_of)
             if page.chunks:

@@ -295,9 +295,10 @@ async def test_signing_in_over_another_user_starts_empty_at_once(sessions: Sessi
 
 
 async def test_the_librarys_own_keys_do_not_move(sessions: Sessions) -> None:
-    """P5."""
+    """P5, R-066. Nor does what Django and Flask-WTF check forms by."""
     browser = Browser(sessions)
-    await browser.put(**{"cart": 1, "coatcheck:csrf": "secret"})
+    secrets = dict.fromkeys(["coatcheck:csrf", "_csrftoken", "csrf_token"], "secret")
+    await browser.put(**{"cart": 1, **secrets})
     await browser.sign_in("alice")
     assert await browser.see() == ("alice", {"cart": 1})
 

@@ -4,7 +4,7 @@ from typing import NamedTuple, cast
 
 from coatcheck.core.codec import Codec
 from coatcheck.core.draft import following, promoted
-from coatcheck.core.intents import LIBRARY_KEYS, Difference, Privilege, Step
+from coatcheck.core.intents import Difference, Privilege, Step, moves
 from coatcheck.core.merge import Data, Merge
 from coatcheck.core.rebase import rebase
 from coatcheck.core.record import Client, Record, Stored
@@ -118,14 +118,14 @@ def rebased(change: Change, stored: Record, settings: Settings) -> tuple[bytes, 
 def moved(change: Change, stored: Record, settings: Settings) -> bytes:
     """Return a visitor's data as it moves to who signs in, with the change's steps laid over it.
 
-    The library's keys never move (P5). A key that must not merge is taken from the one who signs
+    Some keys stay behind (P5). A key that must not merge is taken from the one who signs
     in: a sign-in never loses.
 
     Raises:
         Undecodable: the data of `stored` cannot be read.
     """
     theirs = settings.codec.decode(settings.content(stored))
-    moving = {key: value for key, value in theirs.items() if not key.startswith(LIBRARY_KEYS)}
+    moving = {key: value for key, value in theirs.items() if moves(key)}
     rules = dict.fromkeys(settings.rules, Merge.WHOLE)
     return settings.codec.encode(rebase(change.steps, moving, settings.codec, rules, []))
 

@@ -31,6 +31,7 @@ class Happened(StrEnum):
     EXPIRED = "session_expired"
     SECRET_STORED = "secret_stored"  # noqa: S105 - a name
     EVENTS_LOST = "events_lost"
+    CSRF_REFUSED = "csrf_refused"
 
     @property
     def is_routine(self) -> bool:
@@ -53,6 +54,7 @@ _ROUTINE = {
     Happened.SWEPT,
     Happened.SECRET_STORED,
     Happened.EVENTS_LOST,
+    Happened.CSRF_REFUSED,
 }
 
 USER = "user"

@@ -6,7 +6,18 @@ from typing import NamedTuple
 from coatcheck.core.merge import Data
 
 LIBRARY_KEYS = "coatcheck:"
-"""Prefix of keys the library keeps among the data (CSRF, OAuth state); they never move (P5)."""
+"""Prefix of keys the library keeps among the data."""
+
+_OF_FORMS = ("_csrftoken", "csrf_token")
+
+
+def moves(key: str) -> bool:
+    """Tell whether a visitor's value goes along to the one who signs in (P5).
+
+    The library's own does not, nor what Django and Flask-WTF check forms by: who could plant the
+    visitor's session knows it.
+    """
+    return not key.startswith(LIBRARY_KEYS) and key not in _OF_FORMS
 
 
 class SignIn(NamedTuple):

@@ -11,15 +11,16 @@ from datetime import datetime
 from inspect import iscoroutinefunction
 from typing import Any
 
+from coatcheck.core.csrf import issue
 from coatcheck.core.doubt import Doubt
 from coatcheck.core.info import SessionInfo, moment
-from coatcheck.core.intents import LIBRARY_KEYS, Edit, Rotate, SignIn, StepUp
+from coatcheck.core.intents import Edit, Rotate, SignIn, StepUp, moves
 from coatcheck.core.merge import Data, merge
 from coatcheck.core.outcome import Holder
 from coatcheck.core.record import Client, Ended
 from coatcheck.core.standing import Standing
 from coatcheck.core.state import State
-from coatcheck.errors import ReauthenticationRequired, Unauthenticated
+from coatcheck.errors import CSRFRefused, ReauthenticationRequired, Unauthenticated
 
 
 class Session(dict[str, Any]):
@@ -100,6 +101,29 @@ class Session(dict[str, Any]):
             raise Unauthenticated("nobody is signed in")
         return subject
 
+    def csrf_token(self) -> str:
+        """Return a token that shows with a later request that a page of this session made it.
+
+        For the field `csrf_token` of a form or the header `X-CSRF-Token`, never for a URL (ASVS 5.0
+        V14.2.1). Each call spells it differently; all are good until the session's own token
+        changes, as it does when somebody signs in or out: ask after that. A visitor is given a
+        session for it. The response is not stored by any cache.
+
+        Raises:
+            RuntimeError: the response has started, so the session can be handed out no more.
+        """
+        self.state.shows_token = True
+        return issue(self.state.coming_lineage(), self.state.settings.random)
+
+    def require_csrf_token(self, token: object) -> None:
+        """Check a token that the request brought along in a way of its own.
+
+        Raises:
+            CSRFRefused: it is no text, or not of this session. Left alone, it becomes a 403.
+        """
+        if not self.state.has_issued(token):
+            raise CSRFRefused("no token of this session came with the request")
+
     @property
     def created_at(self) -> datetime | None:
         """When the session was first stored."""
@@ -154,7 +178,7 @@ class Session(dict[str, Any]):
         state = self.state
         self._take_up()
         if state.subject is None:
-            for key in [key for key in self if key.startswith(LIBRARY_KEYS)]:
+            for key in [key for key in self if not moves(key)]:
                 del self[key]
         elif state.subject != subject:
             Session.clear(self)  # whatever a framework's kind of session does beside
@@ -248,7 +272,7 @@ def show(session: Session, data: Mapping[str, Any]) -> None:
 
 def _moving(data: Data) -> Data:
     """Return the data without the library's keys, which never move (P5)."""
-    return {key: value for key, value in data.items() if not key.startswith(LIBRARY_KEYS)}
+    return {key: value for key, value in data.items() if moves(key)}
 
 
 def _moment(ms: int | None) -> datetime | None:

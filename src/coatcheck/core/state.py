@@ -3,6 +3,7 @@
 from collections.abc import MutableMapping
 from typing import Any
 
+from coatcheck.core.csrf import fits
 from coatcheck.core.doubt import Doubt
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
 from coatcheck.core.outcome import Cookies, Holder
@@ -10,7 +11,7 @@ from coatcheck.core.record import NOBODY, Client, Ended, Record
 from coatcheck.core.renewal import is_due
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing
-from coatcheck.core.token import Token
+from coatcheck.core.token import Token, new_lineage
 from coatcheck.errors import StoreUnavailable
 
 
@@ -53,6 +54,8 @@ class State:
         is_seen: false while nobody has looked at a session that `admit` opened.
         lent: by key, the defaults that `SessionData` put into the data, and each encoded.
         cookies: what the client is to be told with the response.
+        lineage: of the token that the next commit mints, where it is known before.
+        shows_token: whether the response holds a token of its forms.
     """
 
     standing: Standing = Standing.NONE
@@ -82,6 +85,8 @@ class State:
     unseen: dict[str, Any] | None = None
     is_seen: bool = True
     lent: dict[str, tuple[Any, bytes]] | None = None
+    lineage: str | None = None
+    shows_token: bool = False
 
     # One is made for each request, and most of it stays as it is: what stands above costs nothing.
     def __init__(
@@ -111,6 +116,38 @@ class State:
         return self.base.subject if self.base else None
 
     @property
+    def held(self) -> Token | None:
+        """The token of what is stored, that the client has or is handed; a secret."""
+        id = self.base and self.base.id
+        known = [*self.cookies.values(), self.token]
+        return next((token for token in known if token and token.id == id), None)
+
+    def coming_lineage(self) -> str:
+        """Return the lineage of the token that the client has once it has the response.
+
+        Where that one is still to be minted, the commit is held to it, and to storing a session.
+
+        Raises:
+            RuntimeError: it is too late for that.
+        """
+        if self.privilege is None and (token := self.held) is not None:
+            return token.lineage
+        self.require_no_commit()
+        if self.is_late:
+            raise RuntimeError(
+                "the response has started, so no session can be handed out with it any more: ask "
+                "for the token before"
+            )
+        if self.lineage is None:
+            self.lineage = new_lineage(self.settings.random)
+        self.is_wanted = True
+        return self.lineage
+
+    def has_issued(self, csrf_token: object) -> bool:
+        """Tell whether a token of a form is of the session that the request's own token opened."""
+        return self.token is not None and fits(self.token.lineage, csrf_token)
+
+    @property
     def is_touch_due(self) -> bool:
         """Whether the request's activity is worth a write of its own."""
         if self.base is None or not self.is_activity:
@@ -136,6 +173,7 @@ class State:
         self.privilege = None
         self.carries, self.is_cleared, self.is_in_doubt = True, False, False
         self.is_wanted = False
+        self.lineage = None
 
     def believe(self, data: dict[str, Any]) -> None:
         """Take `data`, without what is not to be believed, or with what is, as what was opened.

@@ -7,11 +7,13 @@ from coatcheck.sessions import Arrival
 from coatcheck.web.answers import Answer
 from coatcheck.web.bearer import BearerTransport
 from coatcheck.web.cookie import CookieTransport
+from coatcheck.web.csrf import CSRF, Peek
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, Passive
 from coatcheck.web.transport import Headers, Transport
 
 __all__ = [
+    "CSRF",
     "Answer",
     "Arrival",
     "BearerTransport",
@@ -21,6 +23,7 @@ __all__ = [
     "Gate",
     "Headers",
     "Passive",
+    "Peek",
     "Presented",
     "Transport",
     "Unseen",

@@ -8,6 +8,7 @@ is committed when it is about to send its headers, by the signal `on_response_pr
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 from coatcheck.core.session import Session
@@ -15,6 +16,7 @@ from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer
+from coatcheck.web.csrf import CSRF, is_handshake
 from coatcheck.web.environ import raw, text
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
@@ -56,6 +58,7 @@ def setup(
     development: bool = False,
     trusted_proxies: Sequence[str] = (),
     passive: Passive = (),
+    csrf: CSRF | None = None,
 ) -> None:
     """Give an application sessions, its sub-applications included.
 
@@ -64,7 +67,7 @@ def setup(
     Args:
         app: an application that does not run yet.
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+        transport, development, trusted_proxies, passive, csrf: see `coatcheck.web.gate.Gate`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -80,6 +83,7 @@ def setup(
         trusted_proxies=trusted_proxies,
         passive=passive,
         adapter=__name__,
+        csrf=csrf,
     )
 
     @web.middleware
@@ -88,7 +92,17 @@ def setup(
             raise two(gate.adapter, gate.adapter)
         headers = [(name.lower(), value) for name, value in request.raw_headers]
         peer = request.remote or None
-        turn = _Turn(await gate.enter(headers, peer, request.scheme, request.path, ""))
+        is_socket = is_handshake(request.headers.get("Upgrade"))
+        exchange = await gate.enter(
+            headers,
+            peer,
+            request.scheme,
+            request.path,
+            "",
+            method=None if is_socket else request.method,
+            peek=partial(_peek, request),
+        )
+        turn = _Turn(exchange)
         request[_KEY] = turn
         return await turn.serve(request, handler)
 
@@ -98,6 +112,14 @@ def setup(
     app.middlewares.insert(0, middleware)
     app.on_response_prepare.append(_commit_late)
     app.on_cleanup.append(flush)
+
+
+async def _peek(request: web.Request, size: int) -> bytes:
+    """Return a short form, which aiohttp keeps for the handler; others are left alone."""
+    length = request.content_length
+    is_short = length is not None and length <= size
+    is_plain = request.content_type == "application/x-www-form-urlencoded"
+    return await request.read() if is_short and is_plain else b""
 
 
 class _Turn:
@@ -118,6 +140,8 @@ class _Turn:
     async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Return the response to a request; raise what is aiohttp's to answer."""
         try:
+            if self.exchange.refused is not None:
+                raise self.exchange.refused
             try:
                 response = await handler(request)
             except web.HTTPException as raised:  # a redirect, say: it is a response as well

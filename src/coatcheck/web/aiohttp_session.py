@@ -13,6 +13,7 @@ from typing import Any
 
 from coatcheck.core import session as ours
 from coatcheck.sessions import Sessions
+from coatcheck.web.csrf import CSRF
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Passive
 from coatcheck.web.transport import Transport
@@ -104,6 +105,7 @@ def setup(
     development: bool = False,
     trusted_proxies: Sequence[str] = (),
     passive: Passive = (),
+    csrf: CSRF | None = None,
 ) -> None:
     """Give an application sessions, for aiohttp_session's functions and for coatcheck's.
 
@@ -116,6 +118,7 @@ def setup(
         development=development,
         trusted_proxies=trusted_proxies,
         passive=passive,
+        csrf=csrf,
     )
 
     @web.middleware

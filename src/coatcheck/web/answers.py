@@ -3,10 +3,10 @@
 import json
 from typing import NamedTuple
 
-from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated
+from coatcheck.errors import CSRFRefused, StoreUnavailable, Superseded, Unauthenticated
 from coatcheck.web.transport import Headers
 
-ERRORS = (StoreUnavailable, Superseded, Unauthenticated)
+ERRORS = (StoreUnavailable, Superseded, Unauthenticated, CSRFRefused)
 """What is answered; unless the application has handlers of its own for these."""
 
 
@@ -31,6 +31,9 @@ def answer(error: Exception) -> Answer | None:
         return _json(
             503, "sessions are unavailable for the moment, please try again", (b"retry-after", b"2")
         )
+    if isinstance(error, CSRFRefused):
+        vary = (b"vary", b"Sec-Fetch-Site, Origin")
+        return _json(403, "this request was refused", vary, (b"cache-control", b"no-store"))
     return None
 
 

@@ -4,7 +4,7 @@ Written once, as `async`; an adapter of a blocking framework runs it on the spot
 """
 
 from coatcheck.core.session import Session
-from coatcheck.errors import StoreUnavailable
+from coatcheck.errors import CoatcheckError, StoreUnavailable
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer, answer
 from coatcheck.web.caching import protect
@@ -19,6 +19,7 @@ class Exchange:
         session: the session, perhaps not looked at yet.
         is_answered: whether an error of the session was answered in the application's place.
         is_over: whether the response is made, so that what is done from now on is not saved.
+        refused: why the request is not to reach the application, if it is not.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Exchange:
         """
         self.session = session
         self.is_answered = self.is_over = False
+        self.refused: CoatcheckError | None = None
         self._sessions, self._transport, self._mount = sessions, transport, mount
 
     def saves(self, status: int) -> bool:
@@ -85,7 +87,12 @@ class Exchange:
         written: Headers = []
         if state.cookies:
             written = transport.write(state.cookies, self._mount, self._kept_for())
-        return protect(headers, vary=transport.vary, hands_over=bool(written)) + written
+        return protect(headers, vary=transport.vary, hands_over=self.hands_over) + written
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether there is a token in the response, of the session or of its forms."""
+        return bool(self.session.state.cookies) or self.session.state.shows_token
 
     def _kept_for(self) -> int | None:
         """Return for how many seconds the client keeps a token: no longer than it can be good."""

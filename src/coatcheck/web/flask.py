@@ -14,6 +14,7 @@ from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailabl
 from coatcheck.waiting import finish
 from coatcheck.web.answers import ERRORS, Answer
 from coatcheck.web.cookie_settings import transport_of
+from coatcheck.web.csrf import CSRF
 from coatcheck.web.environ import enter, entered, raw, text
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
@@ -77,15 +78,15 @@ class SessionInterface(FlaskInterface):
     Flask-Login works as it is: a user who logs in gets a new token and is the session's subject, a
     user who logs out leaves nothing but this request's messages behind.
 
-    Errors of the session are answered with 401, 409 and 503, unless the application has its own
-    handlers for `Unauthenticated`, `Superseded` and `StoreUnavailable`; those are asked too when
-    the commit fails after the view.
+    Errors of the session are answered with 401, 403, 409 and 503, unless the application has its
+    own handlers for `Unauthenticated`, `CSRFRefused`, `Superseded` and `StoreUnavailable`; those
+    are asked too when the commit fails after the view.
 
     Args:
         app: the application, whose configuration is complete.
         sessions: where sessions come from.
         transport: in place of what the configuration says.
-        development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+        development, trusted_proxies, passive, csrf: see `coatcheck.web.gate.Gate`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -102,6 +103,7 @@ class SessionInterface(FlaskInterface):
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        csrf: CSRF | None = None,
     ) -> None:
         if not isinstance(app, Flask):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("app", f"{app!r} is no Flask application")
@@ -118,6 +120,7 @@ class SessionInterface(FlaskInterface):
             development=development,
             trusted_proxies=trusted_proxies,
             passive=passive,
+            csrf=csrf,
             of=_Unseen,
             adapter=__name__,
         )
@@ -128,7 +131,18 @@ class SessionInterface(FlaskInterface):
             if error not in app.error_handler_spec[None][None]:
                 app.register_error_handler(error, self._refuse)
         got_request_exception.connect(self._give_up, app)
+        app.before_request_funcs[None].insert(0, self._keep_out)
         app.teardown_request(self._leave)
+
+    def _keep_out(self) -> None:
+        """Refuse, before anything of the application runs, what did not come from its pages.
+
+        Raises:
+            CSRFRefused: the request did not.
+            StoreUnavailable: nobody can tell.
+        """
+        if (refused := enter(self._gate, request.environ).refused) is not None:
+            raise refused
 
     def is_null_session(self, obj: object) -> bool:
         """Tell whether there is no session; asking it for its class would be a look."""
@@ -200,7 +214,7 @@ class SessionInterface(FlaskInterface):
     def _depart(self, exchange: Exchange, response: Response) -> None:
         if exchange.is_answered:
             return
-        require_new(response, hands_over=bool(exchange.session.state.cookies))
+        require_new(response, hands_over=exchange.hands_over)
         _add(exchange, response)
 
     def _refuse(self, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import ERRORS, answer
 from coatcheck.web.asgi import App, Receive, Scope, Send, refuse, serve
+from coatcheck.web.csrf import CSRF
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, Passive
@@ -63,7 +64,7 @@ class SessionPlugin(InitPlugin):
 
     Args:
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+        transport, development, trusted_proxies, passive, csrf: see `coatcheck.web.gate.Gate`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -77,6 +78,7 @@ class SessionPlugin(InitPlugin):
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        csrf: CSRF | None = None,
     ) -> None:
         self._gate = Gate(
             sessions,
@@ -85,6 +87,7 @@ class SessionPlugin(InitPlugin):
             trusted_proxies=trusted_proxies,
             passive=passive,
             adapter=__name__,
+            csrf=csrf,
         )
         self._sessions = sessions
 

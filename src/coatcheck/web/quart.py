@@ -13,6 +13,7 @@ from coatcheck.sessions import Sessions
 from coatcheck.web.answers import ERRORS
 from coatcheck.web.asgi import App, Receive, Scope, Send, enter, refuse, serve
 from coatcheck.web.cookie_settings import transport_of
+from coatcheck.web.csrf import CSRF
 from coatcheck.web.environ import raw, text
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
@@ -76,7 +77,7 @@ class SessionInterface(QuartInterface):
         app: the application, whose configuration is complete.
         sessions: where sessions come from.
         transport: in place of what the configuration says.
-        development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+        development, trusted_proxies, passive, csrf: see `coatcheck.web.gate.Gate`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -91,6 +92,7 @@ class SessionInterface(QuartInterface):
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        csrf: CSRF | None = None,
     ) -> None:
         if not isinstance(app, Quart):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("app", f"{app!r} is no Quart application")
@@ -103,6 +105,7 @@ class SessionInterface(QuartInterface):
             development=development,
             trusted_proxies=trusted_proxies,
             passive=passive,
+            csrf=csrf,
             of=_Unseen,
             adapter=__name__,
         )

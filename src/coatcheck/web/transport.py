@@ -20,6 +20,11 @@ class Transport(Protocol):
         ...
 
     @property
+    def is_ambient(self) -> bool:
+        """Whether a browser sends tokens along by itself, whichever page makes it ask."""
+        ...
+
+    @property
     def secure(self) -> bool:
         """Whether tokens may travel only over connections that nobody on the way can read."""
         ...

@@ -14,6 +14,7 @@ from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
 from coatcheck.waiting import finish
 from coatcheck.web.answers import Answer
+from coatcheck.web.csrf import CSRF
 from coatcheck.web.environ import Environ, enter, raw, text
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, Passive
@@ -45,7 +46,7 @@ class SessionMiddleware:
     Args:
         app: the WSGI application inside.
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+        transport, development, trusted_proxies, passive, csrf: see `coatcheck.web.gate.Gate`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -60,6 +61,7 @@ class SessionMiddleware:
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        csrf: CSRF | None = None,
     ) -> None:
         if not isinstance(sessions, BlockingSessions):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("sessions", f"WSGI needs BlockingSessions, not {sessions!r}")
@@ -71,6 +73,7 @@ class SessionMiddleware:
             trusted_proxies=trusted_proxies,
             passive=passive,
             adapter=__name__,
+            csrf=csrf,
         )
 
     def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
@@ -78,6 +81,8 @@ class SessionMiddleware:
         exchange = enter(self._gate, environ)
         environ[_SESSION] = exchange.session
         response = _Response(exchange, start_response)
+        if exchange.refused is not None:
+            return response.fail(exchange.refused)
         try:
             body = self._app(environ, response.start)
         except Exception as error:

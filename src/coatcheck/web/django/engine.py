@@ -58,9 +58,7 @@ class SessionStore(SessionBase):
         session: Session | None = getattr(self, "_session_cache", None)
         if session is None:
             return self._presented
-        state = session.state
-        known = [*state.cookies.values(), state.token]
-        return next((token for token in known if token and token.id == session.id), None)
+        return session.state.held
 
     def get_session(self) -> Session:
         """Return the session behind this, loaded. See `coatcheck.web.django.session_of`."""
