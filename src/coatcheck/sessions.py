@@ -12,6 +12,7 @@ from coatcheck.clock import GivenClock, StoreClock
 from coatcheck.codec import MessagePackCodec
 from coatcheck.commit import Commit
 from coatcheck.core.events import APPLICATION, SYSTEM, USER, Happened, Listener, administrator
+from coatcheck.core.hide import hide
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.once import Once
@@ -250,6 +251,9 @@ class Sessions:
         session.state.is_committing = True
         try:
             return await self._commit(session, discard=discard)
+        except Exception as error:
+            hide(error)
+            raise
         finally:
             session.state.is_committing = False
 

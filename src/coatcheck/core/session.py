@@ -11,6 +11,7 @@ from datetime import datetime
 from inspect import iscoroutinefunction
 from typing import Any
 
+from coatcheck.core.hide import hidden
 from coatcheck.core.info import SessionInfo, moment
 from coatcheck.core.intents import LIBRARY_KEYS, Edit, Rotate, SignIn, StepUp
 from coatcheck.core.outcome import Holder
@@ -136,7 +137,8 @@ class Session(dict[str, Any]):
         elif state.subject != subject:
             Session.clear(self)  # whatever a framework's kind of session does beside
             state.steps, state.mark, state.carries = [], state.settings.empty, False
-        state.note(self)
+        with hidden():
+            state.note(self)
         if not isinstance(state.privilege, SignIn) or state.privilege.subject != subject:
             state.signed_at = len(state.steps)
         state.privilege = SignIn(subject, assurance)
@@ -195,9 +197,10 @@ class Session(dict[str, Any]):
             raise TypeError("edit needs a plain function: it is run while the session is saved")
         state = self.state
         state.require_no_commit()
-        state.note(self)
-        change(self)
-        state.mark = state.settings.codec.encode(state.kept(self))
+        with hidden():
+            state.note(self)
+            change(self)
+            state.mark = state.settings.codec.encode(state.kept(self))
         context = copy_context()
         state.steps.append(lambda data: context.run(change, data))
 
