@@ -77,7 +77,7 @@ def do(session: Any, what: str) -> None:
             session.edit(put_something_odd)
         case "sign_in":
             session["odd"] = [DATA, {"x": object()}]
-            session.sign_in("bob")
+            session.sign_in("alice")  # as another, what is odd would be gone
         case "bug":
             session["address"] += DATA
             raise LookupError("a bug")
