@@ -252,7 +252,7 @@ class Sessions:
         try:
             return await self._commit(session, discard=discard)
         except Exception as error:
-            hide(error)
+            hide(error, pausable=not self._writes_behind)  # in threads no coroutine waits
             raise
         finally:
             session.state.is_committing = False

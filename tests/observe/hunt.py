@@ -4,6 +4,7 @@ import contextlib
 import traceback
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Generator
+from inspect import CO_COROUTINE
 from pprint import pformat
 from urllib.parse import quote
 
@@ -102,12 +103,13 @@ class Hunt:
 
 def _locals_of_the_library(error: BaseException) -> Generator[str]:
     """Yield what a traceback with local variables shows of our frames, and of a driver's."""
-    each: traceback.TracebackException | None
-    each = traceback.TracebackException.from_exception(error, capture_locals=True)
+    each: BaseException | None = error
     while each is not None:
-        for frame in each.stack:
-            if "/coatcheck/" in frame.filename or "/redis/" in frame.filename:
-                yield f"{frame.name}: {frame.locals}"
+        for frame, _ in traceback.walk_tb(each.__traceback__):
+            # A coroutine may be at work still; where none can be, Django's pages show them all.
+            is_ours = frame.f_globals["__name__"].partition(".")[0] in ("coatcheck", "redis")
+            if is_ours and not frame.f_code.co_flags & CO_COROUTINE:
+                yield f"{frame.f_code.co_name}: {frame.f_locals!r}"
         each = each.__cause__ or each.__context__
 
 
