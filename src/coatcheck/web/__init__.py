@@ -8,7 +8,7 @@ from coatcheck.web.answers import Answer
 from coatcheck.web.bearer import BearerTransport
 from coatcheck.web.cookie import CookieTransport
 from coatcheck.web.exchange import Exchange
-from coatcheck.web.gate import Gate, Passive
+from coatcheck.web.gate import Gate, GateOptions, Passive
 from coatcheck.web.transport import Headers, Transport
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Cookies",
     "Exchange",
     "Gate",
+    "GateOptions",
     "Headers",
     "Passive",
     "Presented",
