@@ -14,10 +14,10 @@ from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer
-from coatcheck.web.environ import raw, text
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, GateOptions
+from coatcheck.web.transport import raw, text
 from coatcheck.web.twice import two
 
 with extra("aiohttp"):

@@ -13,12 +13,13 @@ from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailabl
 from coatcheck.waiting import finish
 from coatcheck.web.answers import Answer
 from coatcheck.web.application import behind, set_up
-from coatcheck.web.environ import enter, entered, raw, text
+from coatcheck.web.environ import enter, entered
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import GateOptions
 from coatcheck.web.permanent import follow
 from coatcheck.web.reuse import require_new
+from coatcheck.web.transport import raw, text
 
 with extra("flask"):
     from flask import Flask, Request, Response, got_request_exception, request

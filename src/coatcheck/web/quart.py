@@ -11,11 +11,11 @@ from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.web.application import behind, set_up
 from coatcheck.web.asgi import App, Receive, Scope, Send, enter, refuse, serve
-from coatcheck.web.environ import raw, text
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import GateOptions
 from coatcheck.web.permanent import follow
+from coatcheck.web.transport import raw, text
 
 with extra("quart"):
     from quart import Quart, Response, has_request_context, request, websocket

@@ -14,9 +14,10 @@ from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
 from coatcheck.waiting import finish
 from coatcheck.web.answers import Answer
-from coatcheck.web.environ import Environ, enter, raw, text
+from coatcheck.web.environ import Environ, enter
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, GateOptions
+from coatcheck.web.transport import raw, text
 
 Start = Callable[..., Callable[[bytes], object]]
 App = Callable[[Environ, Start], Iterable[bytes]]
