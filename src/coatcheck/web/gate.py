@@ -38,6 +38,9 @@ class Gate:
         csrf: which requests of other pages are let in; by default none that change something.
         of: the kind of session that the framework expects.
 
+    Attributes:
+        searches_forms: whether `enter` may want to peek into a form.
+
     Raises:
         ConfigurationError: the settings cannot work; it names the setting.
     """
@@ -71,11 +74,7 @@ class Gate:
         csrf = csrf or CSRF()
         self._csrf = csrf if transport.is_ambient else CSRF(off="no browser sends tokens by itself")
         self._of = of
-
-    @property
-    def searches_forms(self) -> bool:
-        """Whether `enter` may want to peek into a form."""
-        return self._csrf.strict and self._csrf.off is None
+        self.searches_forms = self._csrf.strict and self._csrf.off is None
 
     def guards(self, method: str | None) -> bool:
         """Tell whether a request with this method may be refused."""
