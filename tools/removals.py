@@ -26,8 +26,11 @@ CONTRACT = "tests/stores/test_contract.py::TestMemory::"
 CORNERS = "tests/sessions/test_corners.py::"
 FOLD = "tests/core/test_fold.py::"
 GROUPS = "tests/sessions/test_groups.py::"
+KEYRING = "tests/sessions/test_keyring.py::"
 LIFECYCLE = "tests/sessions/test_lifecycle.py::"
 MEETING = "tests/model/test_explorer.py::test_a_meeting"
+RENEWAL = "tests/core/test_renewal.py::"
+SEALED = "tests/sessions/test_sealed.py::"
 TOUCHES = "tests/sessions/test_touches.py::"
 VERDICT = "tests/core/test_verdict.py::test_every_cell"
 
@@ -140,8 +143,8 @@ REMOVALS = [
         "P1",
         "a token counts whatever its lineage and secret",
         "core/standing.py",
-        "if not same(lineage + secret, stored.lineage_digest + stored.digest):",
-        "if False:",
+        "if same(lineage + secret, stored.lineage_digest + stored.digest):",
+        "if True:",
         LIFECYCLE + "test_a_privilege_change_kills_every_older_token[memory-rotate]",
     ),
     Removal(
@@ -238,6 +241,86 @@ if isinstance(stored, Record) and (
         or not isinstance(privilege, SignIn | None)
     ):""",
         MEETING + "[two servers-step_up, rotate]",
+    ),
+    Removal(
+        "R1",
+        "a successor is drawn anew for each who asks",
+        "core/renewal.py",
+        "return record, presented.successor(nonce)",
+        "return record, presented.successor(renewal.nonce)",
+        "tests/sessions/test_renewal.py::"
+        "test_twenty_requests_at_renewal_time_get_one_successor[memory]",
+    ),
+    Removal(
+        "R2",
+        "a token is retired by time alone",
+        "core/renewal.py",
+        "            former_until=None,\n            renew_nonce=renewal.nonce,",
+        "            former_until=now + GRACE,\n            renew_nonce=None,",
+        "tests/sessions/test_renewal.py::test_a_lost_answer_costs_nothing[memory]",
+    ),
+    Removal(
+        "R3",
+        "a token is dead once its successor is used",
+        "core/renewal.py",
+        "former_until=now + GRACE), None",
+        "former_until=now), None",
+        RENEWAL + "test_the_first_use_of_the_successor_retires_the_one_before_with_a_grace",
+    ),
+    Removal(
+        "R4",
+        "a token whose renewal was lost gets nothing",
+        "core/renewal.py",
+        "return record, presented.successor(nonce)",
+        "return record, None",
+        "tests/sessions/test_renewal.py::test_a_lost_answer_costs_nothing[memory]",
+    ),
+    Removal(
+        "R5",
+        "a token is renewed while a former one is honoured",
+        "core/renewal.py",
+        "        and not (record.former_digest is not None and is_former_honoured(record, now))\n",
+        "",
+        RENEWAL + "test_nothing_is_renewed_while_a_former_one_is_honoured",
+    ),
+    Removal(
+        "R6",
+        "a renewal that lost hands out its successor all the same",
+        "commit.py",
+        "            return KEPT  # R6\n",
+        "            token = change.renewal and change.renewal.presented.successor(b'')\n"
+        "            return Outcome(Done.RENEWED, Cookies({Holder.of(base.subject): token}))\n",
+        "tests/model/test_explorer.py::"
+        "test_no_two_requests_break_anything_when_a_renewal_is_due[u1]",
+    ),
+    Removal(
+        "R7",
+        "only the last former token is known for one",
+        "core/standing.py",
+        "return Standing.CURRENT if is_good else Standing.REPLAYED  # R7",
+        "return (\n"
+        "        Standing.CURRENT\n"
+        "        if is_good\n"
+        "        else Standing.REPLAYED if is_former else Standing.RETIRED\n"
+        "    )",
+        RENEWAL + "test_a_stale_token_is_told_by_its_lineage_at_any_age",
+    ),
+    Removal(
+        "R8",
+        "a token of another lineage raises the alarm",
+        "core/standing.py",
+        "        return Standing.RETIRED  # R8\n",
+        "        return Standing.REPLAYED\n",
+        "tests/sessions/test_renewal.py::"
+        "test_a_token_from_before_a_privilege_change_raises_no_alarm[memory]",
+    ),
+    Removal(
+        "R9",
+        "a stale token ends nothing",
+        "sessions.py",
+        'if self.policy.on_replay == "report":',
+        "if True:",
+        "tests/sessions/test_renewal.py::test_a_replay_ends_the_session_and_tells_its_user[memory]",
     ),
     Removal(
         "C1",
@@ -498,5 +581,78 @@ if isinstance(stored, Record) and (
         "return self._local()",
         "tests/chaos/test_clock.py::TestServersThatDiffer::"
         "test_end_a_session_at_the_same_moment[memory-300000]",
+    ),
+    Removal(
+        "R-014",
+        "a payload opens in the record of another subject",
+        "core/record.py",
+        "{self.ends_at} {self.subject}",
+        "{self.ends_at}",
+        SEALED + "test_a_field_that_says_who_and_how_long_cannot_be_changed[sealed-memory-subject]",
+    ),
+    Removal(
+        "R-014",
+        "who writes to the store puts a token of their own into a record",
+        "core/record.py",
+        "return self.lineage_digest + fields.encode()",
+        "return fields.encode()",
+        SEALED + "test_nobody_puts_a_token_of_their_own_into_a_record[sealed-memory]",
+    ),
+    Removal(
+        "R-015",
+        "plain records are read where encryption is on",
+        "sealed.py",
+        "if self._plain_until is None or datetime.now(UTC) >= self._plain_until:",
+        "if False:",
+        SEALED + "test_plain_records_are_refused_where_encryption_is_on[sealed-memory]",
+    ),
+    Removal(
+        "R-016",
+        "only the newest key opens",
+        "keyring.py",
+        "for id, master in self._masters.items()}",
+        "for id, master in list(self._masters.items())[:1]}",
+        SEALED + "test_keys_change_and_nobody_is_signed_out[sealed-memory]",
+    ),
+    Removal(
+        "R-017",
+        "a key with a typing error is taken",
+        "keyring.py",
+        "if crc32(master).to_bytes(4) != raw[32:]:",
+        "if False:",
+        KEYRING + "test_a_weak_key_stops_the_start_by_its_setting_and_is_not_repeated"
+        "[a typing error]",
+    ),
+    Removal(
+        "R-017",
+        "a key without chance in it is taken",
+        "keyring.py",
+        "min(len(set(master)), len(steps)) < _ENOUGH or _is_text(master)",
+        "False",
+        KEYRING + "test_a_weak_key_stops_the_start_by_its_setting_and_is_not_repeated[zeros]",
+    ),
+    Removal(
+        "R-017",
+        "the documentation's key is taken",
+        "keyring.py",
+        "if id in _PUBLISHED:",
+        "if False:",
+        KEYRING + "test_a_key_that_stands_in_this_repository_is_refused",
+    ),
+    Removal(
+        "R-017",
+        "one key serves two settings",
+        "keyring.py",
+        "_settings_by_key.setdefault(each, setting)",
+        "setting",
+        KEYRING + "test_one_key_for_two_settings_is_refused",
+    ),
+    Removal(
+        "R-082",
+        "a bomb goes off",
+        "core/compressed.py",
+        "stream.decompress(deflated, LIMIT + 1)",
+        "stream.decompress(deflated)",
+        "tests/core/test_compressed.py::test_a_bomb_does_not_go_off",
     ),
 ]

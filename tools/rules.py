@@ -108,8 +108,8 @@ def main(wanted: list[str]) -> int:
         for removal, failure, trouble in pool.map(attempt, removals):
             survived += failure is None
             verdict = "survived" if failure is None else "fails"
-            print(f"{removal.rule:4}{verdict:10}{removal.what}\n{'':14}{removal.test}", flush=True)
-            print(f"{'':14}{failure or trouble}", flush=True)
+            print(f"{removal.rule:6}{verdict:10}{removal.what}\n{'':16}{removal.test}", flush=True)
+            print(f"{'':16}{failure or trouble}", flush=True)
     print(f"{len(removals)} taken out, {survived} survived, {time.monotonic() - started:.0f} s")
     return int(survived > 0)
 

@@ -35,7 +35,7 @@ def me() -> str:
     return session_of(bottle.request.environ).require_subject()
 
 
-bottled = SessionMiddleware(cart, sessions=sessions)
+bottled = SessionMiddleware(cart, sessions=sessions, development=True)
 
 
 # end part
@@ -51,5 +51,5 @@ config = Configurator()
 config.set_session_factory(lambda request: session_of(request.environ))
 config.add_route("login", "/login")
 config.add_view(login, route_name="login", renderer="string")
-pyramid = SessionMiddleware(config.make_wsgi_app(), sessions=sessions)
+pyramid = SessionMiddleware(config.make_wsgi_app(), sessions=sessions, development=True)
 # end part

@@ -2,33 +2,46 @@
 
 from coatcheck.blocking import BlockingSessions
 from coatcheck.config import store_from_url
+from coatcheck.core.binding import Action, Binding, Drift
+from coatcheck.core.compressed import Compressed
 from coatcheck.core.events import Event, Happened
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Done, Holder, Outcome
 from coatcheck.core.policy import Policy
+from coatcheck.core.profiles import describe_policy, profile
 from coatcheck.core.record import Client
+from coatcheck.core.secrets import Secrets
 from coatcheck.core.session import Session
 from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token
 from coatcheck.data import SessionData, default
+from coatcheck.keyring import Keyring
+from coatcheck.sealed import Sealed
 from coatcheck.sessions import Sessions
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.stores.protocol import Store
 from coatcheck.stores.sqlite import SQLiteStore
 
 __all__ = [
+    "Action",
+    "Binding",
     "BlockingSessions",
     "Client",
+    "Compressed",
     "Done",
+    "Drift",
     "Event",
     "Happened",
     "Holder",
+    "Keyring",
     "MemoryStore",
     "Merge",
     "Outcome",
     "Policy",
     "SQLiteStore",
+    "Sealed",
+    "Secrets",
     "Session",
     "SessionData",
     "SessionInfo",
@@ -37,5 +50,7 @@ __all__ = [
     "Store",
     "Token",
     "default",
+    "describe_policy",
+    "profile",
     "store_from_url",
 ]

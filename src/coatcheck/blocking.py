@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from coatcheck.core.envelope import Envelope
 from coatcheck.core.events import Listener
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Outcome
@@ -38,10 +39,18 @@ class BlockingSessions:
         merge: Mapping[str, Merge] | None = None,
         on_event: Listener = log,
         clock: Callable[[], int] | None = None,
+        envelope: Envelope | None = None,
+        notify: Listener | None = None,
     ) -> None:
         """See `Sessions`."""
         self._sessions = _Finished(
-            store, policy=policy, merge=merge, on_event=on_event, clock=clock
+            store,
+            policy=policy,
+            merge=merge,
+            on_event=on_event,
+            clock=clock,
+            envelope=envelope,
+            notify=notify,
         )
         self.policy = self._sessions.policy
 
@@ -79,13 +88,17 @@ class BlockingSessions:
         """See `Sessions.rotate`."""
         return finish(self._sessions.rotate(session))
 
-    def end(self, id: str, *, subject: str | None = None) -> bool:
+    def end(
+        self, id: str, *, subject: str | None = None, actor: Session | str | None = None
+    ) -> bool:
         """See `Sessions.end`."""
-        return finish(self._sessions.end(id, subject=subject))
+        return finish(self._sessions.end(id, subject=subject, actor=actor))
 
-    def end_all(self, subject: str, *, keep: Session | None = None) -> int:
+    def end_all(
+        self, subject: str, *, keep: Session | None = None, actor: Session | str | None = None
+    ) -> int:
         """See `Sessions.end_all`."""
-        return finish(self._sessions.end_all(subject, keep=keep))
+        return finish(self._sessions.end_all(subject, keep=keep, actor=actor))
 
     def list(self, subject: str) -> Infos:
         """See `Sessions.list`."""

@@ -85,7 +85,7 @@ def _encode_checked(data: Mapping[Any, Any]) -> bytes:
         return _encode({_text_key(key): _checked(value, key) for key, value in data.items()})
     except (TypeError, RecursionError) as error:
         if isinstance(error, _Refused):
-            raise
+            raise TypeError(str(error)) from None  # by a name that the application knows
         raise TypeError(f"session data cannot be stored: {_culprit(data)}: {error}") from error
 
 

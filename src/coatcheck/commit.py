@@ -6,18 +6,20 @@ from coatcheck import writes
 from coatcheck.core.change import Applied, Change, own, rebased, sizes
 from coatcheck.core.events import Happened
 from coatcheck.core.fold import Refusal
-from coatcheck.core.intents import SignIn
+from coatcheck.core.intents import SignIn, StepUp
 from coatcheck.core.merge import merge
 from coatcheck.core.outcome import KEPT, Cookies, Done, Holder, Outcome
 from coatcheck.core.record import Ended, Record, Stored, Tombstone
+from coatcheck.core.renewal import Renewal, renewed
 from coatcheck.core.session import Session, show
 from coatcheck.core.token import Token
-from coatcheck.core.verdict import Verdict
+from coatcheck.core.verdict import Verdict, decide
 from coatcheck.creation import Created, create, enlist, rewrite, take_back
 from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated, Undecodable
 from coatcheck.groups import Groups
 from coatcheck.move import move
 from coatcheck.parts import Parts
+from coatcheck.scan import scan
 from coatcheck.touches import Touches
 
 
@@ -39,6 +41,7 @@ class Commit:
             return Outcome(Done.DROPPED)
         if state.has_nothing_to_do(session):
             return ended
+        scan(self._parts, state, session)
         sign_in = state.privilege if isinstance(state.privilege, SignIn) else None
         base, is_empty = state.base, state.mark == self._parts.settings.empty
         if base is None:
@@ -51,7 +54,7 @@ class Commit:
             state.end()
             return await self.end(Ended.EMPTIED)
         if state.privilege is None and not is_edited:
-            return await self.touch()
+            return await (self._renew(base) if state.is_renewal_due else self.touch())
         if state.privilege is not None:
             await self._correct_time()
         change = self._change(base)
@@ -74,7 +77,7 @@ class Commit:
         self, record: Record, why: Ended, others: Mapping[Holder, Token | None]
     ) -> Outcome:
         await writes.delist(self._parts.store, record.subject, record.id)
-        self._parts.tell(Happened.ENDED, record.id, record.subject, why=why)
+        self._tell(Happened.ENDED, record, cause=why)
         return Outcome(Done.ENDED, Cookies({**others, Holder.of(record.subject): None}))  # C2
 
     async def touch(self) -> Outcome:
@@ -85,11 +88,43 @@ class Commit:
         state.base = await self._touches.record(base, state.acted_at)
         return KEPT if state.base is base else Outcome(Done.TOUCHED)
 
+    async def _renew(self, base: Record) -> Outcome:
+        """Renew or confirm the token by itself; it too is worth no failure of the request.
+
+        Where nobody knows whether it was saved, the token in the client's hands is good all the
+        same, and gets the same successor the next time (R4).
+        """
+        change = self._change(base)
+        try:
+            if change.renewal is not None and change.renewal.is_former_of(base):
+                return await self._hand_again(base, change.renewal)
+            return await self._update(change)
+        except StoreUnavailable as error:
+            self._state.is_in_doubt = False  # it changed no data
+            self._parts.tell(Happened.UNAVAILABLE, base.id, during=f"renewal: {error}")
+            return KEPT
+
+    async def _hand_again(self, base: Record, renewal: Renewal) -> Outcome:
+        """Hand out the successor that was proposed before, if it is still good (R4, R6)."""
+        outcome = await self.touch()
+        try:
+            stored = await self._parts.store.load(base.id)
+        except Undecodable:
+            return outcome
+        if not isinstance(stored, Record) or decide(base, None, stored) is not Verdict.APPLY:
+            return outcome
+        _, token = renewed(stored, renewal, self._parts.settings.policy, self._parts.clock.now())
+        if token is None:
+            return outcome
+        return Outcome(Done.RENEWED, Cookies({Holder.of(base.subject): token}))
+
     def _change(self, base: Record) -> Change:
         state, parts = self._state, self._parts
-        token = None
+        renewal = token = None
         if state.privilege is not None:
             token = Token.mint(parts.random, base.id, state.lineage)
+        elif state.is_renewal_due and state.token is not None:
+            renewal = Renewal(state.token, parts.random(16), state.is_activity)
         return Change(
             base=base,
             steps=tuple(state.steps),
@@ -98,8 +133,9 @@ class Commit:
             privilege=state.privilege,
             token=token,
             acted_at=state.acted_at if state.is_activity else base.seen_at,
-            now=state.acted_at if state.privilege is None else parts.clock.now(),
+            now=parts.clock.now() if token or renewal else state.acted_at,
             client=state.client,
+            renewal=renewal,
         )
 
     async def _correct_time(self) -> None:
@@ -117,7 +153,7 @@ class Commit:
             return await self._lost(change, answer.verdict, answer.found)
         if isinstance(answer, Exception):
             raise answer
-        if answer.content == self._parts.settings.empty and change.privilege is None:
+        if answer.ends:
             self._state.start(None, self._parts.settings.empty)
             return await self._tell_end(answer.record, Ended.EMPTIED, Cookies())
         return self._saved(change, answer)
@@ -132,32 +168,43 @@ class Commit:
         await enlist(self._parts, self._state, renewed)
 
     def _saved(self, change: Change, applied: Applied) -> Outcome:
-        record, token = applied.record, change.token
+        record, token = applied.record, applied.token
         for path in applied.overwritten:
-            self._parts.tell(Happened.OVERWRITTEN, record.id, record.subject, key=path)
+            self._tell(Happened.OVERWRITTEN, record, key=path)
         self._show(record, applied.content)
-        if token is None:
-            return Outcome(Done.SAVED)
-        self._parts.tell(Happened.ROTATED, record.id, record.subject)
-        return Outcome(Done.ROTATED, Cookies({Holder.of(record.subject): token}))
+        cookies = Cookies({Holder.of(record.subject): token} if token else {})
+        if change.privilege is not None:
+            is_step_up = isinstance(change.privilege, StepUp)
+            self._tell(
+                Happened.STEPPED_UP if is_step_up else Happened.ROTATED,
+                record,
+                cause="sign_in" if isinstance(change.privilege, SignIn) else None,
+                assurance=record.assurance,
+            )
+            return Outcome(Done.ROTATED, cookies)
+        if change.renewal is not None and record.renew_nonce == change.renewal.nonce:
+            self._tell(Happened.RENEWED, record)
+        return Outcome(Done.RENEWED if change.is_renewal_alone else Done.SAVED, cookies)
 
     async def _lost(self, change: Change, verdict: Verdict, found: Stored) -> Outcome:
         """Answer a change that cannot be applied to its session any more."""
         base, state = change.base, self._state
+        if change.is_renewal_alone:
+            return KEPT  # R6
         if isinstance(change.privilege, SignIn) and verdict in (Verdict.COPY, Verdict.EMPTY):
             if verdict is Verdict.COPY and isinstance(found, Record):
                 return await self._fork(change, found, change.privilege)
-            self._parts.tell(Happened.DROPPED, base.id, base.subject)
+            self._tell(Happened.DROPPED, base)
             return await self._create(own(change, self._parts.settings), change.privilege)
         if verdict is Verdict.DROP:
-            self._parts.tell(Happened.DROPPED, base.id, base.subject)
+            self._tell(Happened.DROPPED, base)
             show(self._session, {})
             state.start(None, self._parts.settings.empty)
             state.is_gone = True
             return Outcome(Done.DROPPED)
         if verdict is Verdict.UNAUTHENTICATED:
             raise Unauthenticated("the session ended while this request ran")
-        self._parts.tell(Happened.SUPERSEDED, base.id, base.subject)
+        self._tell(Happened.SUPERSEDED, base)
         raise Superseded("the session changed its privileges or moved on while this request ran")
 
     async def _fork(self, change: Change, found: Record, sign_in: SignIn) -> Outcome:
@@ -171,7 +218,7 @@ class Commit:
         new = await create(parts, state, content, sign_in)
         try:
             if not await self._is_live(found.id):
-                parts.tell(Happened.DROPPED, found.id, found.subject)
+                self._tell(Happened.DROPPED, found)
                 new = await rewrite(parts, state, new, own(change, self._parts.settings))
             await self._end_if_barred(found)
         except BaseException:
@@ -193,8 +240,10 @@ class Commit:
         bar = self._state.bar
         if bar is not None and bar[0] == base.subject:
             tombstone = Tombstone.of(base.id, Ended.END_ALL, self._parts.clock.now())
-            await writes.end(self._parts.store, tombstone)
+            was_live = await writes.end(self._parts.store, tombstone)
             await writes.delist(self._parts.store, base.subject, base.id)
+            if was_live:
+                self._tell(Happened.ENDED, base, cause=Ended.END_ALL)
 
     async def _create(self, content: bytes, sign_in: SignIn | None) -> Outcome:
         await self._correct_time()
@@ -202,7 +251,8 @@ class Commit:
 
     def _created(self, new: Created) -> Outcome:
         self._show(new.record, new.content)
-        self._parts.tell(Happened.CREATED, new.record.id, new.record.subject)
+        cause = None if new.record.subject is None else "sign_in"
+        self._tell(Happened.CREATED, new.record, cause=cause, assurance=new.record.assurance)
         return Outcome(Done.CREATED, Cookies({Holder.of(new.record.subject): new.token}))
 
     def _show(self, record: Record, content: bytes) -> None:
@@ -218,9 +268,12 @@ class Commit:
         if len(content) * 2 >= settings.policy.max_size:
             taken = sizes(content, settings)
             largest = ", ".join(f"{key!r} {size}" for key, size in list(taken.items())[:5])
-            self._parts.tell(
-                Happened.LARGE, record.id, record.subject, size=len(content), largest=largest
-            )
+            self._tell(Happened.LARGE, record, size=len(content), largest=largest)
+
+    def _tell(
+        self, kind: Happened, record: Record, cause: str | None = None, **facts: str | int
+    ) -> None:
+        self._parts.tell_of(self._state, kind, record, cause=cause, **facts)
 
     def _is_set_meanwhile(self) -> bool:
         """Tell whether another task set keys of the session after this commit began."""

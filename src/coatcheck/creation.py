@@ -23,6 +23,9 @@ class Created(NamedTuple):
     token: Token
     content: bytes
 
+    def __repr__(self) -> str:
+        return f"<Created {self.record!r}>"
+
 
 async def create(parts: Parts, state: State, content: bytes, sign_in: SignIn | None) -> Created:
     """Write a session of whoever signs in, or of a visitor.
@@ -77,7 +80,7 @@ async def enlist(parts: Parts, state: State, record: Record) -> None:
     own_bar = state.bar[1] if state.bar and state.bar[0] == subject else 0
     opened_at = state.opened_at - parts.clock.error
     if not await writes.enlist(parts.store, record, opened_at, own_bar):
-        parts.tell(Happened.SIGN_IN_REFUSED, record.id, subject)
+        parts.tell_of(state, Happened.SIGN_IN_REFUSED, record, cause=Ended.END_ALL)
         raise Unauthenticated("all sessions of the user were ended while this one signed in")
 
 

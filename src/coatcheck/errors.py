@@ -54,6 +54,10 @@ class Unauthenticated(CoatcheckError):
     """The request needs somebody who is signed in, and nobody is. An HTTP adapter answers 401."""
 
 
+class ReauthenticationRequired(Unauthenticated):
+    """The session is withheld until its user is proved again, from where the request comes."""
+
+
 class CSRFRefused(CoatcheckError):
     """A page of somebody else made the request, or nothing shows who did.
 
@@ -88,6 +92,21 @@ class SessionTooLarge(CoatcheckError):
             "keep ids in the session and objects in the database"
         )
         self.size, self.limit, self.sizes = size, limit, sizes
+
+
+class SecretInSession(CoatcheckError):
+    """What looks like a secret was to be stored, which the policy refuses; nothing was saved.
+
+    Attributes:
+        found: what it looks like, by where it is; never the secret.
+    """
+
+    def __init__(self, found: Mapping[str, str]) -> None:
+        shown = ", ".join(f"{path} holds what looks like {kind}" for path, kind in found.items())
+        super().__init__(
+            f"session key {shown}; keep it elsewhere, or name the key in Policy.secrets_allowed"
+        )
+        self.found = found
 
 
 class Undecodable(CoatcheckError):

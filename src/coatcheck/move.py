@@ -46,6 +46,7 @@ async def _close(
                 new = await rewrite(parts, state, new, _copied(change, found, state))
             try:
                 await _end(parts, base, sign_in, found)
+                parts.tell_of(state, Happened.ENDED, base, cause=Ended.MOVED, to=new.record.id)
                 return new
             except Conflict as conflict:
                 found = conflict.stored
@@ -56,7 +57,7 @@ async def _close(
         elif decide(base, sign_in, found) is Verdict.KEEP or not state.carries:
             return new
         else:
-            parts.tell(Happened.DROPPED, base.id, base.subject)
+            parts.tell_of(state, Happened.DROPPED, base)
             return await rewrite(parts, state, new, own(change, state.settings))
         attempt = await back_off(attempt)
 
@@ -72,4 +73,3 @@ async def _end(parts: Parts, base: Record, sign_in: SignIn, copied: Record) -> N
     tombstone = Tombstone.of(base.id, Ended.MOVED, parts.clock.now(), sign_in.subject)
     await writes.end(parts.store, tombstone, copied)
     await writes.delist(parts.store, base.subject, base.id)
-    parts.tell(Happened.ENDED, base.id, base.subject, why=Ended.MOVED)

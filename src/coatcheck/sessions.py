@@ -3,21 +3,35 @@
 Written once, as `async`; `BlockingSessions` runs the same code on the spot.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import NamedTuple
 
 from coatcheck import writes
+from coatcheck.backoff import back_off
 from coatcheck.clock import GivenClock, StoreClock
 from coatcheck.codec import MessagePackCodec
 from coatcheck.commit import Commit
-from coatcheck.core.events import Happened, Listener
+from coatcheck.core.binding import Action, Drift
+from coatcheck.core.doubt import Doubt
+from coatcheck.core.envelope import Checked, Envelope
+from coatcheck.core.events import (
+    APPLICATION,
+    SYSTEM,
+    USER,
+    Event,
+    Happened,
+    Listener,
+    administrator,
+)
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
+from coatcheck.core.once import Once
 from coatcheck.core.outcome import KEPT, Holder, Outcome
 from coatcheck.core.policy import Policy
 from coatcheck.core.presented import Presented
-from coatcheck.core.record import NOBODY, Client, Ended, Record, Tombstone
+from coatcheck.core.record import NOBODY, Client, Ended, Record, Stored, Tombstone
 from coatcheck.core.session import Session, show
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing, judge
@@ -27,11 +41,13 @@ from coatcheck.core.unseen import Unseen
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.groups import Groups
 from coatcheck.parts import Parts, log
-from coatcheck.stores.protocol import Store
+from coatcheck.stores.protocol import Conflict, Store
 from coatcheck.sweeper import Sweeper
 from coatcheck.touches import Touches
 from coatcheck.waiting import Kind
+from coatcheck.watch import Watch
 
+_log = logging.getLogger("coatcheck")
 Infos = list[SessionInfo]
 
 
@@ -53,6 +69,10 @@ class Sessions:
         on_event: is told what happens to sessions; by default the logger `coatcheck` is.
         clock: milliseconds UTC, the same for all processes; by default this machine's clock
             corrected by the store's.
+        envelope: how data is stored: `Sealed` encrypts it, `Compressed` compresses what is large;
+            by default it is checked for damage only.
+        notify: is told of a session that may be in other hands (`Policy.binding`, from `NOTIFY`
+            on), to write to its user; a plain function that does not wait. Each process tells once.
 
     Raises:
         ConfigurationError: the parts do not fit together; it names the setting.
@@ -68,12 +88,21 @@ class Sessions:
         merge: Mapping[str, Merge] | None = None,
         on_event: Listener = log,
         clock: Callable[[], int] | None = None,
+        envelope: Envelope | None = None,
+        notify: Listener | None = None,
     ) -> None:
         self._check(store)
         self.policy = Policy() if policy is None else policy
-        self._settings = Settings(MessagePackCodec(), self.policy, rules=merge or {})
+        envelope = Checked() if envelope is None else envelope
+        self._settings = Settings(MessagePackCodec(), self.policy, envelope, merge or {})
+        for warning in (
+            self.policy.profile.check("Policy", self.policy) if self.policy.profile else ()
+        ):
+            _log.warning("policy: %s", warning)
         if not _is_plain_function(on_event):
             raise ConfigurationError("on_event", f"{on_event!r} is no plain function")
+        if notify is not None and not _is_plain_function(notify):
+            raise ConfigurationError("notify", f"{notify!r} is no plain function")
         if clock is not None and not callable(clock):
             raise ConfigurationError("clock", f"{clock!r} cannot be called")
         self._store = store
@@ -82,7 +111,8 @@ class Sessions:
         self._groups = Groups(self._parts)
         self._touches = Touches(self._parts, behind=self._writes_behind)
         self._sweeper = Sweeper(self._parts)
-        self._unreadable: set[str] = set()
+        self._watch = Watch(self._parts, notify)
+        self._unreadable, self._expired = Once(), Once()
 
     def _check(self, store: Store) -> None:
         require(store, not_=Kind.BLOCKING, user="Sessions", needs="an asyncio store")
@@ -104,7 +134,8 @@ class Sessions:
         `session.standing` tells what the token was. Without a token there is no I/O.
 
         Args:
-            client: who asks; remembered with a session that begins now.
+            client: who asks; remembered with a session that begins now, else compared with the one
+                that is remembered.
             is_activity: whether a person acts, which keeps the session alive; a poll does not.
 
         Raises:
@@ -130,7 +161,15 @@ class Sessions:
         try:
             stored = await self._store.load(token.id)
             state.standing = judge(token, stored, state.opened_at)
+            if state.standing is Standing.REPLAYED:
+                state.standing, stored = await self._replayed(
+                    token, stored, state.opened_at, client
+                )
             if state.standing is Standing.CURRENT and isinstance(stored, Record):
+                action, drift = self._watch.judge(stored, client)
+                if action >= Action.STEP_UP:
+                    await self._withhold(session, token, stored, action, drift)
+                    return session
                 state.unreadable, state.token = stored, token
                 state.was_seen_at = stored.seen_at
                 self._fill(session, stored)
@@ -138,11 +177,42 @@ class Sessions:
                     state.base = await self._touches.record_now(stored, state.acted_at)
                 state.unreadable = None
             else:
-                self._parts.tell(Happened.REFUSED, token.id, reason=state.standing.value)
+                self._refuse(token.id, stored, state)
         except Undecodable as error:
             state.standing = Standing.UNREADABLE
-            self._report_unreadable(token.id, error)
+            self._report_unreadable(token.id, error, state)
         return session
+
+    async def _replayed(
+        self, token: Token, stored: Stored, now: int, client: Client
+    ) -> tuple[Standing, Stored]:
+        """Report a token that two hold, and by policy end its session, if it is what it was.
+
+        Raises:
+            StoreUnavailable: nobody can tell whether it ended; the token opens nothing.
+            Undecodable: what took its place in the store cannot be read.
+        """
+        attempt = 0
+        while isinstance(stored, Record):
+            standing = judge(token, stored, now)
+            if standing is not Standing.REPLAYED:
+                return standing, stored
+            id, subject, parts = stored.id, stored.subject, self._parts
+            parts.tell(Happened.REPLAYED, id, subject, client=client)
+            if self.policy.on_replay == "report":
+                return standing, stored
+            why = Ended.REPLAYED
+            tombstone = Tombstone.of(id, why, self._clock.now())
+            try:
+                was_live = await writes.end(self._store, tombstone, stored)
+            except Conflict as conflict:
+                stored, attempt = conflict.stored, await back_off(attempt)
+                continue
+            await writes.delist(self._store, subject, id)
+            if was_live:
+                parts.tell(Happened.ENDED, id, subject, actor=SYSTEM, cause=why, client=client)
+            return standing, tombstone
+        return judge(token, stored, now), stored
 
     async def admit(
         self,
@@ -170,16 +240,17 @@ class Sessions:
             except StoreUnavailable as failure:
                 session = self._unavailable(of, token, failure, client, is_activity, arrival)
             state = session.state
-            if holder is Holder.VISITOR and state.base is not None and state.base.subject:
+            opened = state.doubt.record if state.doubt else state.base
+            if holder is Holder.VISITOR and opened is not None and opened.subject:
                 # It was planted, so it opens nothing.
-                self._parts.tell(Happened.REFUSED, state.base.id, reason=Standing.RETIRED.value)
+                self._refuse(opened.id, opened, state, Standing.RETIRED)
                 session = self._blank(of, client, is_activity, arrival)
                 state = session.state
                 state.standing = Standing.RETIRED
             state.presented = holder
             if token is None:
                 state.standing = standing
-                self._parts.tell(Happened.REFUSED, None, reason=standing.value)
+                self._refuse(None, None, state)
             if state.base is not None or state.failure is not None:
                 return session if first is None else _beside(session, first)
             if state.standing.is_deletable:
@@ -198,7 +269,8 @@ class Sessions:
         arrival: Arrival | None,
     ) -> Session:
         id = token.id if token else None
-        self._parts.tell(Happened.UNAVAILABLE, id, during=f"load: {failure}")
+        during = f"load: {failure}"
+        self._parts.tell(Happened.UNAVAILABLE, id, client=client, during=during)
         session = self._blank(of, client, is_activity, arrival)
         session.state.failure = failure
         return session
@@ -210,6 +282,18 @@ class Sessions:
         state = State(self._settings, at, offset, client, is_activity=is_activity)
         state.correct(self._clock.offset)
         return of(state)
+
+    async def _withhold(
+        self, session: Session, token: Token, record: Record, action: Action, drift: Drift
+    ) -> None:
+        """Let the request be nobody's, as the client may not be its user's."""
+        state, settings = session.state, self._settings
+        if action is Action.STEP_UP and record.subject is not None:
+            data = settings.codec.decode(settings.content(record))
+            state.withhold(Doubt(record.subject, drift, record, token, data))
+            return
+        state.standing = Standing.RETIRED
+        await self._end(record.id, record.subject, Ended.BINDING, SYSTEM, state.client)
 
     def _fill(self, session: Session, record: Record) -> None:
         state, settings = session.state, self._settings
@@ -238,6 +322,7 @@ class Sessions:
             MergeRefused: a key that must not merge was changed by another request (409).
             Unauthenticated: a sign-in or step-up came after the end of it (401).
             SessionTooLarge: over `Policy.max_size`; nothing was saved.
+            SecretInSession: a secret, where `Policy.secrets` refuses them; nothing was saved.
             TypeError: a value cannot be stored; it names the key. Nothing was saved.
             StoreUnavailable: the store did not answer; an `end()` then did not happen either.
             RuntimeError: another task is committing this very session.
@@ -263,6 +348,7 @@ class Sessions:
                 outcome = await commit.touch()  # somebody was there all the same
         else:
             outcome = await commit.run()
+            state.taken_up = None
         state.is_committed = True
         return outcome if outcome is KEPT else await self._done(session, outcome)
 
@@ -274,6 +360,8 @@ class Sessions:
         except Undecodable:
             stored = None
         if not isinstance(stored, Record) or state.acted_at >= stored.expires_at:
+            if isinstance(stored, Record):
+                self._tell_expired(stored, state)
             if state.is_seen:
                 show(session, {})
             state.unseen = None if state.is_seen else {}
@@ -299,6 +387,8 @@ class Sessions:
     def _reset(self, session: Session) -> None:
         """Let the session be as it was loaded."""
         state = session.state
+        if state.taken_up is not None:
+            state.withhold(state.taken_up)
         show(session, self._settings.codec.decode(state.content))
         state.start(state.base, state.content)
 
@@ -308,26 +398,38 @@ class Sessions:
             problem = (
                 "changed after the response had started: commit it by hand, or change it before"
             )
-            self._parts.tell(Happened.UNSAVED, session.id, session.subject, problem=problem)
+            self._parts.tell(
+                Happened.UNSAVED,
+                session.id,
+                session.subject,
+                actor=APPLICATION,
+                client=session.state.client,
+                problem=problem,
+            )
 
     def report_forgery(self, session: Session, **facts: str) -> None:
         """Report that a request was refused, as it seems to be made by somebody else's page."""
-        base = session.state.base
+        base, client = session.state.base, session.state.client
         id, subject = (base.id, base.subject) if base else (None, None)
-        self._parts.tell(Happened.CSRF_REFUSED, id, subject, **facts)
+        kind, now = Happened.CSRF_REFUSED, self._clock.now()
+        self._parts.send(Event(kind, now, id, subject, facts, client=client))
 
     async def rotate(self, session: Session) -> Outcome:
         """Rotate now rather than with the response, and save what else was done. See `commit`."""
         session.rotate()
         return await self.commit(session)
 
-    async def end(self, id: str, *, subject: str | None = None) -> bool:
+    async def end(
+        self, id: str, *, subject: str | None = None, actor: Session | str | None = None
+    ) -> bool:
         """End one session by its id; tell whether there was one that was not over anyway.
 
         The request's own session ends by `session.end()`, which deletes the cookie as well.
 
         Args:
             subject: end it only if it is this user's; leave out in an administrator's hands only.
+            actor: who does it, for the event: the session of the request that asks for it, or an
+                administrator's name; by default the `subject`.
         """
         if not is_id(id):
             return False
@@ -338,17 +440,19 @@ class Sessions:
         if not isinstance(record, Record) or (subject is not None and record.subject != subject):
             return False
         await self._clock.measure(self._store)
-        was_live = await self._end(id, record.subject, Ended.REVOKED)
-        if was_live:
-            self._parts.tell(Happened.ENDED, id, record.subject, why=Ended.REVOKED)
-        return was_live
+        default = APPLICATION if subject is None else USER
+        actor, client = _caused(actor, record.subject, default)
+        return await self._end(id, record.subject, Ended.REVOKED, actor, client)
 
-    async def end_all(self, subject: str, *, keep: Session | None = None) -> int:
+    async def end_all(
+        self, subject: str, *, keep: Session | None = None, actor: Session | str | None = None
+    ) -> int:
         """End all sessions of a user, also one whose sign-in is under way; return how many ended.
 
         Args:
             keep: the session of this request, if it shall live on; a sign-in this very request
                 makes afterwards is not refused.
+            actor: who does it, as in `end`; by default whose session `keep` is.
 
         Raises:
             StoreUnavailable: some may have ended, none is known to be left alone; ask again.
@@ -362,10 +466,11 @@ class Sessions:
             if is_first or keep.state.bar == (subject, barred.previous):
                 keep.state.bar = (subject, barred.bar)
         ended = 0
+        actor, client = _caused(keep if actor is None else actor, subject, APPLICATION)
         for id in barred.ids:
             if keep is None or not await self._is_kept(keep, id):
-                ended += await self._end(id, subject, Ended.END_ALL)
-        self._parts.tell(Happened.ALL_ENDED, None, subject, count=ended)
+                ended += await self._end(id, subject, Ended.END_ALL, actor, client)
+        self._parts.tell(Happened.ALL_ENDED, None, subject, actor=actor, client=client, count=ended)
         return ended
 
     async def _is_kept(self, keep: Session, id: str) -> bool:
@@ -423,24 +528,56 @@ class Sessions:
         """Write what waits to be written, as at the end of the process. Never raises."""
         await self._groups.wait()
         await self._touches.flush()
+        self._parts.flush()
 
     async def close(self) -> None:
         """Write what waits to be written, and let go of the store's connections."""
         await self.flush()
         await self._store.close()
 
-    async def _end(self, id: str, subject: str | None, why: Ended) -> bool:
+    async def _end(
+        self, id: str, subject: str | None, why: Ended, actor: str, client: Client
+    ) -> bool:
         was_live = await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
         await writes.delist(self._store, subject, id)
+        if was_live:
+            self._parts.tell(Happened.ENDED, id, subject, actor=actor, cause=why, client=client)
         return was_live
 
-    def _report_unreadable(self, id: str, error: Undecodable) -> None:
+    def _refuse(
+        self, id: str | None, stored: Stored, state: State, standing: Standing | None = None
+    ) -> None:
+        """Report a token that opens nothing."""
+        standing = standing or state.standing
+        record = stored if isinstance(stored, Record) else None
+        if record and standing is Standing.EXPIRED and self._tell_expired(record, state):
+            return
+        subject = record.subject if record else None
+        cause, client = standing.value, state.client
+        if isinstance(stored, Tombstone):
+            state.ended_because = Ended.of(stored.why)
+            self._parts.tell(Happened.REFUSED, id, cause=cause, client=client, ended=stored.why)
+        else:
+            self._parts.tell(Happened.REFUSED, id, subject, cause=cause, client=client)
+
+    def _tell_expired(self, record: Record, state: State) -> bool:
+        """Report once that a session has expired; return whether this was the time."""
+        if not self._expired.is_first(record.id):
+            return False
+        self._parts.tell(
+            Happened.EXPIRED,
+            record.id,
+            record.subject,
+            actor=SYSTEM,
+            cause="absolute" if record.expires_at == record.ends_at else "idle",
+            client=state.client,
+        )
+        return True
+
+    def _report_unreadable(self, id: str, error: Undecodable, state: State) -> None:
         """Report a damaged record once, not with each request that presents it."""
-        if id not in self._unreadable:
-            if len(self._unreadable) >= 1_000:
-                self._unreadable.clear()
-            self._unreadable.add(id)
-            self._parts.tell(Happened.UNREADABLE, id, problem=str(error))
+        if self._unreadable.is_first(id):
+            self._parts.tell(Happened.UNREADABLE, id, client=state.client, problem=str(error))
 
 
 def _beside(visitor: Session, first: Session) -> Session:
@@ -448,6 +585,7 @@ def _beside(visitor: Session, first: Session) -> Session:
     state, other = visitor.state, first.state
     state.standing, state.presented = other.standing, other.presented
     state.cookies, state.unreadable = other.cookies, other.unreadable
+    state.doubt = other.doubt
     return visitor
 
 
@@ -462,6 +600,16 @@ def require(store: Store, *, not_: Kind, user: str, needs: str) -> None:
         raise ConfigurationError("store", f"{type(store).__name__} is no store")
     if kind is not_:
         raise ConfigurationError("store", f"is {kind}; {user} needs {needs}")
+
+
+def _caused(actor: Session | str | None, subject: str | None, default: str) -> tuple[str, Client]:
+    """Return who acts on a session of `subject`, and from where."""
+    if isinstance(actor, Session):
+        name, client = actor.subject, actor.state.client
+        if name is None:
+            return default, client  # such as who forgot a password
+        return USER if name == subject else administrator(name), client
+    return default if actor is None else administrator(actor), NOBODY
 
 
 def _is_plain_function(listener: object) -> bool:

@@ -79,8 +79,8 @@ def test_a_privilege_change_leaves_no_older_secret(privilege: Privilege) -> None
     assert (new.former_digest, new.former_until, new.renew_nonce) == (None, None, None)
     assert (new.id, new.created_at, data) == (base.id, base.created_at, {"a": 1})
     assert new.assurance == (2 if isinstance(privilege, StepUp) else 1)
-    signs_in = isinstance(privilege, SignIn)
-    assert (new.ends_at > base.ends_at, new.client != base.client) == (signs_in, signs_in)
+    signs_in, proves = isinstance(privilege, SignIn), isinstance(privilege, SignIn | StepUp)
+    assert (new.ends_at > base.ends_at, new.client != base.client) == (signs_in, proves)
 
 
 def test_a_key_that_must_not_merge_refuses() -> None:

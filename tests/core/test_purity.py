@@ -37,7 +37,12 @@ def test_digests_are_compared_in_constant_time_only() -> None:
     assert "return compare_digest(left, right)" in token
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Compare):
+            if isinstance(node, ast.Compare) and not _asks_for_none(node):
                 compared = ast.unparse(node)
                 assert "digest" not in compared, f"{path.name}: {compared}"
                 assert ".secret" not in compared, f"{path.name}: {compared}"
+
+
+def _asks_for_none(node: ast.Compare) -> bool:
+    """Tell whether it only asks if something is there at all."""
+    return all(isinstance(operator, ast.Is | ast.IsNot) for operator in node.ops)

@@ -11,11 +11,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from coatcheck.testing import WsgiDriver
+from coatcheck import Action, Drift, Keyring
 
 DJANGO = """
 import django_site
@@ -142,6 +143,25 @@ async def test_privileges(parts: Any) -> None:
     assert (await module.sessions.commit(session)).token is not None
 
 
+async def test_encryption(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = Keyring.new_key(), Keyring.new_key()
+    monkeypatch.setenv("COATCHECK_KEYS", old)
+    module = load("encrypted")
+    with TestClient(module.app, HTTPS) as client:
+        client.post("/login")
+        client.post("/note/" + "chestnut" * 500)
+    stored = [record.payload for record in (await module.sessions._store.page(None, None, 9))[0]]
+    assert [(payload[:1], len(payload) < 200) for payload in stored] == [(b"\x02", True)]
+    monkeypatch.setenv("COATCHECK_KEYS", f"{new} {old}")
+    with TestClient(load("encrypted").app, HTTPS, cookies=client.cookies) as later:
+        assert later.get("/note").json() == "chestnut" * 500
+        later.post("/note/hazelnut")
+    monkeypatch.setenv("COATCHECK_KEYS", new)
+    with TestClient(load("encrypted").app, HTTPS, cookies=client.cookies) as later:
+        assert later.get("/note").json() == "hazelnut"
+    assert await load("encrypting").sessions.count() == 1
+
+
 def test_a_django_site(here: Path) -> None:
     """In a process of its own: one serves one site."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(EXAMPLES), *sys.path])}
@@ -179,7 +199,9 @@ def test_the_tests_that_are_examples() -> None:
 
 
 def test_moving_a_starlette_application(here: Path) -> None:
-    with TestClient(load("moving/starlette").app, HTTPS) as client:
+    """As all of these, on the developer's own machine: it says `development=True`."""
+    app = load("moving/starlette").app
+    with TestClient(app, "http://localhost", client=("127.0.0.1", 5)) as client:
         client.post("/cart")
         client.post("/login")
         assert client.get("/me").json() == "alice"
@@ -189,9 +211,7 @@ def test_moving_a_starlette_application(here: Path) -> None:
 
 
 def test_moving_a_flask_application(here: Path) -> None:
-    app = load("moving/flask").app
-    app.config["PREFERRED_URL_SCHEME"] = "https"
-    client = app.test_client()
+    client = load("moving/flask").app.test_client()
     client.post("/cart")
     client.post("/login")
     assert client.get("/me").text == "alice"
@@ -245,10 +265,33 @@ def test_wsgi(here: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pyramid imports what is about to be dropped
         module = load("wsgi_apps")
-    replies = [WsgiDriver(app).send("GET", "/login") for app in (module.bare, module.pyramid)]
-    assert replies[0].json() == {"visits": 1}
-    (cookie,) = replies[1].all("set-cookie")
-    bottled = WsgiDriver(module.bottled)
-    assert bottled.send("GET", "/me", {"Cookie": cookie.partition(";")[0]}).body == b"alice"
-    assert bottled.send("GET", "/me").status == 401
+    bare, pyramid, bottled = (
+        httpx.Client(transport=httpx.WSGITransport(app), base_url="http://localhost")
+        for app in (module.bare, module.pyramid, module.bottled)
+    )
+    assert [bare.get("/").json()["visits"] for _ in range(2)] == [1, 2]
+    assert bottled.get("/me").status_code == 401
+    assert pyramid.get("/login").text == "hello alice"
+    bottled.cookies = pyramid.cookies
+    assert bottled.get("/me").text == "alice"
     module.sessions.close()
+
+
+def test_profiles(capsys: pytest.CaptureFixture[str]) -> None:
+    module = load("profiles")
+    described = capsys.readouterr().out
+    assert "absolute           13 h" in described
+    assert "no. 112" in described
+    assert "cookie same_site   Strict" in described
+    user = {"User-Agent": "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0", "Accept-Language": "de"}
+    thief = {"User-Agent": "curl/8.14.1"}
+    client = TestClient(module.app, HTTPS, follow_redirects=False)
+    assert client.get("/account", headers=user).headers["location"] == "/login"
+    client.post("/login/alice", headers=user)
+    assert client.get("/balance", headers=user).json() == {"of": "alice", "is": 7}
+    assert client.get("/balance", headers=thief).status_code == 401
+    assert client.get("/account", headers=thief).headers["location"] == "/login?again"
+    assert [subject for subject, _ in module.outbox] == ["alice"]
+    client.post("/login/alice", headers=thief)
+    assert client.get("/account", headers=thief).json() == {"of": "alice", "draft": None}
+    assert module.own.binding(Drift.ADDRESS) is Action.OBSERVE

@@ -185,10 +185,25 @@ class LogsOutTheBrowserAlone(Broken):
         await super().commit(status, is_last=is_last)
 
 
+class ShowsWhatIsWithheld(Broken):
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        state = self.session.state
+        if state.doubt is not None:
+            state.unseen = state.doubt.data
+            state.take_up(state.doubt)
+
+
 class ForgetsTheOutage(Broken):
     def depart(self, headers: Headers) -> Headers:
         self.session.state.failure = None
         return super().depart(headers)
+
+
+class RenewsNothing(Broken):
+    async def commit(self, status: int = 200, *, is_last: bool = True) -> None:
+        self.session.state.token = None
+        await super().commit(status, is_last=is_last)
 
 
 class LetsEverybodyIn(Broken):
@@ -223,7 +238,11 @@ CATCHES: list[tuple[type[Broken], str]] = [
     (KeepsADictOfItsOwn, "another_user_starts_with_nothing"),
     (StartsAnewAfterTheEnd, "a_save_that_comes_after_the_end_is_dropped"),
     (DeletesEveryDeadCookie, "a_rotation_retires_the_old_token"),
+    (ShowsWhatIsWithheld, "another_client_is_nobody_until_it_proves_the_user"),
+    (AnswersNothing, "a_session_that_another_client_presents_can_be_ended"),
     (LogsOutTheBrowserAlone, "a_logout_ends_every_copy"),
+    (RenewsNothing, "a_token_is_renewed_by_who_looks_and_stays_good_until_that_arrived"),
+    (RenewsNothing, "a_token_that_two_hold_ends_the_session"),
     (LetsEverybodyIn, "what_another_site_makes_a_browser_send_is_refused"),
 ]
 

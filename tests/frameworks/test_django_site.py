@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -22,8 +23,9 @@ from coatcheck.core.record import Stored
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.testing import Clock, WsgiDriver
 from coatcheck.waiting import Kind
-from coatcheck.web import BearerTransport
+from coatcheck.web import BearerTransport, Headers
 from coatcheck.web.django import session_of
+from coatcheck.web.django.site import current
 from coatcheck.web.reuse import require_new
 from coatcheck.web.wsgi import SessionMiddleware as WsgiMiddleware
 from tests.frameworks.django_site import OUR_AUTH, OUR_SESSIONS, Browser, site
@@ -181,7 +183,7 @@ def test_two_adapters_are_refused(serve: Any, sessions: BlockingSessions, caplog
     serve()
     app = WsgiMiddleware(WSGIHandler(), sessions=sessions)
     assert WsgiDriver(app).send("GET", "/look").status == 500
-    assert "two of coatcheck's adapters" in caplog.text
+    assert "coatcheck.web.wsgi outside and coatcheck.web.django inside" in caplog.text
 
 
 def test_no_session_outside_of_a_request() -> None:
@@ -539,6 +541,49 @@ def test_reports_of_errors_show_no_token(serve: Any) -> None:
     browser.get("/page")
     assert len(reports) == 2
     assert not [report for report in reports if token.rpartition(".")[2] in report]
+
+
+def find_out(lines: Headers) -> bool:
+    for name, value in lines:
+        int(value if name == b"x-poll" else 0)
+    return False
+
+
+def fails(path: str, headers: Headers) -> bool:
+    return find_out(list(headers))
+
+
+@pytest.mark.parametrize("debug", [True, False])
+async def test_reports_of_errors_show_no_header(
+    serve: Any, sessions: BlockingSessions, debug: bool, caplog: Any
+) -> None:
+    """Fails when frames are shown that are ours, or that the gate gives headers to."""
+    cookie, password = token_hex(6), token_hex(6)  # made up: reports show lines of this file
+    headers = {"Cookie": f"{SID}={cookie}", "Authorization": password, "X-Poll": "often"}
+    options = {"sessions": sessions, "passive": fails}
+    serve(page(lambda r: r.session.get("hat")), COATCHECK=options, DEBUG=debug)
+    client = Client(raise_request_exception=False)
+    other = AsyncClient(raise_request_exception=False)
+    said: list[Any] = [
+        client.get("/page", secure=True, headers=headers),
+        await other.get("/page", secure=True, headers=headers),
+    ]
+    assert [reply.status_code for reply in said] == [500, 500]
+    shown: list[str] = [reply.content.decode() for reply in said] if debug else []
+    for record in (record for record in caplog.records if record.exc_info):
+        kind, error, trace = record.exc_info
+        reporter = ExceptionReporter(record.request, kind, error, trace, is_email=True)
+        shown += [reporter.get_traceback_html(), reporter.get_traceback_text()]
+    assert ["find_out" in each for each in shown] == [True] * (6 if debug else 4)
+    assert not [each for each in shown if cookie in each or password in each]
+
+
+def test_reports_of_errors_show_no_password_of_the_store() -> None:
+    options = {"store": "redis://shop:a-password@localhost", "policy": Policy()}
+    with site(COATCHECK=options):
+        shown = current().reports.get_safe_settings()["COATCHECK"]
+    assert "a-password" not in str(shown)
+    assert shown["policy"] == Policy()
 
 
 def test_nothing_logs_the_token(serve: Any, caplog: Any) -> None:

@@ -363,7 +363,7 @@ def test_two_adapters_around_one_application_are_refused() -> None:
         SessionInterface(site.app, site.sessions)
     middleware = SessionMiddleware(site.app.wsgi_app, sessions=site.sessions)
     cast("Any", site.app).wsgi_app = middleware
-    with pytest.raises(ConfigurationError, match="leave one of them out"):
+    with pytest.raises(ConfigurationError, match="leave the outer one out"):
         site.client().get("/")
 
 

@@ -24,7 +24,7 @@ class TestLitestar(BrowserContract):
             url = request.url
             page = await pages.answer_async(url.path, url.query, lambda: session_of(request))
             if page.chunks:
-                return Stream(page.chunks())
+                return Stream(page.chunks(), status_code=page.status)
             return Response(page.body.encode(), status_code=page.status)
 
         app = Litestar([page], plugins=[SessionPlugin(Sessions(**parts))])

@@ -4,9 +4,12 @@ Afterwards the token is rotated: were the cookie kept under another domain or pa
 application's own, the client would send both, and they would open nothing.
 """
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, cast
 
 import flask
+import httpx
 import litestar
 import litestar.middleware
 import litestar.testing
@@ -22,6 +25,7 @@ from starlette.testclient import TestClient
 
 from coatcheck import BlockingSessions, MemoryStore, Sessions, Token, store_from_url
 from coatcheck.core.outcome import Cookies
+from coatcheck.errors import ConfigurationError
 from coatcheck.testing import log_in, log_in_async
 from coatcheck.web import BearerTransport, CookieTransport, Transport
 from coatcheck.web.asgi import SessionMiddleware, session_of
@@ -100,7 +104,7 @@ def test_bearer_tokens_are_returned_as_headers() -> None:
 def test_a_cookie_is_returned_as_a_header_too() -> None:
     sessions = Sessions(MemoryStore())
     app = fastapi(sessions, None, development=False)
-    headers = log_in(TestClient(app), sessions, "alice")
+    headers = log_in(TestClient(app, "https://shop.test"), sessions, "alice")
     assert TestClient(app, "https://shop.test").get("/me", headers=headers).json()[0] == "alice"
 
 
@@ -253,6 +257,38 @@ def test_django() -> None:
     assert headers == {"Cookie": f"__Host-sid={client.cookies['__Host-sid'].value}"}
     session = sessions.open(Token.parse(client.cookies["__Host-sid"].value))
     assert (session.subject, session["cart"]) == ("alice", {"hat": 1})
+
+
+def plain_flask() -> Any:
+    return flask.Flask("plain").test_client()
+
+
+def plain_aiohttp() -> Any:
+    return AiohttpClient(AiohttpServer(web.Application()))
+
+
+@pytest.mark.parametrize(
+    ("make", "advice"),
+    [
+        (lambda: TestClient(FastAPI()), 'give it base_url="https://testserver"'),
+        (httpx.Client, 'give it base_url="https://testserver"'),
+        (plain_flask, 'set app.config["PREFERRED_URL_SCHEME"] = "https"'),
+        (plain_aiohttp, "start its server with ssl="),
+    ],
+    ids=["starlette", "httpx", "flask", "aiohttp"],
+)
+@pytest.mark.parametrize("how", TRANSPORTS)
+async def test_a_client_of_plain_http_is_refused(
+    make: Callable[[], Any], advice: str, how: str
+) -> None:
+    """Fails when it is given a cookie that it never sends: every request is a visitor's then."""
+    client = make()
+    served: Any = client if hasattr(client, "start_server") else nullcontext()
+    async with served:
+        with pytest.raises(ConfigurationError) as raised:
+            log_in(client, Sessions(MemoryStore()), "alice", transport=TRANSPORTS[how])
+    assert advice in str(raised.value)
+    assert "development=True" in str(raised.value)
 
 
 def test_a_client_that_nobody_knows_is_refused() -> None:

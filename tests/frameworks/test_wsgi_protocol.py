@@ -400,7 +400,7 @@ def test_misuse_is_told_what_to_do() -> None:
         SessionMiddleware(app, sessions=wrong)
     inner = SessionMiddleware(app, sessions=sessions)
     outer = SessionMiddleware(inner, sessions=sessions)
-    with pytest.raises(ConfigurationError, match="leave one of them out"):
+    with pytest.raises(ConfigurationError, match="leave the inner one out"):
         outer({"wsgi.url_scheme": "https"}, _start)
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from tests.model.explorer.chance import predictable
 from tests.model.explorer.loop import SteppedLoop
-from tests.model.explorer.programs import BROWSER, CORE, MORE, STARTS, pairs, triples
+from tests.model.explorer.programs import BROWSER, CORE, MORE, RENEWING, STARTS, pairs, triples
 from tests.model.explorer.search import Explorer
 from tests.model.explorer.store import ObservedSQLite
 from tests.model.explorer.world import Scene
-from tests.model.test_explorer import BROKEN_OFF, UNANSWERED, explored
+from tests.model.test_explorer import BROKEN_OFF, MINUTES_AGO, UNANSWERED, explored
 
 SIGN_INS = ("edit", "step_up", "sign_in u1", "sign_in u2", "end", "edit, sign_in u1")
 
@@ -40,6 +40,22 @@ def test_two_requests_that_do_more(explorer: Explorer, start: str, servers: int)
 def test_two_requests_in_a_time_that_passes(explorer: Explorer, start: str) -> None:
     """What an end of all reaches depends on when a request was opened."""
     found = explored(explorer, pairs(start, BROWSER), Scene(start, tick=1), servers=2)
+    assert not found.violations, explorer.tell(found)
+
+
+@pytest.mark.parametrize("servers", [1, 2])
+@pytest.mark.parametrize("start", ["visitor", "u1", "u1, stolen"])
+def test_two_requests_when_a_renewal_is_due(explorer: Explorer, start: str, servers: int) -> None:
+    scene = Scene(start, tick=0, age=20 * MINUTES_AGO)
+    found = explored(explorer, pairs(start, BROWSER), scene, servers)
+    assert not found.violations, explorer.tell(found)
+
+
+@pytest.mark.parametrize("faults", [UNANSWERED | {"lose"}, BROKEN_OFF], ids=["unheard", "broken"])
+@pytest.mark.parametrize("start", ["visitor", "u1"])
+def test_a_renewal_and_a_fault(explorer: Explorer, start: str, faults: frozenset[str]) -> None:
+    scene = Scene(start, tick=0, age=20 * MINUTES_AGO, faults=faults)
+    found = explored(explorer, pairs(start, RENEWING), scene, servers=2)
     assert not found.violations, explorer.tell(found)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from coatcheck.core.verdict import Verdict
 from coatcheck.waiting import Kind
-from tests.model.explorer.programs import BROWSER, STARTS, pairs, program
+from tests.model.explorer.programs import BROWSER, RENEWING, STARTS, pairs, program
 from tests.model.explorer.search import Explorer, Found
 from tests.model.explorer.world import FAULTS, Scene
 
@@ -40,6 +40,16 @@ def explored(
 @pytest.mark.parametrize("start", STARTS)
 def test_no_two_requests_break_anything(explorer: Explorer, start: str) -> None:
     found = explored(explorer, pairs(start, BROWSER), Scene(start, tick=0), servers=1)
+    assert not found.violations, explorer.tell(found)
+    assert found.endings > 200
+
+
+@pytest.mark.parametrize("start", ["visitor", "u1", "u1, stolen"])
+def test_no_two_requests_break_anything_when_a_renewal_is_due(
+    explorer: Explorer, start: str
+) -> None:
+    scene = Scene(start, tick=0, age=20 * MINUTES_AGO)
+    found = explored(explorer, pairs(start, RENEWING), scene, servers=2)
     assert not found.violations, explorer.tell(found)
     assert found.endings > 200
 

@@ -13,7 +13,7 @@ from coatcheck import Store, store_from_url
 from tests.model.machine.machine import run_machine
 
 BRIEF = settings(
-    max_examples=150,
+    max_examples=110,
     stateful_step_count=40,
     derandomize=True,
     database=None,

@@ -539,13 +539,13 @@ async def test_each_thing_that_happens_is_told_once(store: Store, clock: Clock) 
     await browser.finish(late)
     browser.jar = {Holder.SIGNED_IN: Token.mint(bytes)}
     await browser.see()
-    told = [(event.kind.value, event.subject, *event.facts.values()) for event in events]
+    told = [(event.kind.value, event.subject, event.cause) for event in events]
     assert told == [
-        ("session_created", None),
+        ("session_created", None, None),
         ("session_ended", None, "moved"),
-        ("session_created", "alice"),
+        ("session_created", "alice", "sign_in"),
         ("session_ended", "alice", "end"),
-        ("change_dropped", "alice"),
+        ("change_dropped", "alice", None),
         ("token_refused", None, "absent"),
     ]
 

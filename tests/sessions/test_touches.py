@@ -43,7 +43,7 @@ def store() -> TouchedStore:
 
 @pytest.fixture
 def sessions(store: TouchedStore, clock: Clock) -> Sessions:
-    return Sessions(store, clock=clock)
+    return Sessions(store, policy=Policy(renew_after=None), clock=clock)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """An application that had Flask-Session's sessions, or Flask's own, before."""
 
+# part: app
 from typing import Any
 
 from flask import Flask, session
@@ -7,10 +8,9 @@ from flask import Flask, session
 from coatcheck import BlockingSessions, store_from_url
 from coatcheck.web.flask import SessionInterface, session_of
 
-# part: routes
 app = Flask(__name__)
 sessions = BlockingSessions(store_from_url("sqlite:///shop.db", blocking=True))
-app.session_interface = SessionInterface(app, sessions)  # was: Session(app)
+SessionInterface(app, sessions, development=True)  # was: Session(app)
 
 
 @app.post("/login")

@@ -1,5 +1,6 @@
 """An application that had Starlette's or starsessions' sessions before."""
 
+# part: app
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -9,7 +10,6 @@ from starlette.routing import Route
 from coatcheck import Sessions, store_from_url
 from coatcheck.web.asgi import SessionMiddleware, session_of
 
-# part: routes
 sessions = Sessions(store_from_url("sqlite:///shop.db"))
 
 
@@ -33,7 +33,6 @@ async def logout(request: Request) -> Response:
     return JSONResponse("bye")
 
 
-# end part
 app = Starlette(
     routes=[
         Route("/login", login, methods=["POST"]),
@@ -41,5 +40,6 @@ app = Starlette(
         Route("/cart", add, methods=["POST"]),
         Route("/logout", logout, methods=["POST"]),
     ],
-    middleware=[Middleware(SessionMiddleware, sessions=sessions)],
+    middleware=[Middleware(SessionMiddleware, sessions=sessions, development=True)],
 )
+# end part

@@ -8,6 +8,7 @@ from coatcheck.core.intents import Difference, Privilege, Step, moves
 from coatcheck.core.merge import Data, Merge
 from coatcheck.core.rebase import rebase
 from coatcheck.core.record import Client, Record, Stored
+from coatcheck.core.renewal import Renewal, renewed
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import Token
 from coatcheck.core.verdict import Verdict, decide
@@ -23,7 +24,8 @@ class Change(NamedTuple):
         own_steps: those of them that were done after a sign-in, so belong to who signed in.
         content: the data after them, encoded.
         token: the new one of a privilege change.
-        acted_at, now: the activity to record, and the time of a privilege change.
+        acted_at, now: the activity to record, and the time of a privilege change or renewal.
+        renewal: what may be done for the token the request came with.
     """
 
     base: Record
@@ -35,6 +37,15 @@ class Change(NamedTuple):
     acted_at: int
     now: int
     client: Client
+    renewal: Renewal | None = None
+
+    @property
+    def is_renewal_alone(self) -> bool:
+        """Whether nothing was done to the session; then it is worth no failure of the request."""
+        return self.privilege is None and not self.steps
+
+    def __repr__(self) -> str:
+        return f"<Change of {self.base!r}>"
 
 
 class Applied(NamedTuple):
@@ -44,11 +55,18 @@ class Applied(NamedTuple):
         record: to be saved over what it was laid over.
         content: its data, encoded.
         overwritten: the leaves, by path, that somebody else had changed as well.
+        token: the new one, for this change's own answer (J3).
+        ends: no data is left, so the session is to be ended instead.
     """
 
     record: Record
     content: bytes
     overwritten: tuple[str, ...]
+    token: Token | None = None
+    ends: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Applied {self.record!r}>"
 
 
 def apply(change: Change, stored: Stored, settings: Settings, stamp: bytes) -> Applied | Verdict:
@@ -66,15 +84,20 @@ def apply(change: Change, stored: Stored, settings: Settings, stamp: bytes) -> A
         content, overwritten = rebased(change, stored, settings)
     except Undecodable:
         return Verdict.SUPERSEDED  # another version of the application wrote it
-    check_size(content, settings)
+    if not change.is_renewal_alone:
+        check_size(content, settings)
     if change.token is None:
+        token = None
         record = following(stored, change.acted_at, stamp, settings.payload(stored, content))
-        return Applied(record, content, overwritten)
+        if change.renewal is not None:
+            record, token = renewed(record, change.renewal, settings.policy, change.now)
+        ends = content == settings.empty and not change.is_renewal_alone
+        return Applied(record, content, overwritten, token, ends)
     record = following(stored, change.acted_at, stamp)
     record = promoted(
         record, change.privilege, change.token, change.client, settings.policy, change.now
     )
-    return Applied(settings.filled(record, content), content, overwritten)
+    return Applied(settings.filled(record, content), content, overwritten, change.token)
 
 
 def rebased(change: Change, stored: Record, settings: Settings) -> tuple[bytes, tuple[str, ...]]:

@@ -48,7 +48,8 @@ def promoted(
 ) -> Record:
     """Return `record` in a new lineage; no former secret survives (P1).
 
-    Signing in again starts both timeouts anew (NIST SP 800-63B-4 5.2), the rest starts none.
+    Signing in again starts both timeouts anew (NIST SP 800-63B-4 5.2), the rest starts none. Where
+    the user was proved is what the session is bound to from then on.
     """
     digests = token.digests()
     record = record._replace(
@@ -60,9 +61,7 @@ def promoted(
         renewed_at=now,
     )
     if isinstance(privilege, SignIn | StepUp):
-        record = record._replace(authenticated_at=now, assurance=privilege.assurance)
+        record = record._replace(authenticated_at=now, assurance=privilege.assurance, client=client)
     if isinstance(privilege, SignIn):
-        record = record._replace(
-            seen_at=now, idle=policy.idle_ms, ends_at=policy.ends_at(now), client=client
-        )
+        record = record._replace(seen_at=now, idle=policy.idle_ms, ends_at=policy.ends_at(now))
     return record

@@ -1,7 +1,7 @@
 """What surrounds the encoded data in a record: format, key id, and a check that it belongs there.
 
 The check is a CRC over the record's own fields and the content: it finds damage and mix-ups, not
-forgery. An envelope that encrypts takes its place where the store itself is not trusted.
+forgery. `Sealed`, which encrypts, takes its place where the store itself is not trusted.
 """
 
 from typing import Protocol
@@ -26,6 +26,12 @@ class Envelope(Protocol):
             Undecodable: damaged, of another format, or bound to something else.
         """
         ...
+
+
+def is_envelope(value: object) -> bool:
+    """Tell whether a value is an envelope, and not the class of one."""
+    methods = (getattr(value, name, None) for name in ("wrap", "unwrap"))
+    return not isinstance(value, type) and all(map(callable, methods))
 
 
 class Checked:

@@ -55,7 +55,7 @@ def fold(
         left = stored if last is None else last.record
         answer = _attempt(change, left, settings, stamp())
         if isinstance(answer, Applied):
-            if answer.content == settings.empty and change.privilege is None:
+            if answer.ends:
                 if last is not None:
                     break
                 ends = True

@@ -47,6 +47,9 @@ class Difference(NamedTuple):
     before: bytes
     after: bytes
 
+    def __repr__(self) -> str:
+        return f"<Difference of {len(self.before)} to {len(self.after)} bytes>"
+
 
 Edit = Callable[[Data], object]
 Step = Difference | Edit

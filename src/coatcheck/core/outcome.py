@@ -41,6 +41,8 @@ class Done(Enum):
     """A new session, of a visitor or by signing in."""
     ROTATED = "rotated"
     """The same session under a new token."""
+    RENEWED = "renewed"
+    """The same session and lineage under the next token; the one before is good for a while."""
     ENDED = "ended"
     DROPPED = "dropped"
     """Nothing: the session had ended meanwhile."""

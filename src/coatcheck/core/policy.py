@@ -1,9 +1,14 @@
 """How long sessions live and how large they may be."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
+from coatcheck.core.binding import OBSERVING, Bound, actions
+from coatcheck.core.limits import Profile
 from coatcheck.core.record import Record
+from coatcheck.core.secrets import Secrets
 from coatcheck.errors import ConfigurationError
 
 GRACE = 60_000
@@ -25,20 +30,39 @@ class Policy:
         touch_share: share of `idle` that activity may go unrecorded, to save writes: activity is
             honoured for at least `idle` minus this share, never longer than `idle`.
         max_size: bytes of encoded data; a warning is logged from half of it on.
+        renew_after: activity for so long gives the client a new token of the same session; `None`:
+            never (OWASP Session Management, "Renewal Timeout").
+        on_replay: what is done when a token comes that was renewed and is not honoured any more, so
+            that two hold it: `end` the session, or only `report` it. It opens nothing either way.
+        binding: what is done when a session's client is not the one its user was proved on. A
+            `Binding`, or any function of a `Drift` that returns an `Action`.
+        profile: the ceilings it keeps to; see `profile`.
+        secrets: what becomes of a session in which a password, token, private key or card number
+            is about to be stored; by default it is reported, in development only.
+        secrets_allowed: top-level keys where that is meant to be.
 
     Raises:
-        ConfigurationError: a limit is not positive, or idle is longer than absolute.
+        ConfigurationError: a limit is not positive, idle is longer than absolute, or a setting is
+            beyond its profile's ceiling.
     """
 
     idle: timedelta = timedelta(minutes=30)
     absolute: timedelta = timedelta(hours=12)
     touch_share: float = 0.05
     max_size: int = 65_536
+    renew_after: timedelta | None = timedelta(minutes=15)
+    on_replay: Literal["end", "report"] = "end"
+    binding: Bound = OBSERVING
+    profile: Profile | None = None
+    secrets: Secrets | None = None
+    secrets_allowed: Collection[str] = ()
+    renew_ms: int | None = field(init=False, repr=False, compare=False)
+    """`renew_after` in milliseconds."""
 
     def __post_init__(self) -> None:
         for name in ("idle", "absolute"):
             value = getattr(self, name)
-            if not isinstance(value, timedelta) or value < timedelta(seconds=1):
+            if not _is_time(value):
                 raise ConfigurationError(
                     f"Policy.{name}", f"{value!r} is not a time of 1 s or more"
                 )
@@ -48,6 +72,24 @@ class Policy:
             raise ConfigurationError("Policy.touch_share", f"{self.touch_share!r} is not 0 to 0.5")
         if type(self.max_size) is not int or self.max_size < 256:
             raise ConfigurationError("Policy.max_size", f"{self.max_size!r} is no size from 256 on")
+        if self.renew_after is not None and not _is_time(self.renew_after):
+            raise ConfigurationError(
+                "Policy.renew_after", f"{self.renew_after!r} is neither None nor a time of 1 s on"
+            )
+        if self.on_replay not in ("end", "report"):
+            raise ConfigurationError("Policy.on_replay", f"{self.on_replay!r} is not end or report")
+        renew_ms = self.renew_after and self.renew_after // timedelta(milliseconds=1)
+        object.__setattr__(self, "renew_ms", renew_ms)
+        if not callable(self.binding):
+            raise ConfigurationError("Policy.binding", f"{self.binding!r} is no function")
+        actions(self.binding)
+        if not isinstance(self.secrets, Secrets | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("Policy.secrets", f"{self.secrets!r} is no Secrets")
+        if isinstance(self.secrets_allowed, str):
+            raise ConfigurationError("Policy.secrets_allowed", "is a text: write a set of keys")
+        object.__setattr__(self, "secrets_allowed", frozenset(self.secrets_allowed))
+        if self.profile is not None:
+            self.profile.check("Policy", self)
 
     @property
     def idle_ms(self) -> int:
@@ -69,6 +111,10 @@ class Policy:
 
     def _share(self, record: Record) -> int:
         return max(1_000, int(record.idle * self.touch_share))
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, timedelta) and value >= timedelta(seconds=1)
 
 
 def _is_number(value: object) -> bool:

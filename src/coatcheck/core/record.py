@@ -12,10 +12,19 @@ TOMBSTONE_KEPT = 120_000
 
 
 class Client(NamedTuple):
-    """Where a session was opened from: the peer's address and the family of its user agent."""
+    """Where a user was proved, or a visitor's session was opened from.
+
+    Attributes:
+        address: of the peer.
+        agent: family and system of the user agent, `None` where there is none.
+        platform: of the client hints; empty where none was sent, `None` where nobody knows.
+        languages: primary tags of `Accept-Language`, parted by commas; likewise.
+    """
 
     address: str | None = None
     agent: str | None = None
+    platform: str | None = None
+    languages: str | None = None
 
 
 NOBODY = Client()
@@ -68,11 +77,16 @@ class Record(NamedTuple):
         )
 
     def bound_to(self) -> bytes:
-        """Return what the payload is bound to, so that it cannot stand in another record."""
-        return (
+        """Return what the payload is bound to, so that it cannot stand in another record.
+
+        The lineage is in it, so that nobody who can write to the store puts a token of their own
+        into somebody's record.
+        """
+        fields = (
             f"{self.id} {self.created_at} {self.authenticated_at} {self.assurance} {self.idle} "
             f"{self.ends_at} {self.subject}"
-        ).encode()
+        )
+        return self.lineage_digest + fields.encode()
 
     def __repr__(self) -> str:
         who = "anonymous" if self.subject is None else f"of {self.subject!r}"
@@ -88,6 +102,16 @@ class Ended(StrEnum):
     REVOKED = "revoked"
     MOVED = "moved"
     REFUSED = "refused"
+    REPLAYED = "replayed"
+    BINDING = "binding"
+
+    @classmethod
+    def of(cls, why: str) -> "Ended | None":
+        """Return the reason a tombstone tells; `None` for one this version does not know."""
+        try:
+            return cls(why)
+        except ValueError:
+            return None
 
 
 class Tombstone(NamedTuple):

@@ -12,13 +12,15 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from coatcheck.core.csrf import issue
+from coatcheck.core.doubt import Doubt
 from coatcheck.core.info import SessionInfo, moment
 from coatcheck.core.intents import Edit, Rotate, SignIn, StepUp, moves
+from coatcheck.core.merge import Data, merge
 from coatcheck.core.outcome import Holder
-from coatcheck.core.record import Client
+from coatcheck.core.record import Client, Ended
 from coatcheck.core.standing import Standing
 from coatcheck.core.state import State
-from coatcheck.errors import CSRFRefused, Unauthenticated
+from coatcheck.errors import CSRFRefused, ReauthenticationRequired, Unauthenticated
 
 
 class Session(dict[str, Any]):
@@ -57,9 +59,26 @@ class Session(dict[str, Any]):
         return self.state.standing
 
     @property
+    def ended_because(self) -> Ended | None:
+        """Why the session of the presented token ended, for two minutes: a note for its user.
+
+        `REPLAYED`: somebody else held a copy of the token.
+        """
+        return self.state.ended_because
+
+    @property
     def is_over(self) -> bool:
         """Whether the client believes to be signed in, by a token that opens nothing."""
         return self.state.presented is Holder.SIGNED_IN and self.standing is not Standing.CURRENT
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """Whose session is withheld, as `Policy.binding` asks for a new proof on this client.
+
+        Until then the request is nobody's: no subject, none of the data. What it puts in is a
+        visitor's. `sign_in` and `step_up` bring the session back, `end` ends it.
+        """
+        return self.state.doubt
 
     @property
     def info(self) -> SessionInfo | None:
@@ -74,8 +93,11 @@ class Session(dict[str, Any]):
 
         Raises:
             Unauthenticated: nobody is signed in. Left alone, it becomes a 401.
+            ReauthenticationRequired: of those, the user has to be proved again: see `doubt`.
         """
         if (subject := self.subject) is None:
+            if self.state.doubt is not None:
+                raise ReauthenticationRequired("the user has to be proved again on this client")
             raise Unauthenticated("nobody is signed in")
         return subject
 
@@ -136,7 +158,7 @@ class Session(dict[str, Any]):
 
     @property
     def client(self) -> Client:
-        """The address and agent that opened the session; of this request while it is new."""
+        """Where the user was proved, or the visitor's session opened; this one while it is new."""
         return self.state.base.client if self.state.base else self.state.client
 
     def sign_in(self, subject: str, *, assurance: int = 1) -> None:
@@ -154,6 +176,7 @@ class Session(dict[str, Any]):
             raise ValueError("sign_in needs a text that is not empty and an assurance from 1 on")
         subject, assurance = str.__str__(subject), int(assurance)  # no subclasses: they are stored
         state = self.state
+        self._take_up()
         if state.subject is None:
             for key in [key for key in self if not moves(key)]:
                 del self[key]
@@ -174,6 +197,7 @@ class Session(dict[str, Any]):
             ValueError: `assurance` is below what the session has.
         """
         self.state.require_no_commit()
+        self._take_up(assurance)
         self.require_subject()
         if assurance < self.assurance:
             raise ValueError(f"assurance {assurance} is below the session's {self.assurance}")
@@ -182,6 +206,16 @@ class Session(dict[str, Any]):
             self.state.privilege = pending._replace(assurance=assurance)
         else:
             self.state.privilege = StepUp(assurance)
+
+    def _take_up(self, assurance: int | None = None) -> None:
+        """Be again the session that was withheld, with what this request did to the data since."""
+        state, doubt = self.state, self.state.doubt
+        if doubt is None or (assurance is not None and assurance < doubt.record.assurance):
+            return
+        before = _moving(state.settings.codec.decode(state.content))
+        data = merge(before, _moving(state.kept(self)), doubt.data, {}, [])
+        state.take_up(doubt)
+        show(self, data)
 
     def rotate(self) -> None:
         """Change the token, as after a change of role or password; every older one dies."""
@@ -234,6 +268,11 @@ def show(session: Session, data: Mapping[str, Any]) -> None:
     """Let a session hold `data`, which is nothing that the application did."""
     dict[str, Any].clear(session)
     session.update(data)
+
+
+def _moving(data: Data) -> Data:
+    """Return the data without the library's keys, which never move (P5)."""
+    return {key: value for key, value in data.items() if moves(key)}
 
 
 def _moment(ms: int | None) -> datetime | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from os import urandom
 
 from coatcheck.core.codec import Codec
-from coatcheck.core.envelope import Checked, Envelope
+from coatcheck.core.envelope import Checked, Envelope, is_envelope
 from coatcheck.core.merge import Merge
 from coatcheck.core.policy import Policy
 from coatcheck.core.record import Record
@@ -21,7 +21,7 @@ class Settings:
         empty: an empty session, encoded.
 
     Raises:
-        ConfigurationError: the policy or a rule is of another type.
+        ConfigurationError: the policy, the envelope or a rule is of another type.
     """
 
     codec: Codec
@@ -34,6 +34,8 @@ class Settings:
     def __post_init__(self) -> None:
         if not isinstance(self.policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("policy", f"{self.policy!r} is no Policy")
+        if not is_envelope(self.envelope):
+            raise ConfigurationError("envelope", f"{self.envelope!r} is no envelope")
         for key, rule in self.rules.items():
             if not isinstance(rule, Merge):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise ConfigurationError("merge", f"{key!r}: {rule!r} is no Merge")

@@ -3,6 +3,7 @@
 from enum import Enum
 
 from coatcheck.core.record import Record, Stored
+from coatcheck.core.renewal import is_former_honoured
 from coatcheck.core.token import Token, same
 
 
@@ -13,7 +14,10 @@ class Standing(Enum):
     """No token."""
     CURRENT = "current"
     RETIRED = "retired"
-    """Rotated away, of an ended or moved session; also any other secret for a known id."""
+    """Of another lineage than the session's, or of an ended or moved one; also any other secrets
+    for a known id."""
+    REPLAYED = "replayed"
+    """Renewed long ago: somebody holds a copy (R9)."""
     EXPIRED = "expired"
     ABSENT = "absent"
     """Nothing is known of it: never issued here, or over for long."""
@@ -24,6 +28,8 @@ class Standing(Enum):
     """Two different tokens were presented."""
     UNREAD = "unread"
     """The request's headers were too long to look for a token."""
+    DOUBTED = "doubted"
+    """Good, but from a client that its user may not be at: see `Session.doubt`."""
 
     @property
     def is_deletable(self) -> bool:
@@ -41,6 +47,12 @@ def judge(token: Token, stored: Stored, now: int) -> Standing:
     if not isinstance(stored, Record):
         return Standing.RETIRED
     lineage, secret = token.digests()
-    if not same(lineage + secret, stored.lineage_digest + stored.digest):
-        return Standing.RETIRED
-    return Standing.CURRENT if now < stored.expires_at else Standing.EXPIRED
+    if same(lineage + secret, stored.lineage_digest + stored.digest):
+        return Standing.CURRENT if now < stored.expires_at else Standing.EXPIRED
+    if not same(lineage, stored.lineage_digest):
+        return Standing.RETIRED  # R8
+    if now >= stored.expires_at:
+        return Standing.EXPIRED
+    is_former = stored.former_digest is not None and same(secret, stored.former_digest)
+    is_good = is_former and is_former_honoured(stored, now)
+    return Standing.CURRENT if is_good else Standing.REPLAYED  # R7

@@ -4,9 +4,11 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from coatcheck.core.csrf import fits
+from coatcheck.core.doubt import Doubt
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
 from coatcheck.core.outcome import Cookies, Holder
-from coatcheck.core.record import NOBODY, Client, Record
+from coatcheck.core.record import NOBODY, Client, Ended, Record
+from coatcheck.core.renewal import is_due
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token, new_lineage
@@ -24,8 +26,11 @@ class State:
         token: the token that opened it; a secret.
         was_seen_at: the last activity before this request.
         presented: in whose place it came, where there was one.
+        ended_because: why its session ended, where that is still known.
         failure: why the session could not be loaded; every look at it raises this.
         unreadable: the record of a good token whose data cannot be read.
+        doubt: what is withheld, as the client may not be its user's.
+        taken_up: what was, until the proof is stored.
         base: the record that is stored as far as this request knows; `None` while there is none.
         content: its data, encoded.
         mark: the data, encoded, up to which `steps` tell what was done.
@@ -40,6 +45,7 @@ class State:
         is_deliverable: whether the client can be handed a token at all.
         kept_for: how many seconds the client keeps a token from this request, instead of what the
             transport's settings say; 0: until the browser is closed.
+        is_development: whether it is served for development.
         is_activity: whether the request counts as activity of the user (ASVS 5.0 V7.3.1).
         is_committing: whether a commit is under way; it knows what was done before it began.
         is_committed: whether a commit was made already; the next is later activity.
@@ -54,10 +60,13 @@ class State:
 
     standing: Standing = Standing.NONE
     presented: Holder | None = None
+    ended_because: Ended | None = None
     token: Token | None = None
     was_seen_at: int = 0
     failure: StoreUnavailable | None = None
     unreadable: Record | None = None
+    doubt: Doubt | None = None
+    taken_up: Doubt | None = None
     base: Record | None = None
     privilege: Privilege = None
     signed_at: int = 0
@@ -69,6 +78,7 @@ class State:
     bar: tuple[str, int] | None = None
     is_deliverable: bool = True
     kept_for: int | None = None
+    is_development: bool = False
     is_committing: bool = False
     is_committed: bool = False
     is_late: bool = False
@@ -144,6 +154,17 @@ class State:
             return False
         return self.settings.policy.touch_due(self.base, self.acted_at)
 
+    @property
+    def is_renewal_due(self) -> bool:
+        """Whether the first commit may renew the request's token, or confirm that it arrived."""
+        base = self.base
+        base = self.base
+        if base is None or self.token is None or self.is_committed or not self.is_deliverable:
+            return False
+        if base.renew_nonce is not None:
+            return True
+        return self.is_activity and is_due(base, self.settings.policy, self.acted_at)
+
     def start(self, base: Record | None, content: bytes) -> None:
         """Take `base` with the encoded `content` as what is stored: nothing was done to it yet."""
         self.base = base
@@ -161,10 +182,25 @@ class State:
         """
         self.content = self.mark = self.settings.codec.encode(data) if data else self.settings.empty
 
+    def withhold(self, doubt: Doubt) -> None:
+        """Show nothing of a session until its user is proved."""
+        self.standing = Standing.DOUBTED
+        self.doubt, self.taken_up = doubt, None
+        self.start(None, self.settings.empty)
+
+    def take_up(self, doubt: Doubt) -> None:
+        """Be the session that was withheld, as its user is being proved."""
+        self.doubt, self.taken_up = None, doubt
+        self.token, self.was_seen_at = doubt.token, doubt.record.seen_at
+        self.start(doubt.record, self.settings.codec.encode(doubt.data))
+        self.is_gone = False
+
     def end(self) -> None:
         """Have what is stored ended by the next commit, and begin with nothing."""
-        self.ending += [record for record in (self.base, self.unreadable) if record is not None]
-        self.unreadable = None
+        doubted = self.doubt.record if self.doubt else None
+        records = (self.base, self.unreadable, doubted)
+        self.ending += [record for record in records if record is not None]
+        self.unreadable = self.doubt = self.taken_up = None
         self.start(None, self.settings.empty)
         self.is_gone = False
 
@@ -196,7 +232,9 @@ class State:
         self.note(data)
         if self.is_wanted and self.base is None:
             return False
-        return self.mark == self.content and self.privilege is None and not self.is_touch_due
+        if self.mark != self.content or self.privilege is not None:
+            return False
+        return not self.is_touch_due and not self.is_renewal_due
 
     def is_unsaved(self, data: dict[str, Any]) -> bool:
         """Tell whether anything was done since the last commit."""

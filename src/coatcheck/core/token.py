@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest
+from hmac import digest as hmac
 from typing import NamedTuple, Self
 
 LENGTH = 22 + 1 + 22 + 1 + 43
@@ -74,6 +75,15 @@ class Token:
         return Digests(
             sha256(self.lineage.encode()).digest()[:16], sha256(self.secret.encode()).digest()
         )
+
+    def successor(self, nonce: bytes) -> Self:
+        """Return the token of the same lineage that takes its place in a renewal (R1).
+
+        It follows from this one's secret, by HMAC-SHA-256, and from what the record keeps: whoever
+        holds this one gets the same successor in any process, and the store alone yields nothing.
+        """
+        secret = hmac(self.secret.encode(), b"renew" + nonce, "sha256")
+        return type(self)(self.id, self.lineage, _text(secret))
 
     def __repr__(self) -> str:
         return f"<Token {self.id}>"

@@ -35,6 +35,8 @@ class _Body(msgspec.Struct, array_like=True, frozen=True):
     address: str | None
     agent: str | None
     payload: bytes
+    platform: str | None = None
+    languages: str | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -65,8 +67,11 @@ def pack(record: Record) -> bytes:
             record.assurance,
             record.idle,
             record.ends_at,
-            *record.client,
+            record.client.address,
+            record.client.agent,
             record.payload,
+            record.client.platform,
+            record.client.languages,
         )
     )
 
@@ -99,7 +104,8 @@ def unpack(id: str, value: bytes | None, touched_at: int = 0) -> Stored:
             stored = Record(
                 b.id, version, stamp, b.subject, b.lineage_digest, b.digest, b.former_digest,
                 b.former_until, b.renew_nonce, b.renewed_at, b.created_at, b.authenticated_at,
-                b.assurance, seen_at, b.idle, b.ends_at, Client(b.address, b.agent), b.payload,
+                b.assurance, seen_at, b.idle, b.ends_at,
+                Client(b.address, b.agent, b.platform, b.languages), b.payload,
             )  # fmt: skip
     except (msgspec.MsgspecError, struct.error, ValueError) as error:
         raise Undecodable(f"value of session {id} is damaged") from error

@@ -119,7 +119,7 @@ class RedisStore:
         if settings.get("decode_responses"):
             raise ConfigurationError("client", "set decode_responses=False, records are bytes")
         retry = settings.get("retry")
-        if retry is not None and retry.get_retries() != 0:
+        if retry is not None and (not hasattr(retry, "get_retries") or retry.get_retries() != 0):
             raise ConfigurationError(
                 "client",
                 "set retry=Retry(NoBackoff(), 0): a driver that repeats a save without asking can "
@@ -163,7 +163,7 @@ class RedisStore:
                 **options,
             )
             pool.connection_class(**pool.connection_kwargs)  # names what it does not know
-        except (ValueError, TypeError, RedisError) as error:
+        except (ValueError, TypeError, AttributeError, RedisError) as error:
             option = re.search(r"argument '(\w+)'|for '(\w+)'", str(error))
             named = f": look at {option[1] or option[2]}" if option else ""
             raise ConfigurationError("url", f"is no Redis URL{named}") from None

@@ -89,7 +89,7 @@ class SQLiteStore:
         if path in ("", ":memory:") or path.startswith("file:"):
             raise ConfigurationError("path", f"{path!r} is no file; for memory use memory:")
         if synchronous.upper() not in ("NORMAL", "FULL", "EXTRA"):
-            raise ConfigurationError("synchronous", f"{synchronous!r} is not NORMAL, FULL or EXTRA")
+            raise ConfigurationError("synchronous", "is not NORMAL, FULL or EXTRA")
         self._file = SQLiteFile(path, synchronous.upper(), _SCHEMA)
         self._contended_until = 0.0
 

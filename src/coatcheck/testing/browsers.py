@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coatcheck.blocking import BlockingSessions
+from coatcheck.core.binding import Binding
 from coatcheck.core.events import Event, Happened
+from coatcheck.core.policy import Policy
 from coatcheck.core.record import Record, Stored, Tombstone
 from coatcheck.core.token import Token
 from coatcheck.errors import StoreUnavailable
@@ -34,6 +36,7 @@ _DELETE = (
 )
 _TOKEN = re.compile(r"=[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43};")
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+_ANOTHER = "curl/8.14.1"
 _AT_ONCE = 8
 
 
@@ -162,6 +165,7 @@ class Browser:
 
     site: Site
     jar: dict[str, str] = field(default_factory=dict[str, str])
+    agent: str = _AGENT
 
     def get(self, path: str) -> Visit:
         """Send a GET, and keep what cookies come back."""
@@ -188,11 +192,11 @@ class Browser:
     def headers(self) -> dict[str, str]:
         """What it sends along."""
         cookies = "; ".join(f"{name}={value}" for name, value in self.jar.items())
-        return {"User-Agent": _AGENT, **({"Cookie": cookies} if cookies else {})}
+        return {"User-Agent": self.agent, **({"Cookie": cookies} if cookies else {})}
 
-    def copy(self) -> "Browser":
+    def copy(self, agent: str = _AGENT) -> "Browser":
         """Return a thief with the same cookies."""
-        return Browser(self.site, dict(self.jar))
+        return Browser(self.site, dict(self.jar), agent)
 
 
 class BrowserContract:
@@ -207,9 +211,9 @@ class BrowserContract:
         raise NotImplementedError
 
     @contextmanager
-    def _site(self, meeting: int = 1) -> Generator[Site]:
+    def _site(self, meeting: int = 1, **more: Any) -> Generator[Site]:
         store, clock, events, pages = _Store(), Clock(), list[Event](), Pages(meeting)
-        parts = {"store": store, "clock": clock, "on_event": events.append}
+        parts = {"store": store, "clock": clock, "on_event": events.append, **more}
         driver = self.serve(pages, parts)
         try:
             yield Site(driver, store, clock, events, pages)
@@ -252,6 +256,26 @@ class BrowserContract:
             client = site.admin.list("alice")[0].client
             expect(client.address, PEER, "the client's address")
             expect(client.agent, "Firefox on Linux", "the client's agent")
+
+    def test_another_client_is_nobody_until_it_proves_the_user(self) -> None:
+        with self._site(policy=Policy(binding=Binding(step_up=3))) as site:
+            owner = Browser(site).logged_in()
+            owner.get("/put?hat").expect()
+            other = owner.copy(_ANOTHER)
+            other.get("/me").expect(READ, status=401)
+            other.get("/cart").expect(READ, json={}, why="it shows nothing of the data")
+            owner.get("/me").expect(json="alice", why="the session is kept")
+            other.get("/login").expect(hands_over(keeps(SIGNED_IN)))
+            other.get("/cart").expect(READ, json={"hat": 1})
+            owner.get("/me").expect(READ, status=401, why="the token changed")
+            site.expect_stored(1)
+
+    def test_a_session_that_another_client_presents_can_be_ended(self) -> None:
+        with self._site(policy=Policy(binding=Binding(end=3))) as site:
+            owner = Browser(site).logged_in()
+            owner.copy(_ANOTHER).get("/me").expect(READ, status=401)
+            owner.get("/me").expect(READ, status=401, why="it has ended for everybody")
+            expect(site.admin.list("alice"), [], "sessions of alice")
 
     def test_another_user_starts_with_nothing(self) -> None:
         with self._site() as site:
@@ -371,10 +395,34 @@ class BrowserContract:
             browser = Browser(site).logged_in()
             for _ in range(2):
                 site.clock.move(minutes=29)
-                browser.get("/me").expect(READ, why="activity keeps it alive")
+                browser.get("/me").expect(json="alice", why="activity keeps it alive")
             site.clock.move(minutes=31)
             browser.get("/me").expect(hands_over(deletes(SIGNED_IN)), status=401)
             browser.get("/me").expect(READ, status=401)
+
+    def test_a_token_is_renewed_by_who_looks_and_stays_good_until_that_arrived(self) -> None:
+        with self._site() as site:
+            browser = Browser(site).logged_in()
+            before = browser.copy()
+            site.clock.move(minutes=16)
+            browser.get("/hello").expect(NOTHING, why="it does not look at the session")
+            browser.get("/me").expect(hands_over(keeps(SIGNED_IN)), json="alice")
+            before.copy().get("/me").expect(hands_over(keeps(SIGNED_IN)), why="that may be lost")
+            browser.get("/me").expect(READ, json="alice")
+            before.get("/me").expect(READ, json="alice", why="it may have been sent before")
+
+    def test_a_token_that_two_hold_ends_the_session(self) -> None:
+        with self._site() as site:
+            browser = Browser(site).logged_in()
+            thief = browser.copy()
+            site.clock.move(minutes=16)
+            for _ in range(2):
+                browser.get("/me").expect(json="alice")
+            site.clock.move(minutes=2)
+            thief.get("/me").expect(READ, status=401)
+            browser.get("/me").expect(READ, status=401, why="nobody knows which is the thief")
+            replays = [event.kind for event in site.events].count(Happened.REPLAYED)
+            expect(replays, 1, "events REPLAYED")
 
     def test_two_cookies_can_change_in_one_response(self) -> None:
         """Fails when the lines of a header are kept in a dict."""

@@ -13,6 +13,7 @@ from urllib.request import Request
 from coatcheck.blocking import BlockingSessions
 from coatcheck.core.outcome import Cookies, Holder
 from coatcheck.core.token import Token
+from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.waiting import finish
 from coatcheck.web.bearer import BearerTransport
@@ -45,6 +46,7 @@ def log_in(
 
     Raises:
         TypeError: the client keeps cookies in a way that is not known here.
+        ConfigurationError: the client speaks plain HTTP, where nobody is shown the cookie.
         RuntimeError: the store waits for an event loop: `await log_in_async(...)` in the
             application's.
     """
@@ -104,7 +106,10 @@ def _keep(client: Any, line: str) -> None:
 
     Raises:
         TypeError: nobody knows where the client keeps its cookies.
+        ConfigurationError: the cookie needs HTTPS, and the client speaks plain HTTP.
     """
+    if "; Secure" in line:
+        _require_https(client)
     cookies = getattr(client, "cookies", None)
     if isinstance(jar := getattr(client, "cookie_jar", None), CookieJar):  # Quart
         _extract(jar, line, f"https://{_server_of(client.app)}/")
@@ -128,6 +133,24 @@ def _keep(client: Any, line: str) -> None:
         )
     else:
         raise TypeError(f"{type(client).__name__} is no test client that is known here")
+
+
+def _require_https(client: Any) -> None:
+    """Refuse a client of plain HTTP; of Quart's and Django's each request says for itself."""
+    if (url := getattr(client, "base_url", None)) is not None:  # httpx
+        scheme, advice = str(url).partition(":")[0], 'give it base_url="https://testserver"'
+    elif hasattr(client, "make_url"):  # aiohttp
+        scheme, advice = client.make_url("/").scheme, "start its server with ssl=..."
+    else:
+        config: Mapping[str, str] = getattr(getattr(client, "application", None), "config", {})
+        scheme = config.get("PREFERRED_URL_SCHEME", "https")
+        advice = 'set app.config["PREFERRED_URL_SCHEME"] = "https"'
+    if scheme != "https":
+        raise ConfigurationError(
+            "client",
+            f"speaks plain HTTP, over which no cookie that is Secure goes: {advice}, or say "
+            "development=True here and where the application is given sessions",
+        )
 
 
 def _server_of(app: Any) -> str:

@@ -124,7 +124,7 @@ class StoreContract:
             renew_nonce=os.urandom(8),
             authenticated_at=7,
             assurance=2,
-            client=Client(None, None),
+            client=Client(None, None, "macOS", "de,en"),
             payload=bytes(range(256)) * 256,
         )
         for record in (plain, full):

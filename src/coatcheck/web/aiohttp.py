@@ -22,6 +22,7 @@ from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, Passive
 from coatcheck.web.transport import Transport
+from coatcheck.web.twice import two
 
 with extra("aiohttp"):
     from aiohttp import web
@@ -81,13 +82,14 @@ def setup(
         development=development,
         trusted_proxies=trusted_proxies,
         passive=passive,
+        adapter=__name__,
         csrf=csrf,
     )
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if _KEY in request:
-            raise ConfigurationError("app", "and a sub-application both have coatcheck's sessions")
+            raise two(gate.adapter, gate.adapter)
         headers = [(name.lower(), value) for name, value in request.raw_headers]
         peer = request.remote or None
         is_socket = is_handshake(request.headers.get("Upgrade"))

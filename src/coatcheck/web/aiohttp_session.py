@@ -13,17 +13,17 @@ from typing import Any
 
 from coatcheck.core import session as ours
 from coatcheck.sessions import Sessions
-from coatcheck.web import aiohttp as adapter
 from coatcheck.web.csrf import CSRF
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Passive
 from coatcheck.web.transport import Transport
 
-with extra("aiohttp"):
+with extra("aiohttp-session", "aiohttp", "aiohttp_session"):
+    import aiohttp_session
     from aiohttp import web
     from aiohttp.typedefs import Handler
-with extra("aiohttp-session", "aiohttp_session"):
-    import aiohttp_session
+
+    from coatcheck.web import aiohttp as adapter
 
 _request: ContextVar[web.Request] = ContextVar("coatcheck.request")
 

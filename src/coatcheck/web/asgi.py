@@ -20,6 +20,7 @@ from coatcheck.web.csrf import CSRF, is_form
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, Passive
 from coatcheck.web.transport import Transport
+from coatcheck.web.twice import serving, two
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -34,6 +35,7 @@ _STARTS = (
     "websocket.http.response.start",
     "websocket.close",
 )
+_ADAPTER = "coatcheck.adapter"
 _REFUSED = "coatcheck.refused"
 _log = logging.getLogger("coatcheck")
 
@@ -105,6 +107,7 @@ class SessionMiddleware:
                 development=development,
                 trusted_proxies=trusted_proxies,
                 passive=passive,
+                adapter=__name__,
                 csrf=csrf,
             )
             self._sessions = sessions
@@ -155,6 +158,7 @@ async def serve(
         await response.refuse(exchange.refused)
         return
     receive = receive if body is None else body.receive
+    within = serving.set((gate.adapter, scope["headers"]))
     try:
         await app(scope, receive, response.send)
     except Exception as error:
@@ -165,6 +169,7 @@ async def serve(
             await asyncio.shield(exchange.leave())
         elif response.is_long:
             exchange.report_unsaved()
+        serving.reset(within)
 
 
 async def enter(gate: Gate, scope: Scope, body: "_Body | None" = None) -> Exchange:
@@ -176,10 +181,10 @@ async def enter(gate: Gate, scope: Scope, body: "_Body | None" = None) -> Exchan
     Raises:
         ConfigurationError: there is another one already.
     """
-    if (other := scope.get("session")) is not None:
+    require_alone(scope, gate.adapter)
+    if scope.get("session") is not None:
         # Left alone, the other would save what is in ours, in its own way.
-        whose = "two of coatcheck's adapters" if isinstance(other, Session) else "other sessions"
-        raise ConfigurationError("application", f"has {whose} around it: leave one of them out")
+        raise ConfigurationError("application", "has other sessions around it: leave them out")
     peer = scope["client"][0] if scope.get("client") else None
     mount = scope.get("root_path", "")
     exchange = await gate.enter(
@@ -191,8 +196,18 @@ async def enter(gate: Gate, scope: Scope, body: "_Body | None" = None) -> Exchan
         method=scope["method"] if scope["type"] == "http" else None,
         peek=None if body is None else body.peek,
     )
-    scope["session"] = exchange.session
+    scope["session"], scope[_ADAPTER] = exchange.session, gate.adapter
     return exchange
+
+
+def require_alone(scope: Scope, adapter: str) -> None:
+    """Refuse to open a session beside another adapter's.
+
+    Raises:
+        ConfigurationError: one opened it already.
+    """
+    if (outer := scope.get(_ADAPTER)) is not None:
+        raise two(outer, adapter)
 
 
 def refuse(scope: Scope, error: Exception) -> None:

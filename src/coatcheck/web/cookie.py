@@ -3,6 +3,7 @@
 The rules for reading and writing are those of RFC 6265 as draft-ietf-httpbis-rfc6265bis revises it.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ LONGEST_LIFE = timedelta(days=400)
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PATH = re.compile(r"/[\x21-\x3a\x3c-\x7e]*")
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+")
+_log = logging.getLogger("coatcheck")
 _PAST = "Thu, 01 Jan 1970 00:00:00 GMT"
 
 
@@ -93,9 +95,17 @@ class CookieTransport:
         object.__setattr__(self, "_holders", holders)
 
     def check(self, policy: Policy, /) -> None:
-        """Refuse a cookie that outlives every session."""
+        """Refuse a cookie that outlives every session, or is weaker than the policy's profile."""
         if self.max_age is not None and self.max_age > policy.absolute:
             raise ConfigurationError("max_age", "is longer than Policy.absolute")
+        for warning in policy.profile.check("Cookie", self) if policy.profile else ():
+            _log.warning("cookie: %s", warning)
+
+    @classmethod
+    def of(cls, policy: Policy) -> "CookieTransport":
+        """Return the cookies that a policy's profile asks for."""
+        limits = policy.profile.of("Cookie") if policy.profile else ()
+        return cls(**{limit.setting: limit.value for limit in limits})
 
     def for_development(self) -> "CookieTransport":
         """Return cookies `sid` and `anon` without `Secure`, for plain HTTP on this machine."""

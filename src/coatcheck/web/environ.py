@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
 from typing import Any, cast
 
-from coatcheck.errors import ConfigurationError
 from coatcheck.waiting import finish
 from coatcheck.web.csrf import is_form, is_handshake
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate
 from coatcheck.web.transport import Headers
+from coatcheck.web.twice import serving, two
 
 Environ = dict[str, Any]
 
@@ -25,9 +25,9 @@ def enter(gate: Gate, environ: Environ) -> Exchange:
     Raises:
         ConfigurationError: another adapter did so already.
     """
-    owner, entered_before, of = environ.get(_KEY, (gate, None, None))
+    owner, entered_before, of = environ.get(_KEY, (None, None, None))
     if owner is not gate:
-        require_alone(environ)
+        require_alone(environ, gate.adapter)
     if of == id(environ):
         return cast("Exchange", entered_before)
     exchange = finish(
@@ -45,16 +45,17 @@ def enter(gate: Gate, environ: Environ) -> Exchange:
     return exchange
 
 
-def require_alone(environ: Environ) -> None:
-    """Refuse to open a session beside another adapter's.
+def require_alone(environ: Environ, adapter: str) -> None:
+    """Refuse to open a session beside another adapter's, in the environ or in ASGI around it.
 
     Raises:
         ConfigurationError: one opened it already.
     """
-    if _KEY in environ:
-        raise ConfigurationError(
-            "application", "has two of coatcheck's adapters around it: leave one of them out"
-        )
+    if (found := environ.get(_KEY)) is not None:
+        raise two(found[0].adapter, adapter)
+    around = serving.get()
+    if around is not None and _common(around[1]) <= _common(headers(environ)):
+        raise two(around[0], adapter)
 
 
 def entered(environ: Environ) -> Exchange | None:
@@ -118,6 +119,20 @@ def headers(environ: Environ) -> Headers:
         for key, value in environ.items()
         if key.startswith("HTTP_")
     ]
+
+
+def _common(lines: Headers) -> set[tuple[bytes, bytes]]:
+    """Return by what a request is known again that went from ASGI to WSGI.
+
+    Lines of one name are joined on the way, what is about the body has names of its own. A request
+    that an application sends to another one meanwhile differs.
+    """
+    names = [name.replace(b"_", b"-") for name, _ in lines]
+    return {
+        (name, value)
+        for name, (_, value) in zip(names, lines, strict=True)
+        if names.count(name) == 1 and not name.startswith(b"content-")
+    }
 
 
 @lru_cache(maxsize=256)  # few names, many requests

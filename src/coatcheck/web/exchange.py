@@ -97,9 +97,12 @@ class Exchange:
 
     def _kept_for(self) -> int | None:
         """Return for how many seconds the client keeps a token: no longer than it can be good."""
-        asked = self.session.state.kept_for
-        longest = min(self._sessions.policy.absolute, LONGEST_LIFE)
-        return None if asked is None else min(asked, int(longest.total_seconds()))
+        asked, policy = self.session.state.kept_for, self._sessions.policy
+        if asked is None:
+            return None
+        if policy.profile is not None and not policy.profile.permits("Cookie", "max_age", asked):
+            return 0  # its cookies go with the browser
+        return min(asked, int(min(policy.absolute, LONGEST_LIFE).total_seconds()))
 
     def answer(self, error: Exception) -> Answer | None:
         """Return the whole answer to an error of the session, `None` for the application's own."""

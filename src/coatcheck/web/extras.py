@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def extra(name: str, package: str = "") -> Generator[None]:
+def extra(name: str, *packages: str) -> Generator[None]:
     """Import a framework in here; say how to install it where it is missing.
 
     Args:
         name: of coatcheck's extra.
-        package: what is imported, if it is called otherwise.
+        packages: what it gives, if that is not one of its name.
 
     Raises:
         ImportError: it is missing, by itself rather than in parts.
@@ -18,7 +18,7 @@ def extra(name: str, package: str = "") -> Generator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if error.name != (package or name):
+        if error.name not in (packages or (name,)):
             raise
         problem = f"{error.name} is not installed: pip install 'coatcheck[{name}]'"
         raise ImportError(problem, name=error.name) from error

@@ -122,6 +122,7 @@ class SessionInterface(FlaskInterface):
             passive=passive,
             csrf=csrf,
             of=_Unseen,
+            adapter=__name__,
         )
         self._app = app
         app.session_interface = self

@@ -44,7 +44,8 @@ class FlaskSession(MessageSession):
 
     def clear(self) -> None:
         """Empty the data, as many applications do to log out: it ends a user's session."""
-        if _USER in self or (self.subject is not None and self.state.privilege is None):
+        is_users = self.subject is not None and self.state.privilege is None
+        if _USER in self or is_users or self.doubt is not None:
             self.end()
         else:
             super().clear()
@@ -91,12 +92,19 @@ def distrust(session: Session) -> None:
     the index of subjects. The next save leaves them out.
     """
     state = session.state
-    data = state.unseen
-    if data is None or (user := data.get(_USER)) is None or str(user) == state.subject:
-        return
+    if (doubt := state.doubt) is not None:
+        _hide(doubt.data, doubt.subject)
+    if (data := state.unseen) is not None and _hide(data, state.subject):
+        state.believe(data)
+
+
+def _hide(data: dict[str, Any], subject: str | None) -> bool:
+    user = data.get(_USER)
+    if user is None or str(user) == subject:
+        return False
     for key in _OF_LOGIN:
         data.pop(key, None)
-    state.believe(data)
+    return True
 
 
 def adopt(session: Session, manager: Any) -> None:

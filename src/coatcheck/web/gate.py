@@ -4,7 +4,7 @@ What it does with the response is in `exchange`.
 """
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from coatcheck.core.record import Client
 from coatcheck.core.session import Session
@@ -15,6 +15,7 @@ from coatcheck.web.agent import family
 from coatcheck.web.cookie import CookieTransport
 from coatcheck.web.csrf import CSRF, SAFE, Doubt, Peek, token_in
 from coatcheck.web.exchange import Exchange
+from coatcheck.web.hints import languages, platform
 from coatcheck.web.proxy import Peer, Proxies
 from coatcheck.web.transport import Headers, Transport
 
@@ -37,6 +38,7 @@ class Gate:
         passive: see `Passive`.
         csrf: which requests of other pages are let in; by default none that change something.
         of: the kind of session that the framework expects.
+        adapter: the module that enters by it, for errors.
 
     Attributes:
         searches_forms: whether `enter` may want to peek into a form.
@@ -55,12 +57,13 @@ class Gate:
         passive: Passive = (),
         csrf: CSRF | None = None,
         of: type[Unseen] = Unseen,
+        adapter: str = __name__,
     ) -> None:
         if not isinstance(sessions, Sessions):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("sessions", f"asyncio needs Sessions, not {sessions!r}")
         if isinstance(transport, type):
             raise ConfigurationError("transport", f"is a class: write {transport.__name__}()")
-        transport = transport or CookieTransport()
+        transport = transport or CookieTransport.of(sessions.policy)
         transport.check(sessions.policy)
         if not transport.secure:
             raise ConfigurationError("secure", "plain HTTP is for development=True only")
@@ -74,6 +77,7 @@ class Gate:
         csrf = csrf or CSRF()
         self._csrf = csrf if transport.is_ambient else CSRF(off="no browser sends tokens by itself")
         self._of = of
+        self.adapter = adapter
         self.searches_forms = self._csrf.strict and self._csrf.off is None
 
     def guards(self, method: str | None) -> bool:
@@ -111,17 +115,13 @@ class Gate:
             peek: looks into the body, if it is a form.
         """
         resolved = self._proxies.resolve(peer, scheme, headers)
-        agent = purpose = b""
-        for name, value in headers:
-            if name == b"user-agent":
-                agent = value
-            elif name in (b"sec-purpose", b"purpose"):
-                purpose = value
+        said = {name: value for name, value in headers if name in _TELLING}
+        purpose = said.get(b"sec-purpose") or said.get(b"purpose", b"")
         transport = self._carrier(resolved)
         doubt = self._csrf.doubt(method, path, headers, secure=resolved.secure)
         session = await self._sessions.admit(
             transport.read(headers) if transport else (),
-            client=Client(resolved.address, family(agent)),
+            client=_client(resolved.address, said, is_socket=scheme in ("ws", "wss")),
             is_activity=(
                 (doubt is None or not doubt.is_final)
                 and b"prefetch" not in purpose
@@ -131,6 +131,8 @@ class Gate:
             arrival=arrival,
         )
         session.state.is_deliverable = transport is not None
+        if self._development is not None:
+            session.state.is_development = True
         exchange = Exchange(self._sessions, session, transport, mount.rstrip("/"))
         if doubt is not None:
             exchange.refused = await self._refusal(doubt, session, headers, peek)
@@ -158,6 +160,24 @@ class Gate:
             _warn_once()
             return self._development
         return None
+
+
+_TELLING = frozenset(
+    (
+        b"user-agent", b"accept-language", b"sec-ch-ua-platform", b"sec-ch-ua-mobile",
+        b"sec-purpose", b"purpose",
+    )
+)  # fmt: skip
+
+
+def _client(address: str | None, said: Mapping[bytes, bytes], *, is_socket: bool) -> Client:
+    """Return who asks, by the headers of `_TELLING`."""
+    get = said.get
+    system = platform(get(b"sec-ch-ua-platform", b""), get(b"sec-ch-ua-mobile", b""))
+    spoken = languages(get(b"accept-language", b""))
+    if is_socket:  # browsers leave some of them out of the handshake
+        return Client(address, family(get(b"user-agent", b"")), system or None, spoken or None)
+    return Client(address, family(get(b"user-agent", b"")), system, spoken)
 
 
 def _passive(passive: Passive) -> Callable[[str, Headers], bool]:

@@ -86,6 +86,7 @@ class SessionPlugin(InitPlugin):
             development=development,
             trusted_proxies=trusted_proxies,
             passive=passive,
+            adapter=__name__,
             csrf=csrf,
         )
         self._sessions = sessions

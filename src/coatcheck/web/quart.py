@@ -107,6 +107,7 @@ class SessionInterface(QuartInterface):
             passive=passive,
             csrf=csrf,
             of=_Unseen,
+            adapter=__name__,
         )
         self._permanent = lifetime(config, app.default_config, sessions.policy.absolute)
         self._inner = cast("App", app.asgi_app)

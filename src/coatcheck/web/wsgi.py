@@ -72,6 +72,7 @@ class SessionMiddleware:
             development=development,
             trusted_proxies=trusted_proxies,
             passive=passive,
+            adapter=__name__,
             csrf=csrf,
         )
 

@@ -37,6 +37,7 @@ def check(
     _one_subject(ledger, live)
     _end_all(ledger, live)
     _index(ledger, live, listed)
+    _theft(ledger, live)
     if not has_losses:
         _held(ledger, live)
         if all(run.request.who is not Who.ATTACKER for run in ledger.runs):
@@ -103,6 +104,16 @@ def _index(ledger: Ledger, live: dict[str, Record], listed: dict[str, set[str]])
             ledger.flags.add("[g] a live session is not listed")
 
 
+def _theft(ledger: Ledger, live: dict[str, Record]) -> None:
+    """[f] A stale token ends its session, and nothing else raises that alarm."""
+    noticed = [run for run in ledger.runs if run.standing is Standing.REPLAYED]
+    for run in noticed:
+        if any(token.id in live and run.status != 503 for token in run.sent):
+            ledger.flags.add("[f] a session goes on though its token was replayed")
+    if not noticed and any(closed.why == Ended.REPLAYED for closed in ledger.closed.values()):
+        ledger.flags.add("[f] a session was ended for a replay that nobody made")
+
+
 def _held(ledger: Ledger, live: dict[str, Record]) -> None:
     """[h] Nothing is left that nobody can open."""
     for record in live.values():
@@ -111,7 +122,8 @@ def _held(ledger: Ledger, live: dict[str, Record]) -> None:
 
 
 def _is_held(ledger: Ledger, record: Record) -> bool:
-    return record.digest in ledger.issued
+    is_former_held = record.renew_nonce is not None and record.former_digest in ledger.issued
+    return record.digest in ledger.issued or is_former_held
 
 
 def _browser(
@@ -129,6 +141,8 @@ def _browser(
     has_ended = any(request.ends for request in requests)
     has_left = has_ended and Holder.SIGNED_IN not in jar  # the visitor's cookie from before stays
     is_dead = standing is not Standing.CURRENT and not was_ended and not has_left
+    if standing is Standing.RETIRED and token and token.digests().secret in ledger.successors:
+        return  # a renewal's answer came after a privilege change's: what no rule can give
     if token is not None and is_dead:
         ledger.flags.add(f"[d] the browser is left with a cookie that is {standing.value}")
     if has_ended:

@@ -8,13 +8,16 @@ acknowledged edit is lost, [g] ending all is exact, [h] each request gets its ow
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
+from coatcheck.codec import MessagePackCodec
 from coatcheck.core.merge import Data
 from coatcheck.core.record import Ended, Record, Stored, Tombstone
+from coatcheck.core.settings import Settings
 from tests.model.explorer.request import items_of
 from tests.model.explorer.run import Run
 from tests.model.explorer.store import Call
 
 Items = frozenset[str]
+SETTINGS = Settings(MessagePackCodec())
 
 
 class Closed(NamedTuple):
@@ -23,6 +26,13 @@ class Closed(NamedTuple):
     why: str
     items: Items
     by: int
+
+
+def is_renewal(before: Stored, after: Record) -> bool:
+    """Tell whether a save proposed a successor to a token."""
+    if not isinstance(before, Record) or before.lineage_digest != after.lineage_digest:
+        return False
+    return before.digest != after.digest
 
 
 class Written(NamedTuple):
@@ -43,6 +53,7 @@ class Ledger:
         closed: the sessions that ended.
         creators: by id, the number of the request that made it; -1 before the program started.
         bars: by the number of the request that raised it, subject and bar.
+        successors: the digests of tokens that renewals handed out, each while it was good.
         issued: by token digest, the number of the request that was handed it.
     """
 
@@ -58,6 +69,8 @@ class Ledger:
         self.bars: list[tuple[int, str, int]] = []
         self.issued: dict[bytes, int] = {}
         self._late: set[tuple[str, str]] = set()
+        self.successors: set[bytes] = set()
+        self._successors: dict[bytes, bytes] = {}
 
     def begin(self, first: Stored) -> None:
         """Take note of the session there is before the program starts."""
@@ -118,6 +131,10 @@ class Ledger:
                 self.flags.add("[a] activity was taken back")
             for item in new - old:
                 self._across(item, before)
+        if after.former_digest is not None and is_renewal(before, after):
+            successor = self._successors.setdefault(after.former_digest, after.digest)
+            if successor != after.digest:
+                self.flags.add("[f] a token has two successors")
         for item in new:
             if (owner := self.owners.get(item)) not in (None, after.subject):
                 self.flags.add(f"[c] something of {owner} is in a session of {after.subject}")

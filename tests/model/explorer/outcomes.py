@@ -5,9 +5,12 @@ be folded into one save; what such a request met is one of the states that its s
 it was being committed.
 """
 
-from coatcheck import Done
+from coatcheck import Done, Token
 from coatcheck.core.record import Ended, Record, Stored
-from tests.model.explorer.ledger import Ledger, Written
+from coatcheck.core.renewal import is_due
+from coatcheck.core.standing import Standing
+from tests.model.explorer.ledger import SETTINGS, Ledger, Written, is_renewal
+from tests.model.explorer.request import Who
 from tests.model.explorer.run import Run
 
 Cell = tuple[int, str]
@@ -72,6 +75,8 @@ def allowed(run: Run, ledger: Ledger) -> set[Cell] | None:
         cells = {(401, "-")}
     else:
         cells = {TABLE[row][each] for each in met(run, ledger)}
+        if row in ("read", "edit") and "same" in met(run, ledger) and _may_renew(run.base, run):
+            cells.add((200, "set"))
         if run.is_faulty and row == "end":
             cells.add((200, "delete"))
         if run.request.steps == ("empty",) and not run.found:
@@ -81,6 +86,11 @@ def allowed(run: Run, ledger: Ledger) -> set[Cell] | None:
     if run.is_faulty:
         cells.add((503, "-"))
     return cells
+
+
+def _may_renew(base: Record, run: Run) -> bool:
+    """Tell whether the request may be handed its token's successor, or the one proposed before."""
+    return base.renew_nonce is not None or is_due(base, SETTINGS.policy, run.opened_at)
 
 
 def _is_barred(run: Run, ledger: Ledger) -> bool:
@@ -112,6 +122,7 @@ def judge(run: Run, ledger: Ledger) -> None:
     if run.status != 200 and any(run.cookies.values()):
         flags.add(f"[b] an answer of {run.status} hands out a token")
     _check_deletions(run, ledger)
+    _check_replay(run, ledger)
     _check_tokens(run, ledger)
     _check_items(run, ledger)
 
@@ -135,9 +146,12 @@ def _check_tokens(run: Run, ledger: Ledger) -> None:
     """A token is one request's alone, and its lineage follows the one the request opened with."""
     for token in filter(None, run.cookies.values()):
         digest = token.digests().secret
-        if ledger.issued.setdefault(digest, run.number) != run.number:
-            ledger.flags.add("[b] two requests were handed the same token")
         made = [write for write in ledger.saves if write.after.digest == digest]
+        is_first = ledger.issued.setdefault(digest, run.number) == run.number
+        if made and is_renewal(made[0].before, made[0].after):
+            _check_renewal(token, ledger)
+        elif not is_first:
+            ledger.flags.add("[b] two requests were handed the same token")
         if not made:
             ledger.flags.add("[h] a token was handed out that was never stored")
         elif isinstance(before := made[0].before, Record) and (
@@ -146,6 +160,21 @@ def _check_tokens(run: Run, ledger: Ledger) -> None:
             ledger.flags.add("[b] a token continues a lineage its request was not opened under")
         if made and run.request.row == "rotate" and isinstance(made[0].before, Record):
             _check_order(run, made[0], ledger)
+
+
+def _check_renewal(token: Token, ledger: Ledger) -> None:
+    """A successor is handed out while it is good, not when it has lost (R6)."""
+    now = ledger.states[token.id][-1]
+    digest = token.digests().secret
+    if not isinstance(now, Record) or now.digest != digest:
+        ledger.flags.add("[d] a successor was handed out that had lost already")
+    ledger.successors.add(digest)
+
+
+def _check_replay(run: Run, ledger: Ledger) -> None:
+    """Only who stole a token raises the alarm (R8)."""
+    if run.standing is Standing.REPLAYED and run.request.who is not Who.ATTACKER:
+        ledger.flags.add("[f] an honest browser raised the alarm")
 
 
 def _check_order(run: Run, write: Written, ledger: Ledger) -> None:

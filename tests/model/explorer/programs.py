@@ -33,6 +33,7 @@ MORE = (
     "sign_in u1, end",
     "sign_in u1, end_all u1",
 )
+RENEWING = ("read", "edit", "step_up", "end")
 CORE = ("edit", "count", "step_up", "sign_in u1", "sign_in u2", "end")
 ATTACKER = ("edit", "count", "step_up", "rotate", "sign_in u2", "end", "empty")
 STAFF = ("end_all u1", "end_all u2", "revoke", "list u1")

@@ -3,20 +3,16 @@
 import asyncio
 
 from coatcheck import Session, Sessions, Store
-from coatcheck.codec import MessagePackCodec
 from coatcheck.core.merge import Data
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import Record
-from coatcheck.core.settings import Settings
 from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated
 from coatcheck.testing import Clock
 from tests.model.explorer import outcomes
-from tests.model.explorer.ledger import Ledger
+from tests.model.explorer.ledger import SETTINGS, Ledger
 from tests.model.explorer.request import Who, items_of
 from tests.model.explorer.run import Phase, Run
 from tests.model.explorer.store import REQUEST
-
-SETTINGS = Settings(MessagePackCodec())
 
 
 class Servers:
@@ -120,6 +116,10 @@ class Servers:
                 self._ledger.flags.add("[a] a token opened a session that had ended")
             elif all(token.digests().lineage != now.lineage_digest for token in run.sent):
                 self._ledger.flags.add("[b] a token opened a session after a privilege change")
+            else:
+                good = {now.digest, now.former_digest}
+                if all(token.digests().secret not in good for token in run.sent):
+                    self._ledger.flags.add("[f] a stale token opened a session")
 
     def _note(self, run: Run) -> None:
         """Take down what the request was answered, as an adapter would write it."""

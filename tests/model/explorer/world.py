@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from coatcheck import Holder, Sessions, Standing, Token
 from coatcheck.core.presented import Presented
+from coatcheck.core.record import Record
 from coatcheck.testing import Clock
 from coatcheck.waiting import Kind, finish
 from tests.model.explorer import endings, outcomes
@@ -19,13 +20,15 @@ from tests.model.explorer.store import Call, Fate, Observable, ScheduledStore
 
 Program = tuple[Request, ...]
 STARTED_AT = 1_760_000_000_000
+MINUTES = 60_000
 
 
 class Scene(NamedTuple):
     """What a program starts from, and what may happen in it.
 
     Attributes:
-        start: whose session the browser has: `nobody`, `visitor`, or a user.
+        start: whose session the browser has: `nobody`, `visitor`, or a user. `u1, stolen`: the
+            attacker has a token that was renewed, and the renewal confirmed, more than a grace ago.
         tick: milliseconds that each event takes.
         kind: how the store says it waits, as some do nearly always and some hardly ever.
         age: how long ago the session was last used, milliseconds.
@@ -101,7 +104,7 @@ class World:
                 await self.servers.of(number).commit(await self.servers.of(number).open(None))
             session = await self.servers.of(0).open(None)
             if self.scene.start != "visitor":
-                session.sign_in(self.scene.start)
+                session.sign_in(self.scene.start.partition(",")[0])
             session.update(first=1, cart={"second": 1}, log=[])
             self.ledger.owners.update(first=session.subject, second=session.subject)
             outcome = await self.servers.of(0).commit(session)
@@ -110,10 +113,25 @@ class World:
             assert token is not None
             self.ledger.begin(await self.store.load(token.id))
             self._stolen = [Presented(token, Holder.of(session.subject))]
+            if self.scene.start.endswith("stolen"):
+                await self._renew(token)
 
         if self.scene.start != "nobody":
             self.loop.run_until_complete(first())
         self.clock.ms = STARTED_AT
+
+    async def _renew(self, token: Token) -> None:
+        """Let the browser's token be renewed, and the new one be used."""
+        for after in (15 * MINUTES, 0, 2 * MINUTES):
+            self.clock.ms += after
+            session = await self.servers.of(0).open(token)
+            outcome = await self.servers.of(0).commit(session)
+            self._receive(outcome.cookies)
+            token = outcome.token or token
+            self.ledger.issued[token.digests().secret] = -1
+        stored = await self.store.load(token.id)
+        assert isinstance(stored, Record)
+        self.ledger.states[token.id] = [stored]
 
     def events(self) -> list[Event]:
         """Return what can happen next; nothing: the program is over."""

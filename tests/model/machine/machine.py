@@ -22,7 +22,17 @@ from coatcheck.core.record import Record
 from coatcheck.errors import Superseded, Unauthenticated
 from coatcheck.testing import Clock
 from tests.model.explorer.servers import data_of
-from tests.model.machine.plain import ABSOLUTE, IDLE, TOMBSTONE, Base, Expected, Kept, Plain, Wish
+from tests.model.machine.plain import (
+    ABSOLUTE,
+    IDLE,
+    TOMBSTONE,
+    Base,
+    Expected,
+    Kept,
+    Plain,
+    Secret,
+    Wish,
+)
 
 WHICH = st.integers(0, 5)
 BROWSER = st.sampled_from([0, 0, 0, 1, 1, 2])
@@ -32,7 +42,7 @@ EDITS = ["set a", "set b", "inside a", "inside b", "delete a", "delete b", "coun
 INTENTS = ["u1", "u1", "u2", "step_up", "rotate", "end", "clear"]
 STEP = st.sampled_from(EDITS + INTENTS)
 MEDDLING = st.sampled_from(["nothing"] * 4 + ["end all", "end all others", "end one"])
-MINUTES = st.sampled_from([0, 0, 0, 0, 3, 10, 28, 29.5, 31])
+MINUTES = st.sampled_from([0, 0, 0, 0, 2, 3, 10, 16, 16, 28, 29.5, 31])
 
 
 @dataclass(eq=False)
@@ -79,7 +89,7 @@ class Machine(RuleBasedStateMachine):
         self.requests: list[Request] = []
         self.answers: list[Answer] = []
         self.stolen: list[Token] = []
-        self.lineages: dict[Token, tuple[str, int]] = {}
+        self.lineages: dict[Token, tuple[str, int, int]] = {}
         self.count = 0
 
     @initialize()
@@ -115,11 +125,13 @@ class Machine(RuleBasedStateMachine):
         session = self._run(sessions.admit(presented))
         assert session.state.failure is None
         opened: Kept | None = None
+        number = 0
         for token, holder, _ in presented:
             assert token is not None
             if self._opens(token):
-                opened = self.plain.sessions[token.id]
+                opened, number = self.plain.sessions[token.id], self.lineages[token][2]
                 break
+            self._replay(token)
             if token is presented[0].token:  # the others' turn comes when it is gone
                 self._check_deletion(token, holder, session)
         if opened is None:
@@ -129,7 +141,14 @@ class Machine(RuleBasedStateMachine):
             found = session.subject, session.id, dict(session)
             assert found == (opened.subject, opened.id, opened.data)
             opened.seen_at = max(opened.seen_at, self.clock.ms)
-            base = Base(opened.id, opened.subject, opened.lineage, deepcopy(opened.data))
+            base = Base(
+                opened.id,
+                opened.subject,
+                opened.lineage,
+                deepcopy(opened.data),
+                opened.secret,
+                number,
+            )
         data = deepcopy(base.data) if base else {}
         wish = Wish(base, self.clock.ms, data)
         request = Request(browser, sessions, session, wish)
@@ -138,8 +157,15 @@ class Machine(RuleBasedStateMachine):
 
     def _opens(self, token: Token) -> bool:
         """Tell whether a token should open its session."""
+        kept, (_, lineage, number) = self.plain.sessions[token.id], self.lineages[token]
+        is_known = kept.secret.honours(number, self.clock.ms)
+        return kept.over is None and lineage == kept.lineage and is_known
+
+    def _replay(self, token: Token) -> None:
+        """Let a stale token end its session."""
         kept = self.plain.sessions[token.id]
-        return kept.over is None and self.lineages[token] == (kept.id, kept.lineage)
+        if kept.over is None and self.lineages[token][1] == kept.lineage:
+            assert self.plain.end(kept.id, "ended", self.clock.ms)
 
     def _check_deletion(self, token: Token, holder: Holder, session: Session) -> None:
         """A dead cookie is deleted when it expired, not while a newer one can be under way."""
@@ -254,14 +280,17 @@ class Machine(RuleBasedStateMachine):
             assert session.id == token.id
             assert token.id not in self.plain.sessions
             now = self.clock.ms
+            data = deepcopy(expected.data)
             self.plain.sessions[token.id] = Kept(
-                token.id, expected.subject, deepcopy(expected.data), now, now, now + ABSOLUTE
+                token.id, expected.subject, data, now, now, now + ABSOLUTE, Secret(now)
             )
         else:
             assert session.id == expected.id
         if token is not None:
-            assert token not in self.lineages, "handed out twice"
-            self.lineages[token] = token.id, self.plain.sessions[token.id].lineage
+            kept = self.plain.sessions[token.id]
+            place = kept.id, kept.lineage, kept.secret.number
+            assert expected.is_again or token not in self.lineages, "handed out twice"
+            assert self.lineages.setdefault(token, place) == place, "two successors"
 
     @precondition(lambda self: self.answers)
     @rule(which=WHICH)
@@ -288,6 +317,26 @@ class Machine(RuleBasedStateMachine):
             self.clock.move(minutes=minutes)
         self._expire()
 
+    @rule(
+        which=BROWSER,
+        answers=st.lists(st.sampled_from(["arrives", "arrives", "is late", "is lost"]), max_size=4),
+        minutes=st.sampled_from([0, 0, 2, 16]),
+        servers=SERVERS,
+    )
+    def grow_old_enough(
+        self, which: int, answers: list[str], minutes: int, servers: tuple[int, ...]
+    ) -> None:
+        """All under way is over, a renewal is due, and some requests come in its time."""
+        while self.requests:
+            self.commit(0, "arrives")
+        self.wait(0, 16)
+        for answer in answers:
+            self.send(which, servers[0])
+            self.commit(-1, answer)
+        self.wait(0, minutes)
+        for server in servers:
+            self.send(which, server)
+
     def _expire(self) -> None:
         """Let sessions expire; in the share of time for which nothing is promised, as they do."""
         now = self.clock.ms
@@ -312,6 +361,7 @@ class Machine(RuleBasedStateMachine):
                 kept = self.plain.sessions[token.id]
                 kept.seen_at = max(kept.seen_at, self.clock.ms)
             else:
+                self._replay(token)
                 assert (session.subject, session.id, dict(session)) == (None, None, {})
 
     # What is stored

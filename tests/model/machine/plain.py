@@ -10,6 +10,38 @@ from typing import Any, NamedTuple, cast
 
 Data = dict[str, Any]
 IDLE, SHARE, ABSOLUTE, TOMBSTONE = 1_800_000, 90_000, 43_200_000, 120_000
+RENEW, GRACE = 900_000, 60_000
+
+
+class Secret(NamedTuple):
+    """Which token of a lineage is the current one.
+
+    Attributes:
+        number: how many renewals the lineage has had.
+        is_proposed: whether nobody has presented it yet.
+        former_until: until when the one before is good, if it is not proposed.
+        renewed_at: since when it is current.
+    """
+
+    renewed_at: int
+    number: int = 0
+    is_proposed: bool = False
+    former_until: int = 0
+
+    def honours(self, number: int, now: int) -> bool:
+        is_former = number == self.number - 1 and (self.is_proposed or now < self.former_until)
+        return number == self.number or is_former
+
+    def is_due(self, now: int) -> bool:
+        return now - self.renewed_at >= RENEW and not self.honours(self.number - 1, now)
+
+    def presented(self, number: int, now: int) -> tuple["Secret", bool]:
+        """Return what is current after a commit with token `number`, and whether to say so."""
+        if number == self.number and self.is_proposed:
+            return self._replace(is_proposed=False, former_until=now + GRACE), False
+        if number == self.number and self.is_due(now):
+            return Secret(now, self.number + 1, is_proposed=True), True
+        return self, number == self.number - 1 and self.is_proposed
 
 
 @dataclass
@@ -17,7 +49,7 @@ class Kept:
     """A session as it should be stored.
 
     Attributes:
-        lineage: how many privilege changes it has had.
+        lineage: how many privilege changes it has had; secret: the renewals since the last.
         over: why it is over, if it is: `moved`, `ended`, `expired`, or `gone`: expired and ended.
         over_at: since when.
         recorded_at: activity that is surely recorded, but for the touch share; seen_at: all of it.
@@ -29,6 +61,7 @@ class Kept:
     recorded_at: int
     seen_at: int
     ends_at: int
+    secret: Secret
     lineage: int = 0
     over: str | None = None
     over_at: int = 0
@@ -43,12 +76,14 @@ class Kept:
 
 
 class Base(NamedTuple):
-    """What a request opened."""
+    """What a request opened, and with which token of its lineage."""
 
     id: str
     subject: str | None
     lineage: int
     data: Data
+    secret: Secret
+    number: int
 
 
 @dataclass(frozen=True)
@@ -137,6 +172,7 @@ class Expected(NamedTuple):
         cookies: `set`, `delete`, or nothing.
         id: the session it is afterwards in: its id, `new`, or `None`.
         data: what that holds.
+        is_again: whether its token may have been handed out before.
     """
 
     status: int
@@ -144,6 +180,7 @@ class Expected(NamedTuple):
     id: str | None
     subject: str | None = None
     data: Data = {}  # noqa: RUF012 - never changed
+    is_again: bool = False
 
 
 def rebased(steps: list[Step], data: Data) -> Data:
@@ -203,6 +240,8 @@ class Plain:
         base, kept = wish.base, self.sessions[wish.base.id]
         is_edited = wish.data != base.data
         if wish.intent == "edit" and not is_edited:
+            if self._may_renew(wish, base, kept):
+                return self._renew(wish, base, kept, now)
             return self._seen(kept, wish, Expected(200, deleted, base.id, base.subject, base.data))
         if wish.intent == "edit" and wish.is_cleared and not wish.data:
             was_live = self.end(base.id, "ended", now)
@@ -230,9 +269,28 @@ class Plain:
             self.end(kept.id, "ended", now)
             return Expected(200, frozenset({"delete"}), None)
         kept.data = data
-        kept.lineage += wish.intent != "edit"
-        cookies = frozenset[str]() if wish.intent == "edit" else frozenset({"set"})
-        return self._seen(kept, wish, Expected(200, cookies, kept.id, kept.subject, data))
+        if wish.intent == "edit":
+            if self._may_renew(wish, base, kept):
+                return self._renew(wish, base, kept, now)
+            return self._seen(kept, wish, Expected(200, frozenset(), kept.id, kept.subject, data))
+        self._promote(kept, now)
+        return self._seen(
+            kept, wish, Expected(200, frozenset({"set"}), kept.id, kept.subject, data)
+        )
+
+    def _may_renew(self, wish: Wish, base: Base, kept: Kept) -> bool:
+        is_same = kept.over is None and kept.lineage == base.lineage
+        return is_same and (base.secret.is_proposed or base.secret.is_due(wish.opened_at))
+
+    def _renew(self, wish: Wish, base: Base, kept: Kept, now: int) -> Expected:
+        kept.secret, is_told = kept.secret.presented(base.number, now)
+        cookies = frozenset({"set"} if is_told else ())
+        expected = Expected(200, cookies, kept.id, kept.subject, kept.data, is_again=True)
+        return self._seen(kept, wish, expected)
+
+    def _promote(self, kept: Kept, now: int) -> None:
+        kept.lineage += 1
+        kept.secret = Secret(now)
 
     def _sign_in(self, wish: Wish, base: Base, kept: Kept, now: int) -> Expected:
         is_same = kept.over is None and kept.lineage == base.lineage
@@ -242,7 +300,7 @@ class Plain:
         if wish.subject == base.subject:
             if is_same:
                 kept.data = rebased(wish.steps, kept.data)
-                kept.lineage += 1
+                self._promote(kept, now)
                 kept.recorded_at = kept.seen_at = now
                 kept.ends_at = now + ABSOLUTE
                 return Expected(200, frozenset({"set"}), kept.id, kept.subject, kept.data)

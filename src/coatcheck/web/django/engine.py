@@ -66,8 +66,9 @@ class SessionStore(SessionBase):
         try:
             return self._session_cache
         except AttributeError:
-            session: Session = self._run(self._loaded(), is_load=True)
-            return session
+            pass  # what goes wrong from here on has no other error before it
+        session: Session = self._run(self._loaded(), is_load=True)
+        return session
 
     async def aget_session(self) -> Session:
         """Return the same in a coroutine."""
@@ -75,7 +76,8 @@ class SessionStore(SessionBase):
         try:
             return self._session_cache
         except AttributeError:
-            return await self._site.arun(self._loaded())
+            pass
+        return await self._site.arun(self._loaded())
 
     def _get_session(self, no_load: bool = False) -> Session:
         return self.get_session()

@@ -17,14 +17,18 @@ def is_over(session: Session, age: int | None) -> bool:
         age: seconds without activity, where the session itself says nothing of time.
     """
     state = session.state
-    if state.base is None:
+    if (doubt := state.doubt) is not None:
+        data, seen_at = doubt.data, doubt.record.seen_at
+    elif state.base is not None:
+        data, seen_at = session, state.was_seen_at
+    else:
         return False
-    expiry: Expiry = session.get(KEY) or age
+    expiry: Expiry = data.get(KEY) or age
     if not expiry:
         return False
     if isinstance(expiry, str):
         return state.opened_at >= _milliseconds(expiry)
-    return state.opened_at >= state.was_seen_at + expiry * 1000
+    return state.opened_at >= seen_at + expiry * 1000
 
 
 def kept_for(session: Session, longest: int) -> int | None:

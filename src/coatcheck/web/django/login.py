@@ -19,6 +19,8 @@ def distrust(session: Session) -> None:
     Whoever can write to the data could log in as anybody otherwise, past the index of subjects.
     The next save leaves them out; an edit could leave the session empty, which ends it.
     """
+    if (doubt := session.doubt) is not None and doubt.data.get(SESSION_KEY) != doubt.subject:
+        _taken(doubt.data)
     if SESSION_KEY in session and session[SESSION_KEY] != session.subject:
         _taken(session)
         session.state.believe(session)
@@ -41,6 +43,6 @@ def follow(session: Session) -> None:
         session.update(kept)
 
 
-def _taken(session: Session) -> dict[str, Any]:
-    session.pop(ADOPTED, None)
-    return {key: session.pop(key) for key in _KEYS if key in session}
+def _taken(data: dict[str, Any]) -> dict[str, Any]:
+    data.pop(ADOPTED, None)
+    return {key: data.pop(key) for key in _KEYS if key in data}

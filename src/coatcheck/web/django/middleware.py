@@ -11,14 +11,13 @@ from django.http.response import HttpResponseBase
 from django.middleware import csrf
 from django.utils.module_loading import import_string
 
-from coatcheck.core.session import Session
 from coatcheck.errors import ConfigurationError
-from coatcheck.web import answers
+from coatcheck.web import answers, asgi, environ
 from coatcheck.web.answers import Answer
 from coatcheck.web.django.response import at_the_end, depart, respond
 from coatcheck.web.django.site import current
 from coatcheck.web.django.store import RequestStore
-from coatcheck.web.environ import method, require_alone
+from coatcheck.web.environ import method
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.reuse import require_new
 
@@ -83,15 +82,15 @@ class SessionMiddleware(middleware.SessionMiddleware):
 
     def process_request(self, request: HttpRequest) -> None:
         """Give the request a session that nobody has looked at yet."""
+        cast("Any", request).exception_reporter_filter = self._site.reports
         if isinstance(getattr(request, "session", None), SessionBase):
             raise ConfigurationError("MIDDLEWARE", "has two middleware classes for sessions")
-        if isinstance(getattr(request, "scope", {}).get("session"), Session):
-            raise ConfigurationError(
-                "application", "has two of coatcheck's adapters around it: leave one of them out"
-            )
-        require_alone(request.META)
+        adapter = self._site.gate.adapter
+        if (scope := getattr(request, "scope", None)) is not None:
+            asgi.require_alone(scope, adapter)
+        else:
+            environ.require_alone(request.META, adapter)
         request.session = RequestStore(self._site, request, is_guarded=self._guards)
-        cast("Any", request).exception_reporter_filter = self._site.reports
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Commit, and tell the browser; or turn the response into an error of the session."""

@@ -26,7 +26,7 @@ from coatcheck.web.transport import Transport
 
 T = TypeVar("T")
 
-_OF_SESSIONS = ("policy", "merge", "on_event", "clock")
+_OF_SESSIONS = ("policy", "merge", "on_event", "clock", "envelope")
 _OF_GATE = ("transport", "development", "trusted_proxies", "passive", "csrf")
 _KNOWN = ("sessions", "store", *_OF_SESSIONS, *_OF_GATE)
 
@@ -60,6 +60,7 @@ class Site:
         transport = options.get("transport") or self._transport()
         gate: dict[str, Any] = {name: options[name] for name in _OF_GATE if name in options}
         gate["transport"] = transport
+        gate["adapter"] = "coatcheck.web.django"
         try:
             self.gate = Gate(self.sessions, **gate)
         except ConfigurationError as error:
