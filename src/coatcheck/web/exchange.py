@@ -22,6 +22,8 @@ class Exchange:
         refused: why the request is not to reach the application, if it is not.
     """
 
+    refused: CoatcheckError | None = None
+
     def __init__(
         self, sessions: Sessions, session: Session, transport: Transport | None, mount: str
     ) -> None:
@@ -33,7 +35,6 @@ class Exchange:
         """
         self.session = session
         self.is_answered = self.is_over = False
-        self.refused: CoatcheckError | None = None
         self._sessions, self._transport, self._mount = sessions, transport, mount
 
     def saves(self, status: int) -> bool:

@@ -57,6 +57,9 @@ class Gate:
         of: the kind of session that the framework expects.
         adapter: the module that enters by it, for errors.
 
+    Attributes:
+        searches_forms: whether `enter` may want to peek into a form.
+
     Raises:
         ConfigurationError: the settings cannot work; it names the setting.
     """
@@ -92,11 +95,7 @@ class Gate:
         self._csrf = csrf if transport.is_ambient else CSRF(off="no browser sends tokens by itself")
         self._of = of
         self.adapter = adapter
-
-    @property
-    def searches_forms(self) -> bool:
-        """Whether `enter` may want to peek into a form."""
-        return self._csrf.strict and self._csrf.off is None
+        self.searches_forms = self._csrf.strict and self._csrf.off is None
 
     def guards(self, method: str | None) -> bool:
         """Tell whether a request with this method may be refused."""
