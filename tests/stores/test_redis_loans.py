@@ -1,4 +1,4 @@
-"""A connection that a thread used is lent on for a moment; what the pool does for it still holds."""
+"""A connection that a thread used is lent on for a moment; the pool still does its part for it."""
 
 import os
 import threading
@@ -190,3 +190,21 @@ def test_a_child_has_connections_of_its_own(client: Any, server: Any) -> None:
     assert os.waitpid(child, 0)[1] == 0
     assert received(server) == before + 1
     assert loans.send(("ECHO", "parent")) == b"parent"
+
+
+def test_a_server_that_says_nothing_is_waited_for_once(port: int, server: Any) -> None:
+    """Fails when a limit in the kernel is none, is taken for a closed connection, or stays."""
+    pool: Any = redis.ConnectionPool(port=port, socket_timeout=0.2)
+    loans = Loans(pool)
+    loans.send(("PING",))
+    before = received(server)
+    server.client_pause(500)
+    with pytest.raises(redis.TimeoutError):
+        loans.send(("GET", "nothing"))
+    assert received(server) == before
+    loans.send(("PING",))
+    loans.close()
+    connection = pool.get_connection()
+    assert connection._sock.gettimeout() == 0.2
+    pool.release(connection)
+    pool.disconnect()

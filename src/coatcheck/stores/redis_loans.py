@@ -1,11 +1,15 @@
 """Connections on loan from a client's pool, for the commands that threads send one at a time.
 
 Taking one out of the pool and looking whether it is still open costs more than the command, most of
-all where threads wait for the interpreter. So one that was used is lent on for a moment. The pool
-gets it back soon, whatever there is to do: it renews credentials, and leads to the new master.
+all where threads wait for the interpreter, which each call of the system lets go of. So one that
+was used is lent on for a moment. The pool gets it back soon, whatever there is to do: it renews
+credentials, and leads to the new master.
 """
 
 import os
+import socket
+import struct
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -13,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import ResponseError
+from redis.exceptions import ResponseError, TimeoutError
 
 from coatcheck.stores.redis_batch import Command
 
@@ -71,7 +75,7 @@ class Loans:
                 return None  # it is the parent's, whose pool is no longer here either
             if self._clock() < until:
                 return connection, until
-            self._pool.release(connection)
+            self._release(connection)
         return None
 
     def _is_good(self, connection: Any) -> bool:
@@ -79,16 +83,18 @@ class Loans:
         with suppress(Disconnected, OSError):
             if not connection.can_read():
                 return True
-        self._pool.release(connection)
+        self._release(connection)
         return False
 
     def _borrow(self) -> Any:
         self._waiting.append(None)  # from now on what is given back goes to the pool
         try:
             self._give_back()  # what was given back just before
-            return self._pool.get_connection()
+            connection = self._pool.get_connection()
         finally:
             self._waiting.pop()
+        _limit_in_kernel(connection)
+        return connection
 
     def _talk(self, connection: Any, until: float, command: Command) -> Any:
         try:
@@ -97,7 +103,9 @@ class Loans:
         except BaseException as error:
             if not isinstance(error, ResponseError):
                 connection.disconnect()  # what is still on its way is no reply to anything else
-            self._pool.release(connection)
+            self._release(connection)
+            if isinstance(error.__context__, BlockingIOError):  # the kernel's way to put it
+                raise TimeoutError("Timeout of the socket") from error
             raise
         self._idle.append((connection, until))
         if self._waiting or len(self._idle) > self._most:
@@ -108,4 +116,27 @@ class Loans:
         with suppress(IndexError):
             connection, _ = self._idle.popleft()
             if connection.pid == os.getpid():
-                self._pool.release(connection)
+                self._release(connection)
+
+    def _release(self, connection: Any) -> None:
+        _limit_in_python(connection)
+        self._pool.release(connection)
+
+
+def _limit_in_kernel(connection: Any) -> None:
+    """Let the kernel see to `socket_timeout`: Python asks `poll` before each call for it."""
+    sock, limit = getattr(connection, "_sock", None), connection.socket_timeout
+    if sys.platform != "linux" or type(sock) is not socket.socket or not limit:
+        return  # TLS sees to it in its own way
+    sock.settimeout(None)
+    if not os.get_blocking(sock.fileno()):  # it is gevent's, or another's who waits otherwise
+        sock.settimeout(limit)
+        return
+    timeval = struct.pack("ll", int(limit), int(limit % 1 * 1_000_000))
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        sock.setsockopt(socket.SOL_SOCKET, option, timeval)
+
+
+def _limit_in_python(connection: Any) -> None:
+    if (sock := getattr(connection, "_sock", None)) is not None:
+        sock.settimeout(connection.socket_timeout)
