@@ -286,10 +286,10 @@ if isinstance(stored, Record) and (
         "creation.py",
         """\
         await writes.save(parts.store, record, None)
-        await enlist(parts, state, record)
+        listed = await enlist(parts, state, record)
 """,
         """\
-        await enlist(parts, state, record)
+        listed = await enlist(parts, state, record)
         await writes.save(parts.store, record, None)
 """,
         MEETING + "[two servers-sign_in, end_all]",

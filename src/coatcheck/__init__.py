@@ -6,7 +6,7 @@ from coatcheck.core.events import Event, Happened
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Done, Holder, Outcome
-from coatcheck.core.policy import Policy
+from coatcheck.core.policy import AtLimit, Policy
 from coatcheck.core.record import Client
 from coatcheck.core.session import Session
 from coatcheck.core.standing import Standing
@@ -18,6 +18,7 @@ from coatcheck.stores.protocol import Store
 from coatcheck.stores.sqlite import SQLiteStore
 
 __all__ = [
+    "AtLimit",
     "BlockingSessions",
     "Client",
     "Done",

@@ -3,7 +3,9 @@
 Written once, as `async`; `BlockingSessions` runs the same code on the spot.
 """
 
+from asyncio import gather
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from inspect import iscoroutinefunction
 from typing import NamedTuple
 
@@ -30,9 +32,12 @@ from coatcheck.parts import Parts, log
 from coatcheck.stores.protocol import Store
 from coatcheck.sweeper import Sweeper
 from coatcheck.touches import Touches
-from coatcheck.waiting import Kind
+from coatcheck.waiting import Kind, pause
 
 Infos = list[SessionInfo]
+
+BATCH = 100
+"""How many sessions `end_everything` ends before it lets others go on."""
 
 
 class Arrival(NamedTuple):
@@ -138,6 +143,7 @@ class Sessions:
                     state.base = await self._touches.record_now(stored, state.acted_at)
                 state.unreadable = None
             else:
+                state.ended = stored.why if isinstance(stored, Tombstone) else None
                 self._parts.tell(Happened.REFUSED, token.id, reason=state.standing.value)
         except Undecodable as error:
             state.standing = Standing.UNREADABLE
@@ -237,6 +243,7 @@ class Sessions:
             Superseded: the session changed its privileges meanwhile (409); nothing was saved.
             MergeRefused: a key that must not merge was changed by another request (409).
             Unauthenticated: a sign-in or step-up came after the end of it (401).
+            SessionLimitReached: a sign-in over `Policy.max_sessions` (403); nothing was saved.
             SessionTooLarge: over `Policy.max_size`; nothing was saved.
             TypeError: a value cannot be stored; it names the key. Nothing was saved.
             StoreUnavailable: the store did not answer; an `end()` then did not happen either.
@@ -315,13 +322,21 @@ class Sessions:
         session.rotate()
         return await self.commit(session)
 
-    async def end(self, id: str, *, subject: str | None = None) -> bool:
+    async def end(
+        self,
+        id: str,
+        *,
+        subject: str | None = None,
+        actor: str | None = None,
+        reason: str | None = None,
+    ) -> bool:
         """End one session by its id; tell whether there was one that was not over anyway.
 
         The request's own session ends by `session.end()`, which deletes the cookie as well.
 
         Args:
             subject: end it only if it is this user's; leave out in an administrator's hands only.
+            actor: who does it, and why they do, in their words (`reason`): for the event.
         """
         if not is_id(id):
             return False
@@ -334,15 +349,24 @@ class Sessions:
         await self._clock.measure(self._store)
         was_live = await self._end(id, record.subject, Ended.REVOKED)
         if was_live:
-            self._parts.tell(Happened.ENDED, id, record.subject, why=Ended.REVOKED)
+            facts = _said(actor, reason)
+            self._parts.tell(Happened.ENDED, id, record.subject, why=Ended.REVOKED, **facts)
         return was_live
 
-    async def end_all(self, subject: str, *, keep: Session | None = None) -> int:
+    async def end_all(
+        self,
+        subject: str,
+        *,
+        keep: Session | None = None,
+        actor: str | None = None,
+        reason: str | None = None,
+    ) -> int:
         """End all sessions of a user, also one whose sign-in is under way; return how many ended.
 
         Args:
             keep: the session of this request, if it shall live on; a sign-in this very request
                 makes afterwards is not refused.
+            actor: who does it, and why they do, in their words (`reason`): for the event.
 
         Raises:
             StoreUnavailable: some may have ended, none is known to be left alone; ask again.
@@ -359,8 +383,41 @@ class Sessions:
         for id in barred.ids:
             if keep is None or not await self._is_kept(keep, id):
                 ended += await self._end(id, subject, Ended.END_ALL)
-        self._parts.tell(Happened.ALL_ENDED, None, subject, count=ended)
+        self._parts.tell(Happened.ALL_ENDED, None, subject, count=ended, **_said(actor, reason))
         return ended
+
+    async def end_everything(self, *, actor: str | None = None, reason: str | None = None) -> int:
+        """End all sessions of everybody, also those that are signing in; return how many ended.
+
+        Visitors' too, and the caller's own. A visitor's session that begins at this very moment may
+        live on: there is nothing in it but what that one request put there. It takes a while, in
+        small steps; requests go on beside it.
+
+        Args:
+            actor: who does it, and why they do, in their words (`reason`): for the event.
+
+        Raises:
+            StoreUnavailable: some may have ended, nobody can sign in by a request from before; ask
+                again.
+        """
+        await self._clock.measure(self._store)
+        await self._store.bar(None, self._clock.now() + self._clock.error)
+        ended, after = 0, None
+        while True:
+            page = await self._store.page(None, after, BATCH)
+            found = [(record.id, record.subject) for record in page.records]
+            found += [(id, None) for id in page.unreadable]
+            ended += sum(await self._end_each(found))
+            if (after := page.next) is None:
+                break
+            await pause(0)  # a store that never waits would hold up everybody else
+        self._parts.tell(Happened.EVERYTHING_ENDED, None, count=ended, **_said(actor, reason))
+        return ended
+
+    async def _end_each(self, found: Sequence[tuple[str, str | None]]) -> Sequence[bool]:
+        if self.kind is Kind.ASYNCIO:  # what many ask at once leaves together
+            return await gather(*(self._end(*each, Ended.END_ALL) for each in found))
+        return [await self._end(*each, Ended.END_ALL) for each in found]
 
     async def _is_kept(self, keep: Session, id: str) -> bool:
         """Tell whether `id` is `keep`, and still in the hands that this request knows."""
@@ -373,13 +430,18 @@ class Sessions:
             return False
         return isinstance(stored, Record) and same(stored.lineage_digest, base.lineage_digest)
 
-    async def list(self, subject: str) -> Infos:
-        """Return a user's live sessions, the most recently seen first."""
+    async def list(self, subject: str, *, current: Session | None = None) -> Infos:
+        """Return a user's live sessions, the most recently seen first.
+
+        Args:
+            current: the session of the request, to be marked among them.
+        """
+        own = None if current is None else current.id
         found: dict[str, SessionInfo] = {}
         after: str | None = None
         while True:
             infos, after = await self.page(subject, after=after)
-            found.update((info.id, info) for info in infos)
+            found.update((info.id, replace(info, is_current=info.id == own)) for info in infos)
             if after is None:
                 return sorted(found.values(), key=lambda info: info.seen_at, reverse=True)
 
@@ -441,8 +503,15 @@ def _beside(visitor: Session, first: Session) -> Session:
     """Return a visitor's session that counts beside a dead login, whose standing is shown."""
     state, other = visitor.state, first.state
     state.standing, state.presented = other.standing, other.presented
+    state.ended = other.ended
     state.cookies, state.unreadable = other.cookies, other.unreadable
     return visitor
+
+
+def _said(actor: str | None, reason: str | None) -> dict[str, str]:
+    """Return the facts of an event that say who did it, and why."""
+    said = {"actor": actor, "reason": reason}
+    return {name: text for name, text in said.items() if text is not None}
 
 
 def require(store: Store, *, not_: Kind, user: str, needs: str) -> None:

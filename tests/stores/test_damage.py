@@ -76,7 +76,7 @@ class Damaged:
     async def fill(self) -> None:
         for record in (self.record, self.intact):
             await self.store.save(record, None)
-            assert await self.store.enlist(record, record.seen_at, 0)
+            assert await self.store.enlist(record, record.seen_at, 0) is not None
 
     async def stored(self) -> Any:
         """Return what is there now, to the byte."""
@@ -139,9 +139,9 @@ async def listing(store: Store, subject: str | None) -> list[Record]:
     found: list[Record] = []
     after: str | None = None
     while True:
-        records, after = await store.page(subject, after, 1000)
-        found += records
-        if after is None:
+        page = await store.page(subject, after, 1000)
+        found += page.records
+        if (after := page.next) is None:
             return found
 
 

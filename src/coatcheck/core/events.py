@@ -22,6 +22,7 @@ class Happened(StrEnum):
     LARGE = "session_large"
     UNAVAILABLE = "store_unavailable"
     SWEPT = "sessions_swept"
+    EVERYTHING_ENDED = "all_sessions_ended"
 
 
 @dataclass(frozen=True, slots=True)

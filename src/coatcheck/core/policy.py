@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 from coatcheck.core.record import Record
 from coatcheck.errors import ConfigurationError
@@ -15,6 +16,15 @@ BAR_KEPT = 86_400_000
 """Milliseconds a bar is kept: longer than any request that was opened before it runs."""
 
 
+class AtLimit(StrEnum):
+    """What a sign-in over `Policy.max_sessions` does."""
+
+    END_OLDEST = "end_oldest"
+    """It ends the sessions of the user that were signed in longest ago."""
+    REFUSE = "refuse"
+    """It is refused by `SessionLimitReached`, and the others go on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Limits of a session, enforced by the server (ASVS 5.0 V7.3.1, V7.3.2; NIST SP 800-63B-4 5.2).
@@ -25,6 +35,9 @@ class Policy:
         touch_share: share of `idle` that activity may go unrecorded, to save writes: activity is
             honoured for at least `idle` minus this share, never longer than `idle`.
         max_size: bytes of encoded data; a warning is logged from half of it on.
+        max_sessions: how many live sessions a user may have at once (ASVS 5.0 V7.1.2); by default
+            as many as there are. Visitors' do not count.
+        at_limit: what a sign-in over it does.
 
     Raises:
         ConfigurationError: a limit is not positive, or idle is longer than absolute.
@@ -34,6 +47,8 @@ class Policy:
     absolute: timedelta = timedelta(hours=12)
     touch_share: float = 0.05
     max_size: int = 65_536
+    max_sessions: int | None = None
+    at_limit: AtLimit = AtLimit.END_OLDEST
 
     def __post_init__(self) -> None:
         for name in ("idle", "absolute"):
@@ -48,6 +63,12 @@ class Policy:
             raise ConfigurationError("Policy.touch_share", f"{self.touch_share!r} is not 0 to 0.5")
         if type(self.max_size) is not int or self.max_size < 256:
             raise ConfigurationError("Policy.max_size", f"{self.max_size!r} is no size from 256 on")
+        if self.max_sessions is not None and not _is_positive(self.max_sessions):
+            raise ConfigurationError(
+                "Policy.max_sessions", f"{self.max_sessions!r} is no number from 1 on, nor None"
+            )
+        if not isinstance(self.at_limit, AtLimit):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("Policy.at_limit", f"{self.at_limit!r} is no AtLimit")
 
     @property
     def idle_ms(self) -> int:
@@ -69,6 +90,10 @@ class Policy:
 
     def _share(self, record: Record) -> int:
         return max(1_000, int(record.idle * self.touch_share))
+
+
+def _is_positive(value: object) -> bool:
+    return type(value) is int and value >= 1
 
 
 def _is_number(value: object) -> bool:

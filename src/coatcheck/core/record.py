@@ -88,6 +88,8 @@ class Ended(StrEnum):
     REVOKED = "revoked"
     MOVED = "moved"
     REFUSED = "refused"
+    EVICTED = "evicted"
+    """The user signed in elsewhere, over the limit of `Policy.max_sessions`."""
 
 
 class Tombstone(NamedTuple):

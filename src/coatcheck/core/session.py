@@ -61,12 +61,20 @@ class Session(dict[str, Any]):
         return self.state.presented is Holder.SIGNED_IN and self.standing is not Standing.CURRENT
 
     @property
+    def over_because(self) -> str | None:
+        """Why the session that the request presented ended, such as `evicted` or `end_all`.
+
+        Known for two minutes; it is told to whoever presents the session's id.
+        """
+        return self.state.ended
+
+    @property
     def info(self) -> SessionInfo | None:
         """All that may be shown about the session, as in `Sessions.list`; `None` until stored."""
         base, expires_at = self.state.base, self.expires_at
         if base is None or expires_at is None:
             return None
-        return replace(SessionInfo.of(base), expires_at=expires_at)
+        return replace(SessionInfo.of(base), expires_at=expires_at, is_current=True)
 
     def require_subject(self) -> str:
         """Return the user id.

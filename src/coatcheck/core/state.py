@@ -21,6 +21,7 @@ class State:
         acted_at: the activity to record: the opening, or a later commit of the same request.
         standing: what the presented token was.
         token: the token that opened it; a secret.
+        ended: why the session of a token ended that opens none, as long as that is known.
         was_seen_at: the last activity before this request.
         presented: in whose place it came, where there was one.
         failure: why the session could not be loaded; every look at it raises this.
@@ -52,6 +53,7 @@ class State:
     standing: Standing = Standing.NONE
     presented: Holder | None = None
     token: Token | None = None
+    ended: str | None = None
     was_seen_at: int = 0
     failure: StoreUnavailable | None = None
     unreadable: Record | None = None

@@ -79,7 +79,8 @@ class Ledger:
     def wrote(self, call: Call, before: Stored, after: Stored, result: object) -> None:
         """Take note of a call that was applied."""
         if call.name == "bar":
-            self.bars.append((call.request, call.args[0], getattr(result, "bar", 0)))
+            subjects = ("u1", "u2") if call.args[0] is None else call.args[:1]
+            self.bars += [(call.request, each, getattr(result, "bar", 0)) for each in subjects]
         by = self.runs[call.request]
         if call.name in ("save", "end") and by.base is not None and by.base.id == call.args[0].id:
             by.decisive = before

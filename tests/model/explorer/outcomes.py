@@ -7,6 +7,7 @@ it was being committed.
 
 from coatcheck import Done
 from coatcheck.core.record import Ended, Record, Stored
+from coatcheck.errors import SessionLimitReached
 from tests.model.explorer.ledger import Ledger, Written
 from tests.model.explorer.run import Run
 
@@ -78,15 +79,18 @@ def allowed(run: Run, ledger: Ledger) -> set[Cell] | None:
             cells.add((200, "-"))  # nothing was taken out
     if row == "sign_in" and _is_barred(run, ledger):
         cells.add((401, "-"))
+    if row == "sign_in" and isinstance(run.error, SessionLimitReached):
+        cells.add((403, "-"))  # with a reason: see endings
     if run.is_faulty:
         cells.add((503, "-"))
     return cells
 
 
 def _is_barred(run: Run, ledger: Ledger) -> bool:
-    """Tell whether an end of all refuses a sign-in, or ended its session before it was answered."""
+    """Tell whether an end of all refuses a sign-in, or its session ended before it was answered."""
     mine = {id for id, by in ledger.creators.items() if by == run.number}
-    if any(id in mine and closed.why == Ended.END_ALL for id, closed in ledger.closed.items()):
+    ends = (Ended.END_ALL, Ended.EVICTED)
+    if any(id in mine and closed.why in ends for id, closed in ledger.closed.items()):
         return True
     wanted = {step.removeprefix("sign_in ") for step in run.request.steps}
     return any(
