@@ -14,6 +14,7 @@ from coatcheck.core.session import Session
 from coatcheck.errors import ConfigurationError
 from coatcheck.web import answers
 from coatcheck.web.answers import Answer
+from coatcheck.web.django.access import SERVING
 from coatcheck.web.django.response import at_the_end, depart, respond
 from coatcheck.web.django.site import current
 from coatcheck.web.django.store import RequestStore
@@ -43,17 +44,21 @@ class SessionMiddleware(middleware.SessionMiddleware):
             return self.__acall__(request)
         self.process_request(request)
         store = cast("RequestStore", request.session)
+        serving = SERVING.set(store)
         try:
             response = cast("HttpResponseBase", self.get_response(request))
             return self.process_response(request, response)
         except BaseException:
             self._site.run(store.leave())
             raise
+        finally:
+            SERVING.reset(serving)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve one request in an event loop."""
         self.process_request(request)
         store = cast("RequestStore", request.session)
+        SERVING.set(store)  # in the context of this request's own task
         try:
             response = await cast("Any", self.get_response(request))
             if store.is_untouched():
