@@ -8,7 +8,7 @@ from coatcheck.core.events import Event, Happened
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Done, Holder, Outcome
-from coatcheck.core.policy import Policy
+from coatcheck.core.policy import AtLimit, Policy
 from coatcheck.core.profiles import describe_policy, profile
 from coatcheck.core.record import Client
 from coatcheck.core.secrets import Secrets
@@ -25,6 +25,7 @@ from coatcheck.stores.sqlite import SQLiteStore
 
 __all__ = [
     "Action",
+    "AtLimit",
     "Binding",
     "BlockingSessions",
     "Client",

@@ -65,6 +65,21 @@ class CSRFRefused(CoatcheckError):
     """
 
 
+class SessionLimitReached(CoatcheckError):
+    """The user has as many sessions as `Policy.max_sessions` allows; the sign-in was refused.
+
+    Nothing else changed: the others go on, and so does what this browser had. An HTTP adapter
+    answers 403, as trying again does not help (RFC 9110 15.5.4).
+
+    Attributes:
+        limit: how many there may be.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the user is signed in {limit} times, which is all that is allowed")
+        self.limit = limit
+
+
 class InsecureTransport(CoatcheckError):
     """A session was to be handed out over a connection that anybody on the way can read."""
 

@@ -4,7 +4,9 @@ Written once, as `async`; `BlockingSessions` runs the same code on the spot.
 """
 
 import logging
+from asyncio import gather
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from inspect import iscoroutinefunction
 from typing import NamedTuple
 
@@ -45,11 +47,14 @@ from coatcheck.parts import Parts, log
 from coatcheck.stores.protocol import Conflict, Store
 from coatcheck.sweeper import Sweeper
 from coatcheck.touches import Touches
-from coatcheck.waiting import Kind
+from coatcheck.waiting import Kind, pause
 from coatcheck.watch import Watch
 
 _log = logging.getLogger("coatcheck")
 Infos = list[SessionInfo]
+
+BATCH = 100
+"""How many sessions `end_everything` ends before it lets others go on."""
 
 
 class Arrival(NamedTuple):
@@ -322,6 +327,7 @@ class Sessions:
             Superseded: the session changed its privileges meanwhile (409); nothing was saved.
             MergeRefused: a key that must not merge was changed by another request (409).
             Unauthenticated: a sign-in or step-up came after the end of it (401).
+            SessionLimitReached: a sign-in over `Policy.max_sessions` (403); nothing was saved.
             SessionTooLarge: over `Policy.max_size`; nothing was saved.
             SecretInSession: a secret, where `Policy.secrets` refuses them; nothing was saved.
             TypeError: a value cannot be stored; it names the key. Nothing was saved.
@@ -424,7 +430,12 @@ class Sessions:
         return await self.commit(session)
 
     async def end(
-        self, id: str, *, subject: str | None = None, actor: Session | str | None = None
+        self,
+        id: str,
+        *,
+        subject: str | None = None,
+        actor: Session | str | None = None,
+        reason: str | None = None,
     ) -> bool:
         """End one session by its id; tell whether there was one that was not over anyway.
 
@@ -434,6 +445,7 @@ class Sessions:
             subject: end it only if it is this user's; leave out in an administrator's hands only.
             actor: who does it, for the event: the session of the request that asks for it, or an
                 administrator's name; by default the `subject`.
+            reason: why they do, in their words, for the event.
         """
         if not is_id(id):
             return False
@@ -446,10 +458,15 @@ class Sessions:
         await self._clock.measure(self._store)
         default = APPLICATION if subject is None else USER
         actor, client = _caused(actor, record.subject, default)
-        return await self._end(id, record.subject, Ended.REVOKED, actor, client)
+        return await self._end(id, record.subject, Ended.REVOKED, actor, client, reason)
 
     async def end_all(
-        self, subject: str, *, keep: Session | None = None, actor: Session | str | None = None
+        self,
+        subject: str,
+        *,
+        keep: Session | None = None,
+        actor: Session | str | None = None,
+        reason: str | None = None,
     ) -> int:
         """End all sessions of a user, also one whose sign-in is under way; return how many ended.
 
@@ -457,6 +474,7 @@ class Sessions:
             keep: the session of this request, if it shall live on; a sign-in this very request
                 makes afterwards is not refused.
             actor: who does it, as in `end`; by default whose session `keep` is.
+            reason: why they do, in their words, for the event.
 
         Raises:
             StoreUnavailable: some may have ended, none is known to be left alone; ask again.
@@ -473,9 +491,49 @@ class Sessions:
         actor, client = _caused(keep if actor is None else actor, subject, APPLICATION)
         for id in barred.ids:
             if keep is None or not await self._is_kept(keep, id):
-                ended += await self._end(id, subject, Ended.END_ALL, actor, client)
-        self._parts.tell(Happened.ALL_ENDED, None, subject, actor=actor, client=client, count=ended)
+                ended += await self._end(id, subject, Ended.END_ALL, actor, client, reason)
+        self._tell(Happened.ALL_ENDED, None, subject, actor, client, count=ended, reason=reason)
         return ended
+
+    async def end_everything(
+        self, *, actor: Session | str | None = None, reason: str | None = None
+    ) -> int:
+        """End all sessions of everybody, also those that are signing in; return how many ended.
+
+        Visitors' too, and the caller's own. A visitor's session that begins at this very moment may
+        live on: there is nothing in it but what that one request put there. It takes a while, in
+        small steps; requests go on beside it.
+
+        Args:
+            actor: who does it, as in `end`.
+            reason: why they do, in their words, for the event.
+
+        Raises:
+            StoreUnavailable: some may have ended, nobody can sign in by a request from before; ask
+                again.
+        """
+        await self._clock.measure(self._store)
+        await self._store.bar(None, self._clock.now() + self._clock.error)
+        ended, after = 0, None
+        name, client = _caused(actor, None, APPLICATION)
+        while True:
+            page = await self._store.page(None, after, BATCH)
+            found = [(record.id, record.subject) for record in page.records]
+            found += [(id, None) for id in page.unreadable]
+            ended += sum(await self._end_each(found, name, client))
+            if (after := page.next) is None:
+                break
+            await pause(0)  # a store that never waits would hold up everybody else
+        self._tell(Happened.EVERYTHING_ENDED, None, None, name, client, count=ended, reason=reason)
+        return ended
+
+    async def _end_each(
+        self, found: Sequence[tuple[str, str | None]], actor: str, client: Client
+    ) -> Sequence[bool]:
+        ends = (self._end(*each, Ended.END_ALL, actor, client) for each in found)
+        if self.kind is Kind.ASYNCIO:  # what many ask at once leaves together
+            return await gather(*ends)
+        return [await end for end in ends]
 
     async def _is_kept(self, keep: Session, id: str) -> bool:
         """Tell whether `id` is `keep`, and still in the hands that this request knows."""
@@ -488,13 +546,18 @@ class Sessions:
             return False
         return isinstance(stored, Record) and same(stored.lineage_digest, base.lineage_digest)
 
-    async def list(self, subject: str) -> Infos:
-        """Return a user's live sessions, the most recently seen first."""
+    async def list(self, subject: str, *, current: Session | None = None) -> Infos:
+        """Return a user's live sessions, the most recently seen first.
+
+        Args:
+            current: the session of the request, to be marked among them.
+        """
+        own = None if current is None else current.id
         found: dict[str, SessionInfo] = {}
         after: str | None = None
         while True:
             infos, after = await self.page(subject, after=after)
-            found.update((info.id, info) for info in infos)
+            found.update((info.id, replace(info, is_current=info.id == own)) for info in infos)
             if after is None:
                 return sorted(found.values(), key=lambda info: info.seen_at, reverse=True)
 
@@ -540,13 +603,35 @@ class Sessions:
         await self._store.close()
 
     async def _end(
-        self, id: str, subject: str | None, why: Ended, actor: str, client: Client
+        self,
+        id: str,
+        subject: str | None,
+        why: Ended,
+        actor: str,
+        client: Client,
+        reason: str | None = None,
     ) -> bool:
         was_live = await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
         await writes.delist(self._store, subject, id)
         if was_live:
-            self._parts.tell(Happened.ENDED, id, subject, actor=actor, cause=why, client=client)
+            self._tell(Happened.ENDED, id, subject, actor, client, cause=why, reason=reason)
         return was_live
+
+    def _tell(
+        self,
+        kind: Happened,
+        id: str | None,
+        subject: str | None,
+        actor: str,
+        client: Client,
+        *,
+        cause: Ended | None = None,
+        count: int | None = None,
+        reason: str | None = None,
+    ) -> None:
+        known = {"count": count, "reason": reason}
+        facts = {name: fact for name, fact in known.items() if fact is not None}
+        self._parts.send(Event(kind, self._clock.now(), id, subject, facts, actor, cause, client))
 
     def _refuse(
         self, id: str | None, stored: Stored, state: State, standing: Standing | None = None
@@ -588,6 +673,7 @@ def _beside(visitor: Session, first: Session) -> Session:
     """Return a visitor's session that counts beside a dead login, whose standing is shown."""
     state, other = visitor.state, first.state
     state.standing, state.presented = other.standing, other.presented
+    state.ended_because = other.ended_because
     state.cookies, state.unreadable = other.cookies, other.unreadable
     state.doubt = other.doubt
     return visitor

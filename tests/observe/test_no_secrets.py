@@ -330,8 +330,8 @@ async def test_what_a_commit_is_made_of(shop: Shop, hunt: Hunt, monkeypatch: Any
     session["x"] = DATA
     session.edit(lambda data: data.update(y=DATA))
     await shop.sessions.commit(session)
-    (records, _) = await vars(shop.sessions)["_store"].page(None, None, 10)
-    hunt.show(records=records, page=await shop.sessions.page())
+    page = await vars(shop.sessions)["_store"].page(None, None, 10)
+    hunt.show(records=page.records, page=await shop.sessions.page())
 
 
 def overheard(hunt: Hunt, function: Any) -> Any:

@@ -32,6 +32,7 @@ class Happened(StrEnum):
     SECRET_STORED = "secret_stored"  # noqa: S105 - a name
     EVENTS_LOST = "events_lost"
     CSRF_REFUSED = "csrf_refused"
+    EVERYTHING_ENDED = "all_sessions_ended"
 
     @property
     def is_routine(self) -> bool:

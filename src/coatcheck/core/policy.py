@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Literal
 
 from coatcheck.core.binding import OBSERVING, Bound, actions
@@ -18,6 +19,15 @@ Stores keep expired records for it.
 """
 BAR_KEPT = 86_400_000
 """Milliseconds a bar is kept: longer than any request that was opened before it runs."""
+
+
+class AtLimit(StrEnum):
+    """What a sign-in over `Policy.max_sessions` does."""
+
+    END_OLDEST = "end_oldest"
+    """It ends the sessions of the user that were signed in longest ago."""
+    REFUSE = "refuse"
+    """It is refused by `SessionLimitReached`, and the others go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,9 @@ class Policy:
         secrets: what becomes of a session in which a password, token, private key or card number
             is about to be stored; by default it is reported, in development only.
         secrets_allowed: top-level keys where that is meant to be.
+        max_sessions: how many live sessions a user may have at once (ASVS 5.0 V7.1.2); by default
+            as many as there are. Visitors' do not count.
+        at_limit: what a sign-in over it does.
 
     Raises:
         ConfigurationError: a limit is not positive, idle is longer than absolute, or a setting is
@@ -56,6 +69,8 @@ class Policy:
     profile: Profile | None = None
     secrets: Secrets | None = None
     secrets_allowed: Collection[str] = ()
+    max_sessions: int | None = None
+    at_limit: AtLimit = AtLimit.END_OLDEST
     renew_ms: int | None = field(init=False, repr=False, compare=False)
     """`renew_after` in milliseconds."""
 
@@ -72,6 +87,12 @@ class Policy:
             raise ConfigurationError("Policy.touch_share", f"{self.touch_share!r} is not 0 to 0.5")
         if type(self.max_size) is not int or self.max_size < 256:
             raise ConfigurationError("Policy.max_size", f"{self.max_size!r} is no size from 256 on")
+        if self.max_sessions is not None and not _is_positive(self.max_sessions):
+            raise ConfigurationError(
+                "Policy.max_sessions", f"{self.max_sessions!r} is no number from 1 on, nor None"
+            )
+        if not isinstance(self.at_limit, AtLimit):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("Policy.at_limit", f"{self.at_limit!r} is no AtLimit")
         if self.renew_after is not None and not _is_time(self.renew_after):
             raise ConfigurationError(
                 "Policy.renew_after", f"{self.renew_after!r} is neither None nor a time of 1 s on"
@@ -115,6 +136,10 @@ class Policy:
 
 def _is_time(value: object) -> bool:
     return isinstance(value, timedelta) and value >= timedelta(seconds=1)
+
+
+def _is_positive(value: object) -> bool:
+    return type(value) is int and value >= 1
 
 
 def _is_number(value: object) -> bool:

@@ -87,7 +87,7 @@ class Session(dict[str, Any]):
         base, expires_at = self.state.base, self.expires_at
         if base is None or expires_at is None:
             return None
-        return replace(SessionInfo.of(base), expires_at=expires_at)
+        return replace(SessionInfo.of(base), expires_at=expires_at, is_current=True)
 
     def require_subject(self) -> str:
         """Return the user id.

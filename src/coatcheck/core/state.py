@@ -24,6 +24,7 @@ class State:
         acted_at: the activity to record: the opening, or a later commit of the same request.
         standing: what the presented token was.
         token: the token that opened it; a secret.
+        ended: why the session of a token ended that opens none, as long as that is known.
         was_seen_at: the last activity before this request.
         presented: in whose place it came, where there was one.
         ended_because: why its session ended, where that is still known.
@@ -62,6 +63,7 @@ class State:
     presented: Holder | None = None
     ended_because: Ended | None = None
     token: Token | None = None
+    ended: str | None = None
     was_seen_at: int = 0
     failure: StoreUnavailable | None = None
     unreadable: Record | None = None

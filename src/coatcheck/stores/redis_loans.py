@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import ResponseError, TimeoutError
+from redis.exceptions import ResponseError, TimeoutError  # noqa: A004 - redis-py calls it so
 
 from coatcheck.stores.redis_batch import Command
 

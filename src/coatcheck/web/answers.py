@@ -3,10 +3,16 @@
 import json
 from typing import NamedTuple
 
-from coatcheck.errors import CSRFRefused, StoreUnavailable, Superseded, Unauthenticated
+from coatcheck.errors import (
+    CSRFRefused,
+    SessionLimitReached,
+    StoreUnavailable,
+    Superseded,
+    Unauthenticated,
+)
 from coatcheck.web.transport import Headers
 
-ERRORS = (StoreUnavailable, Superseded, Unauthenticated, CSRFRefused)
+ERRORS = (StoreUnavailable, Superseded, Unauthenticated, CSRFRefused, SessionLimitReached)
 """What is answered; unless the application has handlers of its own for these."""
 
 
@@ -27,6 +33,11 @@ def answer(error: Exception) -> Answer | None:
         return _json(401, "session expired, please log in again")
     if isinstance(error, Superseded):
         return _json(409, "the session changed meanwhile, please try again")
+    if isinstance(error, SessionLimitReached):
+        return _json(
+            403,
+            "you are signed in as often as is allowed: log out somewhere else, then log in again",
+        )
     if isinstance(error, StoreUnavailable):
         return _json(
             503, "sessions are unavailable for the moment, please try again", (b"retry-after", b"2")

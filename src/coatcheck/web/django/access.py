@@ -1,11 +1,16 @@
 """From a request to its session."""
 
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Optional, Protocol, cast
 
 from coatcheck.core.session import Session
 
 if TYPE_CHECKING:
     from coatcheck.web.django.engine import SessionStore
+    from coatcheck.web.django.store import RequestStore
+
+SERVING: ContextVar[Optional["RequestStore"]] = ContextVar("SERVING", default=None)
+"""The session of the request that is being served here."""
 
 
 class Request(Protocol):

@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from coatcheck.errors import ConfigurationError
 from coatcheck.web import answers, asgi, environ
 from coatcheck.web.answers import Answer
+from coatcheck.web.django.access import SERVING
 from coatcheck.web.django.response import at_the_end, depart, respond
 from coatcheck.web.django.site import current
 from coatcheck.web.django.store import RequestStore
@@ -47,6 +48,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
             return self.__acall__(request)
         self.process_request(request)
         store = cast("RequestStore", request.session)
+        serving = SERVING.set(store)
         try:
             if self._is_guarded(request):
                 refusal = self._site.run(store.refusal(), is_load=True)
@@ -57,11 +59,14 @@ class SessionMiddleware(middleware.SessionMiddleware):
         except BaseException:
             self._site.run(store.leave())
             raise
+        finally:
+            SERVING.reset(serving)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve one request in an event loop."""
         self.process_request(request)
         store = cast("RequestStore", request.session)
+        SERVING.set(store)  # in the context of this request's own task
         try:
             if self._is_guarded(request):
                 refusal = await self._site.arun(store.refusal())
