@@ -107,3 +107,44 @@ async def test_aiohttp_session() -> None:
         assert await (await client.get("/name")).json() == "Alice"
         await client.post("/logout")
         assert await (await client.get("/name")).json() is None
+
+
+def test_control() -> None:
+    module = load("control")
+    with TestClient(module.app, HERE, client=LOCAL) as client:
+
+        def browser() -> TestClient:
+            return TestClient(module.app, HERE, client=LOCAL)
+
+        first, second, third, fourth, root = (browser() for _ in range(5))
+        assert first.post("/login/alice?password=wrong").status_code == 403
+        for each in (first, second, third):
+            assert each.post("/login/alice?password=wonder").json() == []
+        asked = fourth.post("/login/alice?password=wonder")
+        assert (asked.status_code, len(asked.json()), dict(fourth.cookies)) == (403, 3, {})
+        oldest = min(asked.json(), key=lambda info: str(info["created_at"]))["id"]
+        chosen = fourth.post(f"/login/alice?password=wonder&instead_of={oldest}")
+        assert (chosen.status_code, chosen.json()) == (200, [])
+        assert first.get("/").json() == "you were logged out"
+        shown = fourth.get("/devices").json()
+        assert [info["is_current"] for info in shown].count(True) == 1
+        here = next(info["id"] for info in shown if info["is_current"])
+        root.post("/login/root?password=root")
+        assert root.delete(f"/devices/{here}").status_code == 404
+        assert fourth.delete("/devices/unknown").status_code == 404
+        fourth.post("/password?password=land")
+        assert [each.get("/").json() for each in (second, fourth)] == [
+            "you were logged out",
+            "hello alice",
+        ]
+        assert fourth.delete("/sessions?reason=fun").status_code == 403
+        assert root.delete("/users/alice?reason=left").json() == 1
+        assert fourth.get("/").json() == "you were logged out"
+        client.post("/login/root?password=root")
+        third.post("/login/root?password=root")
+        (id,) = [each["id"] for each in third.get("/devices").json() if each["is_current"]]
+        assert root.delete(f"/sessions/{id}?reason=lost").json() is True
+        assert third.get("/").json() == "you were logged out"
+        assert root.delete("/sessions?reason=stolen").json() == 2
+        assert root.get("/").json() == "you were logged out"
+        assert client.get("/").json() == "you were logged out"

@@ -128,7 +128,9 @@ def _limit(ledger: Ledger, live: dict[str, Record], limit: int, *, has_losses: b
         if run.status == 403
     }
     evicted = any(closed.why == Ended.EVICTED for closed in ledger.closed.values())
-    may_be_fewer = has_losses or any(run.request.ends for run in ledger.runs)
+    steps = {step for run in ledger.runs for step in run.request.steps}
+    has_moved = "sign_in u2" in steps
+    may_be_fewer = has_losses or has_moved or any(run.request.ends for run in ledger.runs)
     for subject in ("u1", "u2"):
         if (count := held.count(subject)) > limit:
             ledger.flags.add("[g] a user has more sessions than allowed")
