@@ -6,6 +6,7 @@ from coatcheck.core.events import Event, Happened
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Done, Holder, Outcome
+from coatcheck.core.own import Pending
 from coatcheck.core.policy import Policy
 from coatcheck.core.record import Client
 from coatcheck.core.session import Session
@@ -27,6 +28,7 @@ __all__ = [
     "MemoryStore",
     "Merge",
     "Outcome",
+    "Pending",
     "Policy",
     "SQLiteStore",
     "Session",

@@ -56,7 +56,10 @@ class Commit:
             await self._correct_time()
         change = self._change(base)
         if sign_in and sign_in.subject != base.subject:
-            return self._created(await move(self._parts, state, change, sign_in))
+            outcome = self._created(await move(self._parts, state, change, sign_in))
+            if sign_in.login is not None:
+                self._tell_actor(base)
+            return outcome
         return await self._update(change)
 
     async def end(self, why: Ended = Ended.END) -> Outcome:
@@ -102,7 +105,7 @@ class Commit:
     async def _correct_time(self) -> None:
         """Correct the time of opening, if the store's clock is known only now."""
         await self._parts.clock.measure(self._parts.store)
-        self._state.correct(self._parts.clock.offset)
+        self._state.correct(self._parts.clock.offset, self._parts.clock.error)
 
     async def _update(self, change: Change) -> Outcome:
         if isinstance(change.privilege, SignIn):
@@ -201,6 +204,16 @@ class Commit:
         self._show(new.record, new.content)
         self._parts.tell(Happened.CREATED, new.record.id, new.record.subject)
         return Outcome(Done.CREATED, Cookies({Holder.of(new.record.subject): new.token}))
+
+    def _tell_actor(self, left: Record) -> None:
+        """Tell that an impersonation has begun, or is over."""
+        id, subject, actor = self._session.id, self._session.subject, self._session.actor
+        if actor is not None:
+            self._parts.tell(Happened.IMPERSONATION_STARTED, id, subject, actor=actor)
+        else:
+            self._parts.tell(
+                Happened.IMPERSONATION_STOPPED, left.id, left.subject, actor=str(subject)
+            )
 
     def _show(self, record: Record, content: bytes) -> None:
         """Let the session show what is stored now, and warn when it has grown large."""

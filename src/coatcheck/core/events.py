@@ -22,6 +22,8 @@ class Happened(StrEnum):
     LARGE = "session_large"
     UNAVAILABLE = "store_unavailable"
     SWEPT = "sessions_swept"
+    IMPERSONATION_STARTED = "impersonation_started"
+    IMPERSONATION_STOPPED = "impersonation_stopped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,23 @@ LIBRARY_KEYS = "coatcheck:"
 """Prefix of keys the library keeps among the data (CSRF, OAuth state); they never move (P5)."""
 
 
+class Login(NamedTuple):
+    """An authentication of before that a session goes on with; milliseconds UTC."""
+
+    authenticated_at: int
+    ends_at: int
+
+
 class SignIn(NamedTuple):
-    """The request proved who its user is."""
+    """The request proved who its user is; or goes on with what an earlier one proved.
+
+    Attributes:
+        login: what it goes on with.
+    """
 
     subject: str
     assurance: int
+    login: Login | None = None
 
 
 class StepUp(NamedTuple):

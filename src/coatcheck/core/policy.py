@@ -25,6 +25,8 @@ class Policy:
         touch_share: share of `idle` that activity may go unrecorded, to save writes: activity is
             honoured for at least `idle` minus this share, never longer than `idle`.
         max_size: bytes of encoded data; a warning is logged from half of it on.
+        factor_timeout: time to give the second factor after the password.
+        factor_attempts: how often it may be tried in that time.
 
     Raises:
         ConfigurationError: a limit is not positive, or idle is longer than absolute.
@@ -34,9 +36,11 @@ class Policy:
     absolute: timedelta = timedelta(hours=12)
     touch_share: float = 0.05
     max_size: int = 65_536
+    factor_timeout: timedelta = timedelta(minutes=5)
+    factor_attempts: int = 5
 
     def __post_init__(self) -> None:
-        for name in ("idle", "absolute"):
+        for name in ("idle", "absolute", "factor_timeout"):
             value = getattr(self, name)
             if not isinstance(value, timedelta) or value < timedelta(seconds=1):
                 raise ConfigurationError(
@@ -48,6 +52,11 @@ class Policy:
             raise ConfigurationError("Policy.touch_share", f"{self.touch_share!r} is not 0 to 0.5")
         if type(self.max_size) is not int or self.max_size < 256:
             raise ConfigurationError("Policy.max_size", f"{self.max_size!r} is no size from 256 on")
+
+        if type(self.factor_attempts) is not int or self.factor_attempts < 1:
+            raise ConfigurationError(
+                "Policy.factor_attempts", f"{self.factor_attempts!r} is no number from 1 on"
+            )
 
     @property
     def idle_ms(self) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
 from coatcheck.core.outcome import Cookies, Holder
+from coatcheck.core.own import holds, spend, take, without
 from coatcheck.core.record import NOBODY, Client, Record
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing
@@ -45,6 +46,8 @@ class State:
         is_late: whether the response has started, so that nobody may look for the first time.
         unseen: the data, where nobody looked at it yet.
         is_seen: false while nobody has looked at a session that `admit` opened.
+        own: what the library keeps beside the data; see `core.own`.
+        clock_error: how far the clock may be off the store's, milliseconds.
         lent: by key, the defaults that `SessionData` put into the data, and each encoded.
         cookies: what the client is to be told with the response.
     """
@@ -72,6 +75,7 @@ class State:
     unseen: dict[str, Any] | None = None
     is_seen: bool = True
     lent: dict[str, tuple[Any, bytes]] | None = None
+    clock_error: int = 0
 
     # One is made for each request, and most of it stays as it is: what stands above costs nothing.
     def __init__(
@@ -91,6 +95,7 @@ class State:
         self.content = self.mark = settings.empty
         self.steps: list[Step] = []
         self.ending: list[Record] = []
+        self.own: dict[str, Any] = {}
         self.cookies = Cookies()
 
     @property
@@ -121,12 +126,40 @@ class State:
 
         Before anything was done to it. It is no edit, but the next save is of this.
         """
+        data = self.kept(data)
         self.content = self.mark = self.settings.codec.encode(data) if data else self.settings.empty
+
+    def fill(self, record: Record, content: bytes) -> dict[str, Any]:
+        """Take a record with its encoded `content` as what was opened, and return its data.
+
+        Raises:
+            Undecodable: it cannot be read.
+        """
+        data = self.settings.codec.decode(content)
+        self.own = take(data)
+        if self.own:  # in the order in which it will be compared
+            content = self.settings.codec.encode({**data, **self.own})
+        self.base, self.content, self.mark = record, content, content
+        return data
+
+    def spend(self, data: dict[str, Any]) -> None:
+        """Take one attempt off the sign-in that waits, in each commit that is tried.
+
+        Raises:
+            Unauthenticated: there is none left.
+        """
+        self.note(data)
+        kept = dict(self.kept(data))
+        spend(kept)
+        self.mark = self.settings.codec.encode(kept)
+        self.own = take(kept)
+        self.steps.append(spend)
 
     def end(self) -> None:
         """Have what is stored ended by the next commit, and begin with nothing."""
         self.ending += [record for record in (self.base, self.unreadable) if record is not None]
         self.unreadable = None
+        self.own = {}
         self.start(None, self.settings.empty)
         self.is_gone = False
 
@@ -141,8 +174,9 @@ class State:
                 "another task is committing this session: await that first, or share a lock"
             )
 
-    def correct(self, clock_offset: int) -> None:
+    def correct(self, clock_offset: int, clock_error: int = 0) -> None:
         """Correct the times by what is known of the clock now (T5)."""
+        self.clock_error = clock_error
         if clock_offset == self.clock_offset:
             return
         self.opened_at += clock_offset - self.clock_offset
@@ -193,10 +227,13 @@ class State:
         self.lent = {**(self.lent or {}), key: (value, encoded)}
 
     def kept(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Return the data without the defaults that were lent and are still as they were."""
-        if self.lent is None:
-            return data
-        return {key: value for key, value in data.items() if not self._is_as_lent(key, value)}
+        """Return the data as it is stored: with the library's own, whatever stands in its place.
+
+        Without the defaults that were lent and are still as they were.
+        """
+        if self.lent is not None:
+            data = {key: value for key, value in data.items() if not self._is_as_lent(key, value)}
+        return {**without(data), **self.own} if self.own or holds(data) else data
 
     def _is_as_lent(self, key: str, value: Any) -> bool:
         lent, encoded = (self.lent or {}).get(key, (None, b""))

@@ -97,7 +97,7 @@ class Pages:
             yield
             session["cart"][query] = 1
         elif path == "/rotate":
-            session.rotate()
+            session.privilege_changed()
         elif path == "/logout":
             session.end()
         elif path == "/stream":

@@ -9,6 +9,7 @@ from coatcheck.web.bearer import BearerTransport
 from coatcheck.web.cookie import CookieTransport
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, Passive
+from coatcheck.web.redirect import safe_next
 from coatcheck.web.transport import Headers, Transport
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "Transport",
     "Unseen",
     "look",
+    "safe_next",
 ]

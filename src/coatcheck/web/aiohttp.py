@@ -7,7 +7,7 @@ is committed when it is about to send its headers, by the signal `on_response_pr
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from coatcheck.core.session import Session
@@ -19,6 +19,7 @@ from coatcheck.web.environ import raw, text
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, Passive
+from coatcheck.web.requires import Age, View, demanding, guard
 from coatcheck.web.transport import Transport
 
 with extra("aiohttp"):
@@ -47,6 +48,22 @@ async def get_session(request: web.Request) -> Session:
     return session_of(request)
 
 
+def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
+    """Keep a handler for who is authenticated so well, and so recently.
+
+    See `Session.require`; `@requires()` asks for a login.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def of_request(request: web.Request) -> None:
+        check(session_of(request))
+
+    return guard(of_request)
+
+
 def setup(
     app: web.Application,
     sessions: Sessions,
@@ -55,6 +72,7 @@ def setup(
     development: bool = False,
     trusted_proxies: Sequence[str] = (),
     passive: Passive = (),
+    step_up_url: str | None = None,
 ) -> None:
     """Give an application sessions, its sub-applications included.
 
@@ -63,7 +81,8 @@ def setup(
     Args:
         app: an application that does not run yet.
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+        transport, development, trusted_proxies, passive, step_up_url: see
+            `coatcheck.web.gate.Gate`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -78,6 +97,7 @@ def setup(
         development=development,
         trusted_proxies=trusted_proxies,
         passive=passive,
+        step_up_url=step_up_url,
     )
 
     @web.middleware
@@ -86,7 +106,9 @@ def setup(
             raise ConfigurationError("app", "and a sub-application both have coatcheck's sessions")
         headers = [(name.lower(), value) for name, value in request.raw_headers]
         peer = request.remote or None
-        turn = _Turn(await gate.enter(headers, peer, request.scheme, request.path, ""))
+        query = request.rel_url.raw_query_string
+        exchange = await gate.enter(headers, peer, request.scheme, request.path, "", query=query)
+        turn = _Turn(exchange)
         request[_KEY] = turn
         return await turn.serve(request, handler)
 

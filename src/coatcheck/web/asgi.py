@@ -17,6 +17,7 @@ from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, Passive
+from coatcheck.web.requires import Age, View, demanding, guard
 from coatcheck.web.transport import Transport
 
 Scope = MutableMapping[str, Any]
@@ -62,6 +63,22 @@ def session_of(connection: Connection) -> Session:
     return look(session)
 
 
+def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
+    """Keep a Starlette endpoint for who is authenticated so well, and so recently.
+
+    See `Session.require`; `@requires()` asks for a login.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def of_first(connection: Connection, *_: object, **__: object) -> str:
+        return check(session_of(connection))
+
+    return guard(of_first)
+
+
 class SessionMiddleware:
     """Puts the session into `scope["session"]`, where `request.session` finds it.
 
@@ -75,6 +92,7 @@ class SessionMiddleware:
         passive: paths of requests that keep nobody signed in, such as polls, below where the
             application is mounted and compared whole; or what tells by path and headers (names in
             lower case).
+        step_up_url: see `coatcheck.web.gate.Gate`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting. Starlette makes its
@@ -91,6 +109,7 @@ class SessionMiddleware:
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        step_up_url: str | None = None,
     ) -> None:
         self._app = app
         self._wrong: ConfigurationError | None = None
@@ -101,6 +120,7 @@ class SessionMiddleware:
                 development=development,
                 trusted_proxies=trusted_proxies,
                 passive=passive,
+                step_up_url=step_up_url,
             )
             self._sessions = sessions
         except ConfigurationError as error:
@@ -173,6 +193,7 @@ async def enter(gate: Gate, scope: Scope) -> Exchange:
         scope.get("scheme", "http"),
         scope["path"].removeprefix(mount),
         mount,
+        query=scope.get("query_string", b"").decode("latin-1"),
     )
     scope["session"] = exchange.session
     return exchange

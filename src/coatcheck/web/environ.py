@@ -35,6 +35,7 @@ def enter(gate: Gate, environ: Environ) -> Exchange:
             environ["wsgi.url_scheme"],
             _decoded(environ.get("PATH_INFO", "")),
             _decoded(environ.get("SCRIPT_NAME", "")),
+            query=environ.get("QUERY_STRING", ""),
         )
     )
     environ[_KEY] = gate, exchange, id(environ)

@@ -4,7 +4,7 @@ A request goes straight down: `open_session` reads the token and opens the sessi
 `save_session` commits before the response starts and adds the headers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, Passive
 from coatcheck.web.permanent import follow, lifetime
+from coatcheck.web.requires import Age, View, demanding, guard
 from coatcheck.web.reuse import require_new
 from coatcheck.web.transport import Transport
 
@@ -65,6 +66,22 @@ def session_of(session: SessionMixin = current) -> FlaskSession:
     return cast("FlaskSession", look(found))
 
 
+def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
+    """Keep a view for who is authenticated so well, and so recently.
+
+    See `Session.require`; `@requires()` asks for a login.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def of_current(*_: object, **__: object) -> None:
+        check(session_of())
+
+    return guard(of_current)
+
+
 class SessionInterface(FlaskInterface):
     """Takes the place of `app.session_interface`.
 
@@ -85,7 +102,7 @@ class SessionInterface(FlaskInterface):
         app: the application, whose configuration is complete.
         sessions: where sessions come from.
         transport: in place of what the configuration says.
-        development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+        development, trusted_proxies, passive, step_up_url: see `coatcheck.web.gate.Gate`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -102,6 +119,7 @@ class SessionInterface(FlaskInterface):
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        step_up_url: str | None = None,
     ) -> None:
         if not isinstance(app, Flask):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("app", f"{app!r} is no Flask application")
@@ -118,6 +136,7 @@ class SessionInterface(FlaskInterface):
             development=development,
             trusted_proxies=trusted_proxies,
             passive=passive,
+            step_up_url=step_up_url,
             of=_Unseen,
         )
         self._app = app

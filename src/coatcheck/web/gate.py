@@ -14,6 +14,7 @@ from coatcheck.web.agent import family
 from coatcheck.web.cookie import CookieTransport
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.proxy import Peer, Proxies
+from coatcheck.web.redirect import check_page, is_page, leading_back
 from coatcheck.web.transport import Headers, Transport
 
 _log = logging.getLogger("coatcheck")
@@ -33,6 +34,9 @@ class Gate:
         trusted_proxies: addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are
             believed.
         passive: see `Passive`.
+        step_up_url: path of the page where users prove more, for pages that raise `StepUpRequired`;
+            they lead there with `next`, to be read by `coatcheck.web.safe_next`. Other requests,
+            and all without it, are answered 401.
         of: the kind of session that the framework expects.
 
     Raises:
@@ -47,6 +51,7 @@ class Gate:
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        step_up_url: str | None = None,
         of: type[Unseen] = Unseen,
     ) -> None:
         if not isinstance(sessions, Sessions):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -57,7 +62,9 @@ class Gate:
         transport.check(sessions.policy)
         if not transport.secure:
             raise ConfigurationError("secure", "plain HTTP is for development=True only")
+        check_page(step_up_url)
         self._sessions = sessions
+        self._step_up_url = step_up_url
         self._transport = transport
         self._development = transport.for_development() if development else None
         self._proxies = Proxies(trusted_proxies)
@@ -76,6 +83,7 @@ class Gate:
         path: str,
         mount: str,
         arrival: Arrival | None = None,
+        query: str = "",
     ) -> Exchange:
         """Open the session of a request. It never fails: the first look at the session may.
 
@@ -86,6 +94,7 @@ class Gate:
             path: below where the application is mounted.
             mount: where that is; empty at the root.
             arrival: when the request arrived; by default now.
+            query: what follows the path, as it came.
         """
         resolved = self._proxies.resolve(peer, scheme, headers)
         agent = purpose = b""
@@ -103,7 +112,11 @@ class Gate:
             arrival=arrival,
         )
         session.state.is_deliverable = transport is not None
-        return Exchange(self._sessions, session, transport, mount.rstrip("/"))
+        mount = mount.rstrip("/")
+        page = self._step_up_url
+        if page is not None:
+            page = leading_back(page, headers, mount + path, query) if is_page(headers) else None
+        return Exchange(self._sessions, session, transport, mount, page)
 
     def _carrier(self, peer: Peer) -> Transport | None:
         if peer.secure:

@@ -3,7 +3,7 @@
 They are opened and committed as in any ASGI application, around the middleware of each route.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from coatcheck.core.session import Session
@@ -15,6 +15,7 @@ from coatcheck.web.asgi import App, Receive, Scope, Send, refuse, serve
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, Passive
+from coatcheck.web.requires import Age, demanding
 from coatcheck.web.transport import Transport
 
 with extra("litestar"):
@@ -54,6 +55,24 @@ def requires_subject(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRout
     session_of(connection).require_subject()
 
 
+def requires(
+    *, level: int = 1, max_age: Age = None
+) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]:
+    """Return a guard for routes of who is authenticated so well, and so recently.
+
+    `guards=[requires(level=2, max_age="5m")]`. See `Session.require`.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        check(session_of(connection))
+
+    return guard
+
+
 class SessionPlugin(InitPlugin):
     """Give an application sessions: `Litestar(..., plugins=[SessionPlugin(sessions)])`.
 
@@ -63,7 +82,8 @@ class SessionPlugin(InitPlugin):
 
     Args:
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+        transport, development, trusted_proxies, passive, step_up_url: see
+            `coatcheck.web.gate.Gate`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -77,6 +97,7 @@ class SessionPlugin(InitPlugin):
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        step_up_url: str | None = None,
     ) -> None:
         self._gate = Gate(
             sessions,
@@ -84,6 +105,7 @@ class SessionPlugin(InitPlugin):
             development=development,
             trusted_proxies=trusted_proxies,
             passive=passive,
+            step_up_url=step_up_url,
         )
         self._sessions = sessions
 

@@ -4,7 +4,7 @@ They are opened and committed around the application as in any ASGI application;
 in its own way, it is given what is there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from coatcheck.core.unseen import Unseen, look
@@ -18,6 +18,7 @@ from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, Passive
 from coatcheck.web.permanent import follow, lifetime
+from coatcheck.web.requires import Age, View, demanding, guard
 from coatcheck.web.transport import Transport
 
 with extra("quart"):
@@ -62,6 +63,22 @@ def session_of(session: SessionMixin = current) -> QuartSession:
     return cast("QuartSession", look(found))
 
 
+def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
+    """Keep a view for who is authenticated so well, and so recently.
+
+    See `Session.require`; `@requires()` asks for a login.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def of_current(*_: object, **__: object) -> None:
+        check(session_of())
+
+    return guard(of_current)
+
+
 class SessionInterface(QuartInterface):
     """What becomes `app.session_interface` when it is made: `SessionInterface(app, sessions)`.
 
@@ -76,7 +93,7 @@ class SessionInterface(QuartInterface):
         app: the application, whose configuration is complete.
         sessions: where sessions come from.
         transport: in place of what the configuration says.
-        development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+        development, trusted_proxies, passive, step_up_url: see `coatcheck.web.gate.Gate`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -91,6 +108,7 @@ class SessionInterface(QuartInterface):
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        step_up_url: str | None = None,
     ) -> None:
         if not isinstance(app, Quart):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("app", f"{app!r} is no Quart application")
@@ -103,6 +121,7 @@ class SessionInterface(QuartInterface):
             development=development,
             trusted_proxies=trusted_proxies,
             passive=passive,
+            step_up_url=step_up_url,
             of=_Unseen,
         )
         self._permanent = lifetime(config, app.default_config, sessions.policy.absolute)

@@ -45,7 +45,8 @@ class SessionMiddleware:
     Args:
         app: the WSGI application inside.
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+        transport, development, trusted_proxies, passive, step_up_url: see
+            `coatcheck.web.gate.Gate`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -60,6 +61,7 @@ class SessionMiddleware:
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        step_up_url: str | None = None,
     ) -> None:
         if not isinstance(sessions, BlockingSessions):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("sessions", f"WSGI needs BlockingSessions, not {sessions!r}")
@@ -70,6 +72,7 @@ class SessionMiddleware:
             development=development,
             trusted_proxies=trusted_proxies,
             passive=passive,
+            step_up_url=step_up_url,
         )
 
     def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:

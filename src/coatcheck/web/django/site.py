@@ -27,7 +27,7 @@ from coatcheck.web.transport import Transport
 T = TypeVar("T")
 
 _OF_SESSIONS = ("policy", "merge", "on_event", "clock")
-_OF_GATE = ("transport", "development", "trusted_proxies", "passive")
+_OF_GATE = ("transport", "development", "trusted_proxies", "passive", "step_up_url")
 _KNOWN = ("sessions", "store", *_OF_SESSIONS, *_OF_GATE)
 
 

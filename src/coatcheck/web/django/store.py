@@ -61,6 +61,7 @@ class RequestStore(SessionStore):
                 request.path_info,
                 request.META.get("SCRIPT_NAME", ""),
                 self._arrival,
+                request.META.get("QUERY_STRING", ""),
             )
             self._let_in(entered)
         return cast("Exchange", self.exchange)
