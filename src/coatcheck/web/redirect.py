@@ -25,7 +25,7 @@ def check_page(url: str | None) -> None:
     Raises:
         ConfigurationError: it is, or it is no path.
     """
-    if url is not None and (safe_next(url, "") != url or "#" in url):
+    if url is not None and (safe_next(str(url), ".") != url or "#" in url):
         raise ConfigurationError("step_up_url", f"{url!r} is no path such as /step-up")
 
 
