@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from coatcheck import MemoryStore, Sessions
-from coatcheck.errors import ConfigurationError
+from coatcheck.errors import ConfigurationError, StepUpRequired
 from coatcheck.testing import Clock, log_in
 from coatcheck.web import BearerTransport, Gate, safe_next
 from coatcheck.web.asgi import SessionMiddleware, requires
@@ -113,6 +113,18 @@ def test_a_page_leads_to_the_step_up_and_back(client: TestClient) -> None:
 def test_a_mount_is_part_of_the_way_back(client: TestClient) -> None:
     location = client.get("/shop/secret", headers=PAGE).headers["location"]
     assert location == "/step-up?next=/shop/secret"
+
+
+async def test_the_path_of_a_mounted_application_is_part_of_the_way_back(
+    sessions: Sessions,
+) -> None:
+    """Fails when the way back is that below the mount."""
+    gate = Gate(sessions, step_up_url="/step-up")
+    headers = [(b"sec-fetch-mode", b"navigate")]
+    exchange = await gate.enter(headers, None, "https", "/secret", "/shop/")
+    answer = exchange.answer(StepUpRequired(2, None))
+    assert answer is not None
+    assert dict(answer.headers)[b"location"] == b"/step-up?next=/shop/secret"
 
 
 def test_a_form_is_not_to_be_repeated_by_a_link(client: TestClient) -> None:

@@ -53,11 +53,6 @@ def take(data: Data) -> Data:
     return {key: data.pop(key) for key in _KEYS if key in data}
 
 
-def holds(data: Data) -> bool:
-    """Tell whether somebody else put such a key among the data."""
-    return ACTOR in data or PENDING in data
-
-
 def without(data: Data) -> Data:
     """Return the data without such keys."""
     return {key: value for key, value in data.items() if key not in _KEYS}

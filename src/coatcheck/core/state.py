@@ -5,7 +5,7 @@ from typing import Any
 
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
 from coatcheck.core.outcome import Cookies, Holder
-from coatcheck.core.own import holds, spend, take, without
+from coatcheck.core.own import ACTOR, PENDING, spend, take, without
 from coatcheck.core.record import NOBODY, Client, Record
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing
@@ -136,8 +136,8 @@ class State:
             Undecodable: it cannot be read.
         """
         data = self.settings.codec.decode(content)
-        self.own = take(data)
-        if self.own:  # in the order in which it will be compared
+        if ACTOR in data or PENDING in data:
+            self.own = take(data)  # and in the order in which it will be compared
             content = self.settings.codec.encode({**data, **self.own})
         self.base, self.content, self.mark = record, content, content
         return data
@@ -233,7 +233,9 @@ class State:
         """
         if self.lent is not None:
             data = {key: value for key, value in data.items() if not self._is_as_lent(key, value)}
-        return {**without(data), **self.own} if self.own or holds(data) else data
+        if self.own or ACTOR in data or PENDING in data:
+            return {**without(data), **self.own}
+        return data
 
     def _is_as_lent(self, key: str, value: Any) -> bool:
         lent, encoded = (self.lent or {}).get(key, (None, b""))
