@@ -1,5 +1,6 @@
 """What type checkers know of each adapter; nothing here runs."""
 
+from datetime import timedelta
 from typing import Any, assert_type
 
 from aiohttp import web
@@ -7,7 +8,7 @@ from fastapi import FastAPI
 from litestar import Request, WebSocket, get
 from starlette.requests import HTTPConnection
 
-from coatcheck import Session
+from coatcheck import Pending, Session
 from coatcheck.web import aiohttp, aiohttp_session, asgi, fastapi, litestar, quart
 
 app = FastAPI()
@@ -18,6 +19,19 @@ async def of_fastapi(session: fastapi.CurrentSession, user: fastapi.CurrentUser)
     assert_type(session, Session)
     assert_type(user, str)
     assert_type(session.subject, str | None)
+
+
+@asgi.requires(level=2, max_age="5m")
+async def guarded(connection: HTTPConnection, more: int = 1) -> int:
+    session = asgi.session_of(connection)
+    assert_type(session.require(level=2, max_age=timedelta(minutes=5)), str)
+    assert_type(session.pending, Pending | None)
+    assert_type(session.actor, str | None)
+    return more
+
+
+async def of_a_guarded_view(connection: HTTPConnection) -> None:
+    assert_type(await guarded(connection, more=2), int)  # it is what it was
 
 
 async def of_starlette(connection: HTTPConnection) -> None:
