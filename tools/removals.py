@@ -185,11 +185,12 @@ REMOVALS = [
         "signing in over another user's session keeps the data",
         "core/session.py",
         """\
-            Session.clear(self)  # whatever a framework's kind of session does beside
-            state.steps, state.mark, state.carries = [], state.settings.empty, False
+        Session.clear(self)  # whatever a framework's kind of session does beside
+        state.own = {}
+        state.steps, state.mark, state.carries = [], state.settings.empty, False
 """,
         """\
-            pass
+        pass
 """,
         LIFECYCLE + "test_signing_in_over_another_user_starts_empty_at_once[memory]",
     ),

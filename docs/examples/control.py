@@ -62,7 +62,7 @@ async def login(
 async def home(session: CurrentSession) -> str:
     if session.subject is not None:
         return f"hello {session.subject}"
-    if session.over_because == "evicted":
+    if session.ended_because == "evicted":
         return "you signed in on another device, and this was the oldest"
     return "you were logged out" if session.is_over else "hello"
 
@@ -87,7 +87,7 @@ async def change_password(password: str, session: CurrentSession) -> None:
     user = session.require_subject()
     passwords[user] = password  # first what lets nobody in any more, then the sessions
     await sessions.end_all(user, keep=session, reason="password changed")
-    session.rotate()
+    session.privilege_changed()
 
 
 def administrator(session: CurrentSession) -> Session:

@@ -8,6 +8,7 @@ from coatcheck.core.events import Event, Happened
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Done, Holder, Outcome
+from coatcheck.core.own import Pending
 from coatcheck.core.policy import AtLimit, Policy
 from coatcheck.core.profiles import describe_policy, profile
 from coatcheck.core.record import Client
@@ -39,6 +40,7 @@ __all__ = [
     "MemoryStore",
     "Merge",
     "Outcome",
+    "Pending",
     "Policy",
     "SQLiteStore",
     "Sealed",

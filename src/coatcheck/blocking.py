@@ -88,6 +88,10 @@ class BlockingSessions:
         """See `Sessions.rotate`."""
         return finish(self._sessions.rotate(session))
 
+    def spend_attempt(self, session: Session) -> str:
+        """See `Sessions.spend_attempt`."""
+        return finish(self._sessions.spend_attempt(session))
+
     def end(
         self,
         id: str,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from coatcheck import writes
 from coatcheck.core.change import Applied, Change, own, rebased, sizes
-from coatcheck.core.events import Happened
+from coatcheck.core.events import Happened, administrator
 from coatcheck.core.fold import Refusal
 from coatcheck.core.intents import SignIn, StepUp
 from coatcheck.core.merge import merge
@@ -61,7 +61,10 @@ class Commit:
             await self._correct_time()
         change = self._change(base)
         if sign_in and sign_in.subject != base.subject:
-            return await self._created(await move(self._parts, state, change, sign_in))
+            outcome = await self._created(await move(self._parts, state, change, sign_in))
+            if sign_in.login is not None:
+                self._tell_actor(base)
+            return outcome
         return await self._update(change)
 
     async def end(self, why: Ended = Ended.END) -> Outcome:
@@ -143,7 +146,7 @@ class Commit:
     async def _correct_time(self) -> None:
         """Correct the time of opening, if the store's clock is known only now."""
         await self._parts.clock.measure(self._parts.store)
-        self._state.correct(self._parts.clock.offset)
+        self._state.correct(self._parts.clock.offset, self._parts.clock.error)
 
     async def _update(self, change: Change) -> Outcome:
         if isinstance(change.privilege, SignIn):
@@ -269,6 +272,17 @@ class Commit:
         cause = None if new.record.subject is None else "sign_in"
         self._tell(Happened.CREATED, new.record, cause=cause, assurance=new.record.assurance)
         return Outcome(Done.CREATED, Cookies({Holder.of(new.record.subject): new.token}))
+
+    def _tell_actor(self, left: Record) -> None:
+        """Tell that an impersonation has begun, or is over."""
+        id, subject, actor = self._session.id, self._session.subject, self._session.actor
+        tell, client = self._parts.tell, self._state.client
+        if actor is not None:
+            by = administrator(actor)
+            tell(Happened.IMPERSONATION_STARTED, id, subject, actor=by, client=client)
+        else:
+            by = administrator(str(subject))
+            tell(Happened.IMPERSONATION_STOPPED, left.id, left.subject, actor=by, client=client)
 
     def _show(self, record: Record, content: bytes) -> None:
         """Let the session show what is stored now, and warn when it has grown large."""

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coatcheck.clock import Clock
-from coatcheck.core.events import USER, Event, Happened, Listener
+from coatcheck.core.events import USER, Event, Happened, Listener, administrator
 from coatcheck.core.once import Once
+from coatcheck.core.own import ACTOR
 from coatcheck.core.record import NOBODY, Client, Record
 from coatcheck.core.settings import Settings
 from coatcheck.core.state import State
@@ -86,9 +87,10 @@ class Parts:
         cause: str | None = None,
         **facts: str | int,
     ) -> None:
-        """Report what the user of a request did to a session."""
+        """Report what the user of a request did to a session, or who acts as that user."""
         id, subject, client = record.id, record.subject, state.client
-        self.tell(kind, id, subject, actor=USER, cause=cause, client=client, **facts)
+        actor = administrator(state.own[ACTOR]["subject"]) if ACTOR in state.own else USER
+        self.tell(kind, id, subject, actor=actor, cause=cause, client=client, **facts)
 
     def flush(self) -> None:
         """Have a listener that writes behind, as `observe.Audit` does, write now. Never raises."""

@@ -31,7 +31,8 @@ from coatcheck.core.hide import hide
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.once import Once
-from coatcheck.core.outcome import KEPT, Holder, Outcome
+from coatcheck.core.outcome import KEPT, Done, Holder, Outcome
+from coatcheck.core.own import ACTOR, Actor
 from coatcheck.core.policy import Policy
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import NOBODY, Client, Ended, Record, Stored, Tombstone
@@ -41,7 +42,12 @@ from coatcheck.core.standing import Standing, judge
 from coatcheck.core.state import State
 from coatcheck.core.token import Token, is_id, same
 from coatcheck.core.unseen import Unseen
-from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
+from coatcheck.errors import (
+    ConfigurationError,
+    StoreUnavailable,
+    Unauthenticated,
+    Undecodable,
+)
 from coatcheck.groups import Groups
 from coatcheck.parts import Parts, log
 from coatcheck.stores.protocol import Conflict, Store
@@ -163,7 +169,7 @@ class Sessions:
         state = session.state
         if state.opened_at >= self._clock.due:  # once a minute; the question costs less here
             await self._clock.measure(self._store)
-            state.correct(self._clock.offset)
+            state.correct(self._clock.offset, self._clock.error)
         try:
             stored = await self._store.load(token.id)
             state.standing = judge(token, stored, state.opened_at)
@@ -179,6 +185,8 @@ class Sessions:
                 state.unreadable, state.token = stored, token
                 state.was_seen_at = stored.seen_at
                 self._fill(session, stored)
+                if ACTOR in state.own and not await self._may_act(state, stored):
+                    return self._blank(of, client, is_activity, arrival, Standing.RETIRED)
                 if state.is_touch_due and self.policy.is_near_end(stored, state.acted_at):  # T2
                     state.base = await self._touches.record_now(stored, state.acted_at)
                 state.unreadable = None
@@ -282,11 +290,17 @@ class Sessions:
         return session
 
     def _blank(
-        self, of: type[Session], client: Client, is_activity: bool, arrival: Arrival | None
+        self,
+        of: type[Session],
+        client: Client,
+        is_activity: bool,
+        arrival: Arrival | None,
+        standing: Standing = Standing.NONE,
     ) -> Session:
         at, offset = arrival or self.arrive()
         state = State(self._settings, at, offset, client, is_activity=is_activity)
-        state.correct(self._clock.offset)
+        state.correct(self._clock.offset, self._clock.error)
+        state.standing = standing
         return of(state)
 
     async def _withhold(
@@ -301,15 +315,27 @@ class Sessions:
         state.standing = Standing.RETIRED
         await self._end(record.id, record.subject, Ended.BINDING, SYSTEM, state.client)
 
+    async def _may_act(self, state: State, stored: Record) -> bool:
+        """Tell whether the actor's sessions were not all ended since the impersonation began.
+
+        If they were, this one ends with them, though it is in the list of who is impersonated.
+        """
+        actor = Actor(**state.own[ACTOR])
+        entry = stored._replace(subject=actor.subject)
+        begun_at = actor.begun_at - self._clock.error
+        if await writes.enlist(self._store, entry, begun_at, 0, None) is not None:
+            return True
+        name = administrator(actor.subject)
+        await self._end(stored.id, stored.subject, Ended.END_ALL, name, state.client)
+        return False
+
     def _fill(self, session: Session, record: Record) -> None:
         state, settings = session.state, self._settings
-        content = settings.content(record)
-        data = settings.codec.decode(content)
+        data = state.fill(record, settings.content(record))
         if state.is_seen:
             session.update(data)
         else:
             state.unseen = data
-        state.base, state.content, state.mark = record, content, content
 
     async def commit(self, session: Session, *, discard: bool = False) -> Outcome:
         """Carry out what was done to the session: save, rotate, move, end, touch, or nothing.
@@ -380,7 +406,7 @@ class Sessions:
 
     def _next_commit(self, session: Session) -> Commit:
         state = session.state
-        state.correct(self._clock.offset)
+        state.correct(self._clock.offset, self._clock.error)
         if state.is_committed:
             state.acted_at = self._clock.now()
         return Commit(self._parts, self._groups, self._touches, session)
@@ -426,8 +452,27 @@ class Sessions:
 
     async def rotate(self, session: Session) -> Outcome:
         """Rotate now rather than with the response, and save what else was done. See `commit`."""
-        session.rotate()
+        session.privilege_changed()
         return await self.commit(session)
+
+    async def spend_attempt(self, session: Session) -> str:
+        """Take one attempt off a sign-in that waits for its second factor; return its user id.
+
+        To be called before the code is checked: it is stored by then, so that no number of requests
+        at the same time has more attempts than `Policy.factor_attempts`. What else was done to the
+        session is saved with it.
+
+        Raises:
+            Unauthenticated: nobody gave a password here, or the time or the attempts are over.
+            Exception: see `commit`.
+        """
+        if (pending := session.pending) is None:
+            raise Unauthenticated("no sign-in waits for a second factor")
+        session.state.require_no_commit()
+        session.state.spend(session)
+        if (await self.commit(session)).done is Done.DROPPED:
+            raise Unauthenticated("the session ended while this request ran")
+        return pending.subject
 
     async def end(
         self,
@@ -483,7 +528,7 @@ class Sessions:
         await clock.measure(store)
         barred = await store.bar(subject, clock.now() + clock.error)
         if keep is not None:
-            keep.state.correct(clock.offset)
+            keep.state.correct(clock.offset, clock.error)
             is_first = barred.previous < keep.state.opened_at - clock.error
             if is_first or keep.state.bar == (subject, barred.previous):
                 keep.state.bar = (subject, barred.bar)
@@ -577,7 +622,9 @@ class Sessions:
         await self._clock.measure(self._store)
         now = self._clock.now()
         page = await self._store.page(subject, after, limit)
-        return [SessionInfo.of(r) for r in page.records if now < r.expires_at], page.next
+        # Whoever impersonates may be in the index of both, but the session is another's.
+        found = [r for r in page.records if subject in (None, r.subject) and now < r.expires_at]
+        return [SessionInfo.of(record) for record in found], page.next
 
     async def count(self, subject: str | None = None) -> int:
         """Return how many sessions are stored, expired ones not yet swept included."""

@@ -66,7 +66,7 @@ async def test_only_open_and_commit_ask_the_store(store: Store, clock: Clock) ->
     session.edit(lambda data: data.update(seen=True))
     session.require_subject()
     session.step_up(2)
-    session.rotate()
+    session.privilege_changed()
     session.sign_in("bob")
     session.end()
     session["after"] = 1

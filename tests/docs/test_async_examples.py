@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer as AiohttpServer
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from coatcheck.testing import log_in
 from tests.docs.test_examples import load
 
 HERE = "http://localhost"
@@ -40,6 +41,39 @@ def test_fastapi() -> None:
         assert client.put("/cart/cap").json()["draft"] == "hi"
         client.post("/logout")
         assert client.get("/me").status_code == 401
+
+
+def test_step_up() -> None:
+    with TestClient(load("step_up").app, HERE, client=LOCAL, follow_redirects=False) as client:
+        assert client.post("/login/code", json={"code": "123456"}).status_code == 401
+        assert client.post("/login", json={"name": "admin", "password": "guess"}).status_code == 401
+        client.post("/login", json={"name": "admin", "password": "opensesame"})
+        assert client.get("/account").status_code == 401
+        assert client.post("/login/code", json={"code": "000000"}).status_code == 401
+        assert client.post("/login/code", json={"code": "123456"}).json() == "welcome, admin"
+        assert client.get("/account").status_code == 200
+        assert client.post("/as/alice").json() == "admin acts as alice"
+        assert client.post("/as/bob").status_code == 403
+        assert client.post("/myself").json() == "admin again"
+
+
+def test_step_up_of_a_password_alone() -> None:
+    example, page = load("step_up"), {"Accept": "text/html"}
+    with TestClient(example.app, HERE, client=LOCAL, follow_redirects=False) as client:
+        log_in(client, example.sessions, "alice", development=True)
+        assert client.post("/transfers/100").json() == "done"
+        refused = client.post("/transfers/101")
+        assert (refused.status_code, refused.json()["acr_values"]) == (401, "aal2")
+        there = client.get("/account?a=b", headers=page).headers["location"]
+        assert there == "/confirm?next=/account%3Fa%3Db"
+        assert client.post(there, json={"code": "000000"}).status_code == 403
+        assert client.post(there, json={"code": "123456"}).headers["location"] == "/account?a=b"
+        assert client.get("/account").status_code == 200
+        evil = client.post("/confirm?next=//evil.example", json={"code": "123456"}).headers[
+            "location"
+        ]
+        assert evil == "/"
+        assert client.post("/as/bob").status_code == 403
 
 
 def test_starlette() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from coatcheck import Sessions, Standing
+from coatcheck.core.intents import StepUp
 from coatcheck.core.outcome import Holder
 from coatcheck.testing import BrowserContract
 from coatcheck.waiting import finish
@@ -24,6 +25,7 @@ VISITOR = "a_visitor_costs_nothing_until_there_is_something_to_keep"
 FAILS = "a_request_that_fails_changes_nothing"
 END_HOLDS = "an_end_holds_though_the_request_fails"
 OUTAGE = "an_outage_signs_nobody_out"
+STEPS_UP = "who_must_prove_more_is_told_how_much"
 NOT_SAVED = "what_could_not_be_saved_is_unavailable"
 
 
@@ -111,6 +113,16 @@ class ReportsNothing(Broken):
 class AnswersNothing(Broken):
     def answer(self, error: Exception) -> Answer | None:
         return None
+
+
+class ForgetsTheChallenge(Drops):
+    line = b"insufficient_user_authentication"
+
+
+class TakesAnyLoginForEnough(Broken):
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.session.state.privilege = StepUp(2)
 
 
 class GoesOnWithoutTheSave(Broken):
@@ -230,6 +242,8 @@ CATCHES: list[tuple[type[Broken], str]] = [
     (ReportsNothing, "a_change_after_the_first_byte_is_reported"),
     (AnswersNothing, "nobody_is_told_why"),
     (AnswersNothing, OUTAGE),
+    (ForgetsTheChallenge, STEPS_UP),
+    (TakesAnyLoginForEnough, STEPS_UP),
     (GoesOnWithoutTheSave, "what_meets_a_rotation_is_not_saved_and_says_so"),
     (GoesOnWithoutTheSave, NOT_SAVED),
     (TakesAnOutageForAVisitor, OUTAGE),

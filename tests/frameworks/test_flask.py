@@ -254,7 +254,7 @@ def test_a_permanent_session_outlives_the_browser(settings: dict[str, Any], age:
 
     @site.app.get("/rotate")
     def rotate() -> str:
-        session_of().rotate()
+        session_of().privilege_changed()
         return ""
 
     @site.app.get("/permanent/<int:value>")

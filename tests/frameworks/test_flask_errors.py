@@ -57,7 +57,7 @@ def supersede(site: Site, id: str) -> None:
     opened = site.app.test_client()
     opened.set_cookie("__Host-sid", browser.get_cookie("__Host-sid").value)
     with opened.session_transaction() as other:
-        session_of(other).rotate()
+        session_of(other).privilege_changed()
     site.app.extensions["newer"] = opened
 
 

@@ -147,13 +147,13 @@ async def test_what_is_refused(shop: Shop, hunt: Hunt, store: Store, tmp_path: P
     second["x"] += ["!"]
     await shop.sessions.commit(first)
     await shop.sessions.commit(second)
-    third.rotate()
+    third.privilege_changed()
     token = await shop.commit(third)
     first["x"] = DATA + "?"
     with hunt.raises(Superseded):
         await shop.sessions.commit(first)
     late = await shop.sessions.open(token)
-    late.rotate()
+    late.privilege_changed()
     await shop.sessions.end_all("alice", actor="eve")
     with hunt.raises(Unauthenticated):
         await shop.sessions.commit(late)
@@ -270,7 +270,7 @@ async def fail(hunt: Hunt, url: str, kind: str, spoil: Callable[[], None] | None
     token = hunt.token(outcome.token)
     session = await sessions.open(token)
     session["x"] += DATA
-    session.rotate()
+    session.privilege_changed()
     spoil()
     for attempt in (sessions.commit(session), sessions.open(token)):
         try:

@@ -1,6 +1,7 @@
 # pyright: reportUnnecessaryTypeIgnoreComment=true
 """What type checkers know of each adapter; nothing here runs."""
 
+from datetime import timedelta
 from typing import Any, assert_type
 
 from aiohttp import web
@@ -11,7 +12,7 @@ from flask.sessions import SessionMixin
 from litestar import Request, WebSocket, get
 from starlette.requests import HTTPConnection
 
-from coatcheck import BlockingSessions, Session
+from coatcheck import BlockingSessions, Pending, Session
 from coatcheck.web import (
     GateOptions,
     aiohttp,
@@ -34,6 +35,19 @@ async def of_fastapi(session: fastapi.CurrentSession, user: fastapi.CurrentUser)
     assert_type(session, Session)
     assert_type(user, str)
     assert_type(session.subject, str | None)
+
+
+@asgi.requires(level=2, max_age="5m")
+async def guarded(connection: HTTPConnection, more: int = 1) -> int:
+    session = asgi.session_of(connection)
+    assert_type(session.require(level=2, max_age=timedelta(minutes=5)), str)
+    assert_type(session.pending, Pending | None)
+    assert_type(session.actor, str | None)
+    return more
+
+
+async def of_a_guarded_view(connection: HTTPConnection) -> None:
+    assert_type(await guarded(connection, more=2), int)  # it is what it was
 
 
 async def of_starlette(connection: HTTPConnection) -> None:

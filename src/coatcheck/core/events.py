@@ -33,6 +33,8 @@ class Happened(StrEnum):
     EVENTS_LOST = "events_lost"
     CSRF_REFUSED = "csrf_refused"
     EVERYTHING_ENDED = "all_sessions_ended"
+    IMPERSONATION_STARTED = "impersonation_started"
+    IMPERSONATION_STOPPED = "impersonation_stopped"
 
     @property
     def is_routine(self) -> bool:

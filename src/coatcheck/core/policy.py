@@ -53,6 +53,8 @@ class Policy:
         max_sessions: how many live sessions a user may have at once (ASVS 5.0 V7.1.2); by default
             as many as there are. Visitors' do not count.
         at_limit: what a sign-in over it does.
+        factor_timeout: time to give the second factor after the password.
+        factor_attempts: how often it may be tried in that time.
 
     Raises:
         ConfigurationError: a limit is not positive, idle is longer than absolute, or a setting is
@@ -71,11 +73,13 @@ class Policy:
     secrets_allowed: Collection[str] = ()
     max_sessions: int | None = None
     at_limit: AtLimit = AtLimit.END_OLDEST
+    factor_timeout: timedelta = timedelta(minutes=5)
+    factor_attempts: int = 5
     renew_ms: int | None = field(init=False, repr=False, compare=False)
     """`renew_after` in milliseconds."""
 
     def __post_init__(self) -> None:
-        for name in ("idle", "absolute"):
+        for name in ("idle", "absolute", "factor_timeout"):
             value = getattr(self, name)
             if not _is_time(value):
                 raise ConfigurationError(
@@ -111,6 +115,11 @@ class Policy:
         object.__setattr__(self, "secrets_allowed", frozenset(self.secrets_allowed))
         if self.profile is not None:
             self.profile.check("Policy", self)
+
+        if type(self.factor_attempts) is not int or self.factor_attempts < 1:
+            raise ConfigurationError(
+                "Policy.factor_attempts", f"{self.factor_attempts!r} is no number from 1 on"
+            )
 
     @property
     def idle_ms(self) -> int:

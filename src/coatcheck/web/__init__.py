@@ -10,6 +10,7 @@ from coatcheck.web.cookie import CookieTransport
 from coatcheck.web.csrf import CSRF, Peek
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, GateOptions, Passive
+from coatcheck.web.redirect import safe_next
 from coatcheck.web.transport import Headers, Transport
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "Transport",
     "Unseen",
     "look",
+    "safe_next",
 ]

@@ -7,6 +7,7 @@ is committed when it is about to send its headers, by the signal `on_response_pr
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Unpack, cast
 
@@ -19,6 +20,7 @@ from coatcheck.web.csrf import is_handshake
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, GateOptions
+from coatcheck.web.requires import Age, View, demanding, guard
 from coatcheck.web.transport import raw, text
 from coatcheck.web.twice import two
 
@@ -46,6 +48,22 @@ def session_of(request: web.Request) -> Session:
 async def get_session(request: web.Request) -> Session:
     """Return the session of a request, as `session_of` does; there is nothing to wait for."""
     return session_of(request)
+
+
+def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
+    """Keep a handler for who is authenticated so well, and so recently.
+
+    See `Session.require`; `@requires()` asks for a login.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def of_request(request: web.Request) -> None:
+        check(session_of(request))
+
+    return guard(of_request)
 
 
 def setup(
@@ -86,6 +104,7 @@ def setup(
             "",
             method=None if is_socket else request.method,
             peek=partial(_peek, request),
+            query=request.rel_url.raw_query_string,
         )
         turn = _Turn(exchange)
         request[_KEY] = turn

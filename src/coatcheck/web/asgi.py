@@ -19,6 +19,7 @@ from coatcheck.web.answers import Answer
 from coatcheck.web.csrf import is_form
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, GateOptions
+from coatcheck.web.requires import Age, View, demanding, guard
 from coatcheck.web.twice import serving, two
 
 Scope = MutableMapping[str, Any]
@@ -63,6 +64,22 @@ def session_of(connection: Connection) -> Session:
     if not isinstance(session, Session):
         raise RuntimeError("no session here: add coatcheck's SessionMiddleware to the application")
     return look(session)
+
+
+def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
+    """Keep a Starlette endpoint for who is authenticated so well, and so recently.
+
+    See `Session.require`; `@requires()` asks for a login.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def of_first(connection: Connection, *_: object, **__: object) -> str:
+        return check(session_of(connection))
+
+    return guard(of_first)
 
 
 class SessionMiddleware:
@@ -175,6 +192,7 @@ async def enter(gate: Gate, scope: Scope, body: "_Body | None" = None) -> Exchan
         mount,
         method=scope["method"] if scope["type"] == "http" else None,
         peek=None if body is None else body.peek,
+        query=scope.get("query_string", b"").decode("latin-1"),
     )
     scope["session"], scope[_ADAPTER] = exchange.session, gate.adapter
     return exchange

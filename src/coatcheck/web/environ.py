@@ -39,6 +39,7 @@ def enter(gate: Gate, environ: Environ) -> Exchange:
             _decoded(environ.get("SCRIPT_NAME", "")),
             method=method(environ),
             peek=partial(_peek, environ) if gate.searches_forms else None,
+            query=environ.get("QUERY_STRING", ""),
         )
     )
     environ[_KEY] = gate, exchange, id(environ)

@@ -4,6 +4,7 @@ A request goes straight down: `open_session` reads the token and opens the sessi
 `save_session` commits before the response starts and adds the headers.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Unpack, cast
 
@@ -18,6 +19,7 @@ from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import GateOptions
 from coatcheck.web.permanent import follow
+from coatcheck.web.requires import Age, View, demanding, guard
 from coatcheck.web.reuse import require_new
 from coatcheck.web.transport import raw, text
 
@@ -58,6 +60,22 @@ def session_of(session: SessionMixin = current) -> FlaskSession:
             response has started and nobody looked before.
     """
     return behind(session, current, FlaskSession, "give the app to coatcheck's SessionInterface")
+
+
+def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
+    """Keep a view for who is authenticated so well, and so recently.
+
+    See `Session.require`; `@requires()` asks for a login.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def of_current(*_: object, **__: object) -> None:
+        check(session_of())
+
+    return guard(of_current)
 
 
 class SessionInterface(FlaskInterface):

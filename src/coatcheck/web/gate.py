@@ -18,6 +18,7 @@ from coatcheck.web.csrf import CSRF, SAFE, Doubt, Peek, token_in
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.hints import languages, platform
 from coatcheck.web.proxy import Peer, Proxies
+from coatcheck.web.redirect import check_page, is_page, leading_back
 from coatcheck.web.transport import Headers, Transport
 
 _log = logging.getLogger("coatcheck")
@@ -39,6 +40,9 @@ class GateOptions(TypedDict, total=False):
             application is mounted and compared whole; or what tells by path and headers (names in
             lower case).
         csrf: which requests of other pages are let in; by default none that change something.
+        step_up_url: path of the page where users prove more, for pages that raise `StepUpRequired`;
+            they lead there with `next`, to be read by `coatcheck.web.safe_next`. Other requests,
+            and all without it, are answered 401.
     """
 
     transport: Transport | None
@@ -46,6 +50,7 @@ class GateOptions(TypedDict, total=False):
     trusted_proxies: Sequence[str]
     passive: Passive
     csrf: CSRF | None
+    step_up_url: str | None
 
 
 class Gate:
@@ -53,7 +58,7 @@ class Gate:
 
     Args:
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive, csrf: see `GateOptions`.
+        transport, development, trusted_proxies, passive, csrf, step_up_url: see `GateOptions`.
         of: the kind of session that the framework expects.
         adapter: the module that enters by it, for errors.
 
@@ -73,6 +78,7 @@ class Gate:
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
         csrf: CSRF | None = None,
+        step_up_url: str | None = None,
         of: type[Unseen] = Unseen,
         adapter: str = __name__,
     ) -> None:
@@ -84,7 +90,9 @@ class Gate:
         transport.check(sessions.policy)
         if not transport.secure:
             raise ConfigurationError("secure", "plain HTTP is for development=True only")
+        check_page(step_up_url)
         self._sessions = sessions
+        self._step_up_url = step_up_url
         self._transport = transport
         self._development = transport.for_development() if development else None
         self._proxies = Proxies(trusted_proxies)
@@ -115,6 +123,7 @@ class Gate:
         arrival: Arrival | None = None,
         *,
         method: str | None,
+        query: str = "",
         peek: Peek | None = None,
     ) -> Exchange:
         """Open the session of a request. It never fails: the first look at the session may.
@@ -130,6 +139,7 @@ class Gate:
             arrival: when the request arrived; by default now.
             method: as the client spelled it; `None`: it is a WebSocket's handshake.
             peek: looks into the body, if it is a form.
+            query: what follows the path, as it came.
         """
         resolved = self._proxies.resolve(peer, scheme, headers)
         said = {name: value for name, value in headers if name in _TELLING}
@@ -150,7 +160,11 @@ class Gate:
         session.state.is_deliverable = transport is not None
         if self._development is not None:
             session.state.is_development = True
-        exchange = Exchange(self._sessions, session, transport, mount.rstrip("/"))
+        mount = mount.rstrip("/")
+        page = self._step_up_url
+        if page is not None:
+            page = leading_back(page, headers, mount + path, query) if is_page(headers) else None
+        exchange = Exchange(self._sessions, session, transport, mount, page)
         if doubt is not None:
             exchange.refused = await self._refusal(doubt, session, headers, peek)
         return exchange

@@ -3,7 +3,7 @@
 They are opened and committed as in any ASGI application, around the middleware of each route.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Unpack, cast
 
 from coatcheck.core.session import Session
@@ -15,6 +15,7 @@ from coatcheck.web.asgi import App, Receive, Scope, Send, refuse, serve
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, GateOptions
+from coatcheck.web.requires import Age, demanding
 
 with extra("litestar"):
     from litestar import Request, Response
@@ -51,6 +52,24 @@ def requires_subject(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRout
         Unauthenticated: nobody is. Left alone, it becomes a 401.
     """
     session_of(connection).require_subject()
+
+
+def requires(
+    *, level: int = 1, max_age: Age = None
+) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]:
+    """Return a guard for routes of who is authenticated so well, and so recently.
+
+    `guards=[requires(level=2, max_age="5m")]`. See `Session.require`.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        check(session_of(connection))
+
+    return guard
 
 
 class SessionPlugin(InitPlugin):

@@ -4,6 +4,7 @@ They are opened and committed around the application as in any ASGI application;
 in its own way, it is given what is there.
 """
 
+from collections.abc import Callable
 from typing import Any, Unpack, cast
 
 from coatcheck.core.unseen import Unseen
@@ -15,6 +16,7 @@ from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import GateOptions
 from coatcheck.web.permanent import follow
+from coatcheck.web.requires import Age, View, demanding, guard
 from coatcheck.web.transport import raw, text
 
 with extra("quart"):
@@ -53,6 +55,22 @@ def session_of(session: SessionMixin = current) -> QuartSession:
             response has started and nobody looked before.
     """
     return behind(session, current, QuartSession, "give the app to coatcheck's SessionInterface")
+
+
+def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
+    """Keep a view for who is authenticated so well, and so recently.
+
+    See `Session.require`; `@requires()` asks for a login.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def of_current(*_: object, **__: object) -> None:
+        check(session_of())
+
+    return guard(of_current)
 
 
 class SessionInterface(QuartInterface):

@@ -134,7 +134,7 @@ class SessionStore(SessionBase):
         if asked != self._expiry:
             self._expiry = asked
             if session.state.base is not None:
-                session.rotate()  # the browser is told how long it lasts with a new token
+                session.privilege_changed()  # a new token tells the browser how long it lasts
 
     # What follows is Django's contract, each method once as a coroutine.
 
@@ -259,7 +259,7 @@ class SessionStore(SessionBase):
     async def _cycle_key(self) -> None:
         self.accessed = self.modified = True
         session = await self._loaded()
-        session.rotate()
+        session.privilege_changed()
         try:
             await self._commit(session)
         except (Superseded, Unauthenticated, UpdateError):

@@ -73,6 +73,7 @@ class RequestStore(SessionStore):
                 request.META.get("SCRIPT_NAME", ""),
                 self._arrival,
                 method=method(request.META) if self._is_guarded else "GET",
+                query=request.META.get("QUERY_STRING", ""),
             )
             self._let_in(entered)
         return cast("Exchange", self.exchange)
