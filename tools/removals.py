@@ -413,11 +413,10 @@ if isinstance(stored, Record) and (
         """\
         was_live = await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
         await writes.delist(self._store, subject, id)
-        return was_live
 """,
         """\
         await writes.delist(self._store, subject, id)
-        return await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
+        was_live = await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
 """,
         MEETING + "[two servers-end_all, crash, end_all]",
     ),

@@ -25,6 +25,7 @@ from coatcheck.core.events import (
     Listener,
     administrator,
 )
+from coatcheck.core.hide import hide
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.once import Once
@@ -332,6 +333,9 @@ class Sessions:
         session.state.is_committing = True
         try:
             return await self._commit(session, discard=discard)
+        except Exception as error:
+            hide(error, pausable=not self._writes_behind)  # in threads no coroutine waits
+            raise
         finally:
             session.state.is_committing = False
 

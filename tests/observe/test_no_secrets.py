@@ -31,10 +31,10 @@ from coatcheck import (
     Sessions,
     Store,
     Token,
-    creation,
+    commit,
     store_from_url,
 )
-from coatcheck.core import change, fold
+from coatcheck.core import fold
 from coatcheck.core.presented import Presented
 from coatcheck.errors import (
     CoatcheckError,
@@ -313,8 +313,7 @@ def test_wrong_settings_with_secrets_in_them(hunt: Hunt) -> None:
         store_from_url(f"{HOST}:1/0", blocking=True),
     ]
     for store in stores:
-        client = cast("Any", vars(store)["_client"])
-        hunt.show(store=store, client=client, pool=client.connection_pool)
+        hunt.show(store=store, **vars(store))
         for make in (Sessions, BlockingSessions):
             try:
                 make(store)
@@ -324,7 +323,7 @@ def test_wrong_settings_with_secrets_in_them(hunt: Hunt) -> None:
 
 async def test_what_a_commit_is_made_of(shop: Shop, hunt: Hunt, monkeypatch: Any) -> None:
     """It stands in frames that a traceback with local variables shows."""
-    for module, name in ((change, "apply"), (fold, "_attempt"), (creation, "create")):
+    for module, name in ((fold, "apply"), (commit, "create")):
         monkeypatch.setattr(module, name, overheard(hunt, getattr(module, name)))
     token = await shop.log_in()
     session = await shop.sessions.open(token)

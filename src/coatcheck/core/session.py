@@ -13,6 +13,7 @@ from typing import Any
 
 from coatcheck.core.csrf import issue
 from coatcheck.core.doubt import Doubt
+from coatcheck.core.hide import hidden
 from coatcheck.core.info import SessionInfo, moment
 from coatcheck.core.intents import Edit, Rotate, SignIn, StepUp, moves
 from coatcheck.core.merge import Data, merge
@@ -183,7 +184,8 @@ class Session(dict[str, Any]):
         elif state.subject != subject:
             Session.clear(self)  # whatever a framework's kind of session does beside
             state.steps, state.mark, state.carries = [], state.settings.empty, False
-        state.note(self)
+        with hidden():
+            state.note(self)
         if not isinstance(state.privilege, SignIn) or state.privilege.subject != subject:
             state.signed_at = len(state.steps)
         state.privilege = SignIn(subject, assurance)
@@ -253,9 +255,10 @@ class Session(dict[str, Any]):
             raise TypeError("edit needs a plain function: it is run while the session is saved")
         state = self.state
         state.require_no_commit()
-        state.note(self)
-        change(self)
-        state.mark = state.settings.codec.encode(state.kept(self))
+        with hidden():
+            state.note(self)
+            change(self)
+            state.mark = state.settings.codec.encode(state.kept(self))
         context = copy_context()
         state.steps.append(lambda data: context.run(change, data))
 

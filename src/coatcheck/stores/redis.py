@@ -5,7 +5,7 @@ cluster too. The key's time to live is a duration with a margin; the record deci
 subject's index is a sorted set scored by `ends_at`, its bar a string in the same slot.
 
 With asyncio the commands of one turn of the event loop leave together (`redis_batch`); a thread has
-one command at a time to send, and sends it on a connection out of the client's pool.
+one command at a time to send, on a connection that the client's pool has lent (`redis_loans`).
 """
 
 import asyncio
@@ -37,7 +37,8 @@ from coatcheck.stores.packed import (
     unpack,
 )
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
-from coatcheck.stores.redis_batch import Batches, Command, unavailable
+from coatcheck.stores.redis_batch import Batches, unavailable
+from coatcheck.stores.redis_loans import Loans
 from coatcheck.waiting import Kind
 
 _DEFAULTS = {"socket_timeout": 2, "socket_connect_timeout": 2, "max_connections": 32}
@@ -127,6 +128,7 @@ class RedisStore:
             )
         self._client: Any = client
         self._prefix = prefix
+        self._loans = Loans(driver.connection_pool)
         self._batches: Batches | None = None
 
     @classmethod
@@ -263,6 +265,7 @@ class RedisStore:
     async def close(self) -> None:
         """See `Store.close`."""
         if self.kind is Kind.BLOCKING:
+            self._loans.close()
             await self._do(self._client.close)
         else:
             batches = await self._enter()
@@ -299,7 +302,7 @@ class RedisStore:
     async def _send(self, *command: bytes | str | int) -> Any:
         """Send one command, in asyncio with those of others."""
         if self.kind is Kind.BLOCKING:
-            return await self._do(_talk, self._client.connection_pool, command)
+            return await self._do(self._loans.send, command)
         batches = self._batches
         if batches is None or batches.loop is not asyncio.get_running_loop():
             batches = await self._enter()
@@ -327,16 +330,6 @@ class RedisStore:
         if self._batches is None or self._batches.loop is not loop:
             self._batches = Batches(pool, loop)
         return self._batches
-
-
-def _talk(pool: Any, command: Command) -> Any:
-    """Send one command and return its reply, as the client's own method does at a higher price."""
-    connection = pool.get_connection()
-    try:
-        connection.send_packed_command(connection.pack_command(*command))
-        return connection.read_response()  # at all but an error reply the connection closes itself
-    finally:
-        pool.release(connection)
 
 
 def _life(record: Record) -> int:

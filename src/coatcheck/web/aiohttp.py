@@ -7,21 +7,19 @@ is committed when it is about to send its headers, by the signal `on_response_pr
 """
 
 import asyncio
-from collections.abc import Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer
-from coatcheck.web.csrf import CSRF, is_handshake
-from coatcheck.web.environ import raw, text
+from coatcheck.web.csrf import is_handshake
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
-from coatcheck.web.gate import Gate, Passive
-from coatcheck.web.transport import Transport
+from coatcheck.web.gate import Gate, GateOptions
+from coatcheck.web.transport import raw, text
 from coatcheck.web.twice import two
 
 with extra("aiohttp"):
@@ -53,12 +51,7 @@ async def get_session(request: web.Request) -> Session:
 def setup(
     app: web.Application,
     sessions: Sessions,
-    *,
-    transport: Transport | None = None,
-    development: bool = False,
-    trusted_proxies: Sequence[str] = (),
-    passive: Passive = (),
-    csrf: CSRF | None = None,
+    **options: Unpack[GateOptions],
 ) -> None:
     """Give an application sessions, its sub-applications included.
 
@@ -67,7 +60,7 @@ def setup(
     Args:
         app: an application that does not run yet.
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive, csrf: see `coatcheck.web.gate.Gate`.
+        options: see `coatcheck.web.GateOptions`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -76,15 +69,7 @@ def setup(
         raise ConfigurationError("app", f"{app!r} is no application of aiohttp")
     if _commit_late in app.on_response_prepare:
         raise ConfigurationError("app", "has coatcheck's sessions already")
-    gate = Gate(
-        sessions,
-        transport,
-        development=development,
-        trusted_proxies=trusted_proxies,
-        passive=passive,
-        adapter=__name__,
-        csrf=csrf,
-    )
+    gate = Gate(sessions, **options, adapter=__name__)
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -8,18 +8,17 @@ adds headers.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol, Unpack
 
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer
-from coatcheck.web.csrf import CSRF, is_form
+from coatcheck.web.csrf import is_form
 from coatcheck.web.exchange import Exchange
-from coatcheck.web.gate import Gate, Passive
-from coatcheck.web.transport import Transport
+from coatcheck.web.gate import Gate, GateOptions
 from coatcheck.web.twice import serving, two
 
 Scope = MutableMapping[str, Any]
@@ -72,14 +71,7 @@ class SessionMiddleware:
     Args:
         app: the ASGI application inside.
         sessions: where sessions come from.
-        transport: how tokens travel; by default the cookies `__Host-sid` and `__Host-anon`.
-        development: allow plain HTTP from this machine, with cookies named `sid` and `anon`.
-        trusted_proxies: addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are
-            believed.
-        passive: paths of requests that keep nobody signed in, such as polls, below where the
-            application is mounted and compared whole; or what tells by path and headers (names in
-            lower case).
-        csrf: which requests of other pages are let in; by default none that change something.
+        options: see `coatcheck.web.GateOptions`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting. Starlette makes its
@@ -92,24 +84,12 @@ class SessionMiddleware:
         app: App,
         *,
         sessions: Sessions,
-        transport: Transport | None = None,
-        development: bool = False,
-        trusted_proxies: Sequence[str] = (),
-        passive: Passive = (),
-        csrf: CSRF | None = None,
+        **options: Unpack[GateOptions],
     ) -> None:
         self._app = app
         self._wrong: ConfigurationError | None = None
         try:
-            self._gate = Gate(
-                sessions,
-                transport,
-                development=development,
-                trusted_proxies=trusted_proxies,
-                passive=passive,
-                adapter=__name__,
-                csrf=csrf,
-            )
+            self._gate = Gate(sessions, **options, adapter=__name__)
             self._sessions = sessions
         except ConfigurationError as error:
             if not _is_serving():

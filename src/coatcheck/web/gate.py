@@ -5,6 +5,7 @@ What it does with the response is in `exchange`.
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypedDict
 
 from coatcheck.core.record import Client
 from coatcheck.core.session import Session
@@ -26,17 +27,33 @@ Passive = Collection[str] | Callable[[str, Headers], bool]
 """The paths of requests that are nobody's activity, or what tells by path and headers."""
 
 
+class GateOptions(TypedDict, total=False):
+    """What every adapter can be told.
+
+    Attributes:
+        transport: how tokens travel; by default the cookies `__Host-sid` and `__Host-anon`.
+        development: allow plain HTTP from this machine, with cookies named `sid` and `anon`.
+        trusted_proxies: addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are
+            believed.
+        passive: paths of requests that keep nobody signed in, such as polls, below where the
+            application is mounted and compared whole; or what tells by path and headers (names in
+            lower case).
+        csrf: which requests of other pages are let in; by default none that change something.
+    """
+
+    transport: Transport | None
+    development: bool
+    trusted_proxies: Sequence[str]
+    passive: Passive
+    csrf: CSRF | None
+
+
 class Gate:
     """One application's way in.
 
     Args:
         sessions: where sessions come from.
-        transport: how tokens travel; by default the cookies `__Host-sid` and `__Host-anon`.
-        development: allow plain HTTP from this machine, with cookies named `sid` and `anon`.
-        trusted_proxies: addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are
-            believed.
-        passive: see `Passive`.
-        csrf: which requests of other pages are let in; by default none that change something.
+        transport, development, trusted_proxies, passive, csrf: see `GateOptions`.
         of: the kind of session that the framework expects.
         adapter: the module that enters by it, for errors.
 
