@@ -95,11 +95,11 @@ def test_the_pool_gets_it_back_soon(client: Any) -> None:
     given_back: list[Any] = []
     release = client.connection_pool.release
 
-    def give_back(connection: Any) -> None:
+    def note(connection: Any) -> None:
         given_back.append(connection)
         release(connection)
 
-    client.connection_pool.release = give_back
+    client.connection_pool.release = note
     loans.send(("PING",))
     assert given_back == [connection]
 
@@ -154,9 +154,9 @@ def test_others_who_use_the_client_have_half_of_it(client: Any, server: Any) -> 
 
 def test_nobody_waits_for_the_pool_while_a_connection_is_idle(port: int, server: Any) -> None:
     """Fails when what comes back is lent on, past one who waits for the pool."""
-    make: Any = redis.BlockingConnectionPool
-    pool = make(port=port, max_connections=2, timeout=2)
-    loans = Loans(pool)
+    kind: Any = redis.BlockingConnectionPool
+    pool = kind(port=port, max_connections=2, timeout=2)
+    loans: Any = Loans(pool)
     came = threading.Event()
 
     def hold(queue: str) -> None:

@@ -17,7 +17,8 @@ from contextlib import suppress
 from typing import Any
 
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import ResponseError, TimeoutError  # noqa: A004 - redis-py calls it so
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as TimedOut
 
 from coatcheck.stores.redis_batch import Command
 
@@ -105,7 +106,7 @@ class Loans:
                 connection.disconnect()  # what is still on its way is no reply to anything else
             self._release(connection)
             if isinstance(error.__context__, BlockingIOError):  # the kernel's way to put it
-                raise TimeoutError("Timeout of the socket") from error
+                raise TimedOut("Timeout of the socket") from error
             raise
         self._idle.append((connection, until))
         if self._waiting or len(self._idle) > self._most:
