@@ -1,0 +1,48 @@
+"""Exhaustion: requests that cost the attacker nothing fill the store, or keep the parser busy.
+
+CVE-2015-5143 and CVE-2015-5963 (Django), CVE-2024-7592 (CPython). R-063, R-080, R-082.
+
+That each client may begin so many sessions a minute and no more belongs here as well, once there
+are limits by client.
+"""
+
+import os
+
+from coatcheck import Token
+from tests.attacks import defences
+from tests.attacks.site import SID, Defence, Site
+
+HITS = {"starlette": 4_000, "flask": 1_000}
+"""10,000 over all adapters and stores."""
+
+
+def attack_the_store(site: Site, hits: int) -> bool:
+    """Be nobody, present what was never issued, and log out, again and again."""
+    attacker = site.browser()
+    for _ in range(hits // 3):
+        invented = Token.mint(os.urandom).reveal()
+        attacker.get("/read", ("Cookie", ""))
+        attacker.get("/read", ("Cookie", f"{SID}={invented}"))
+        attacker.post("/logout", ("Cookie", f"{SID}={invented}"))
+    return bool(site.stored.all())
+
+
+def attack_the_parser(site: Site) -> bool:
+    """Have 1 MB of cookies read, in as many headers as a server takes."""
+    victim = site.browser().log_in()
+    junk = ("Cookie", "; ".join(['x="\\\\\\"' * 5] * 1_500))
+    own = ("Cookie", f"a=b; {victim.cookie}")
+    reply = site.browser().get("/me", *[junk] * (1_000_000 // len(junk[1]) + 1), own)
+    assert reply.status < 500
+    return reply.status == 200
+
+
+def test_nobody_leaves_a_record(site: Site, adapter: str, defence: Defence) -> None:
+    hits = 30 if defence.is_off else HITS[adapter]
+    with defence.without(defences.a_record_for_everybody):
+        assert attack_the_store(site, hits) is defence.is_off
+
+
+def test_long_cookies_are_not_read(site: Site, defence: Defence) -> None:
+    with defence.without(defences.cookies_of_any_size):
+        assert attack_the_parser(site) is defence.is_off
