@@ -173,6 +173,7 @@ WRONG: dict[str, Any] = {
     "trusted_proxies": "x",
     "passive": "x",
     "csrf": "x",
+    "step_up_url": 7,
 }
 
 
