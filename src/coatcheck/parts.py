@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from coatcheck.clock import Clock
 from coatcheck.core.events import Event, Happened, Listener
@@ -29,13 +29,18 @@ def log(event: Event) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one application's sessions, checked once."""
+    """The parts of one application's sessions, checked once.
+
+    Attributes:
+        ears: the library's own listeners, which never fail.
+    """
 
     store: Store
     settings: Settings
     clock: Clock
     listener: Listener = log
     random: Callable[[int], bytes] = os.urandom
+    ears: list[Listener] = field(default_factory=list[Listener])
 
     def tell(
         self, kind: Happened, id: str | None, subject: str | None = None, **facts: str | int
@@ -46,4 +51,6 @@ class Parts:
             self.listener(event)
         except Exception:
             _log.exception("the event listener failed on %s", kind)
+        for ear in self.ears:
+            ear(event)
         return event

@@ -31,6 +31,7 @@ from coatcheck.core.token import Token, is_id, same
 from coatcheck.core.unseen import Unseen
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.groups import Groups
+from coatcheck.lookout import Lookout, OnEnd, Watched
 from coatcheck.parts import Parts, log
 from coatcheck.stores.protocol import Conflict, Store
 from coatcheck.sweeper import Sweeper
@@ -103,6 +104,7 @@ class Sessions:
         self._touches = Touches(self._parts, behind=self._writes_behind)
         self._sweeper = Sweeper(self._parts)
         self._watch = Watch(self._parts, notify)
+        self._lookout = Lookout(self._parts)
         self._unreadable: set[str] = set()
 
     def _check(self, store: Store) -> None:
@@ -383,6 +385,17 @@ class Sessions:
                 "changed after the response had started: commit it by hand, or change it before"
             )
             self._parts.tell(Happened.UNSAVED, session.id, session.subject, problem=problem)
+
+    def watch(self, session: Session, on_end: OnEnd | None = None) -> Watched | None:
+        """Look after a WebSocket or a stream for an adapter, until it or its session is over.
+
+        `None`: there is nothing to look after, as nothing is stored or nobody looked.
+
+        Args:
+            on_end: is told when the session is over, in this event loop; without it the adapter has
+                to `look` when that is due.
+        """
+        return self._lookout.watch(session, on_end)
 
     async def rotate(self, session: Session) -> Outcome:
         """Rotate now rather than with the response, and save what else was done. See `commit`."""

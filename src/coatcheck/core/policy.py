@@ -16,6 +16,7 @@ Stores keep expired records for it.
 """
 BAR_KEPT = 86_400_000
 """Milliseconds a bar is kept: longer than any request that was opened before it runs."""
+_SHORTEST, _LONGEST = timedelta(milliseconds=10), timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Policy:
         binding: what is done when a session's client is not the one its user was proved on. A
             `Binding`, or any function of a `Drift` that returns an `Action`.
         profile: the ceilings it keeps to; see `profile`.
+        watch_every: how long after a session ended elsewhere its WebSockets and streams are closed
+            at the latest, apart from the time that one look at the store takes: 10 ms to 1 min.
 
     Raises:
         ConfigurationError: a limit is not positive, idle is longer than absolute, or a setting is
@@ -49,6 +52,7 @@ class Policy:
     on_replay: Literal["end", "report"] = "end"
     binding: Bound = OBSERVING
     profile: Profile | None = None
+    watch_every: timedelta = timedelta(seconds=5)
     renew_ms: int | None = field(init=False, repr=False, compare=False)
     """`renew_after` in milliseconds."""
 
@@ -76,6 +80,10 @@ class Policy:
         if not callable(self.binding):
             raise ConfigurationError("Policy.binding", f"{self.binding!r} is no function")
         actions(self.binding)
+        if not _is_bound(self.watch_every):
+            raise ConfigurationError(
+                "Policy.watch_every", f"{self.watch_every!r} is no time of 10 ms to 1 min"
+            )
         if self.profile is not None:
             self.profile.check("Policy", self)
 
@@ -103,6 +111,10 @@ class Policy:
 
 def _is_time(value: object) -> bool:
     return isinstance(value, timedelta) and value >= timedelta(seconds=1)
+
+
+def _is_bound(value: object) -> bool:
+    return isinstance(value, timedelta) and _SHORTEST <= value <= _LONGEST
 
 
 def _is_number(value: object) -> bool:

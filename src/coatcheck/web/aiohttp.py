@@ -7,26 +7,34 @@ is committed when it is about to send its headers, by the signal `on_response_pr
 """
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Coroutine, Sequence
 from typing import Any, cast
 
+from coatcheck.core.fate import Fate
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
+from coatcheck.lookout import Watched
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer
 from coatcheck.web.environ import raw, text
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
+from coatcheck.web.fate import code
 from coatcheck.web.gate import Gate, Passive
+from coatcheck.web.streams import watched_async
 from coatcheck.web.transport import Transport
 from coatcheck.web.twice import two
 
 with extra("aiohttp"):
     from aiohttp import web
+    from aiohttp.http_websocket import WS_CLOSED_MESSAGE
     from aiohttp.payload import AsyncIterablePayload
     from aiohttp.typedefs import Handler
     from multidict import CIMultiDict
+
+_log = logging.getLogger("coatcheck")
 
 
 def session_of(request: web.Request) -> Session:
@@ -114,6 +122,7 @@ class _Turn:
         self.exchange = exchange
         self.is_open, self.is_long, self.is_over = True, False, False
         self.answer: Answer | None = None
+        self.open: _Open | None = None
 
     async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Return the response to a request; raise what is aiohttp's to answer."""
@@ -130,12 +139,17 @@ class _Turn:
                     await self._send(request, response)
                     return response
         except Exception as error:
+            if self.open is not None and self.open.fate is not None:
+                _log.debug("after its session was over, the handler failed", exc_info=error)
+                return self.open.response
             if self.is_open:
                 self.answer = await self.exchange.fail(error)
             if self.answer is None:
                 raise
         finally:
             self.is_over = True
+            if self.open is not None:
+                self.open.leave()
             if self.is_open:  # the handler was cancelled, or failed
                 await asyncio.shield(self.exchange.leave())
             elif self.is_long:
@@ -174,6 +188,10 @@ class _Turn:
         body = response.body if isinstance(response, web.Response) else None
         if isinstance(body, AsyncIterablePayload):
             self.is_long = True
+            watch = self.exchange.watch() if response.content_length is None else None
+            if watch is not None:
+                stream: Any = body
+                stream._iter = watched_async(stream._iter, watch, _awaited)
             await response.prepare(request)
             await response.write_eof()
 
@@ -198,6 +216,80 @@ async def _commit_late(request: web.Request, response: web.StreamResponse) -> No
     except Exception:
         _take_back(request, response)
         raise
+    if response.content_length is None:
+        turn.open = _Open(turn.exchange, response)
+
+
+class _Open:
+    """A WebSocket or a stream that a handler began; closed when its session is over.
+
+    Attributes:
+        fate: why it was closed, `None` as long as it is not.
+    """
+
+    def __init__(self, exchange: Exchange, response: web.StreamResponse) -> None:
+        self.response = response
+        self.fate: Fate | None = None
+        self._exchange = exchange
+        self._watched: Watched | None = None
+        self._closing: asyncio.Task[None] | None = None
+        untyped: Any = response
+        if isinstance(response, web.WebSocketResponse):
+            self._receive = untyped.receive
+            untyped.receive = self.receive
+        else:
+            self._write = untyped.write
+            untyped.write = self.write
+        self.watch()
+
+    def watch(self) -> None:
+        """Have it looked after, from when on there is a session that somebody looked at."""
+        if self._watched is None:
+            self._watched = self._exchange.watch(self._end)
+
+    async def receive(self, *arguments: Any, **named: Any) -> Any:
+        """Stand in for the WebSocket's own."""
+        message = await self._receive(*arguments, **named)
+        return WS_CLOSED_MESSAGE if await self._is_over() else message
+
+    async def write(self, data: Any) -> None:
+        """Stand in for the stream's own.
+
+        Raises:
+            OSError: the session is over.
+        """
+        if await self._is_over():
+            raise OSError("the session is over, and what it had open is closed")
+        await self._write(data)
+
+    def leave(self) -> None:
+        """Note that it is closed."""
+        if self._watched is not None:
+            self._watched.leave()
+
+    async def _is_over(self) -> bool:
+        self.watch()
+        if self._watched is not None and self._watched.is_due:
+            await self._watched.look()
+        return self.fate is not None
+
+    def _end(self, fate: Fate) -> None:
+        self.fate = fate
+        self._closing = asyncio.get_running_loop().create_task(self._close(fate))
+
+    async def _close(self, fate: Fate) -> None:
+        response = self.response
+        try:
+            if isinstance(response, web.WebSocketResponse):
+                await response.close(code=code(fate), message=fate.value.encode())
+            else:
+                await response.write_eof()
+        except Exception:
+            _log.debug("the client was gone before its session", exc_info=True)
+
+
+async def _awaited(look: Coroutine[Any, Any, bool]) -> bool:
+    return await look
 
 
 def _take_back(request: web.Request, response: web.StreamResponse) -> None:
