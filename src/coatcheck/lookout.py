@@ -61,18 +61,19 @@ class Watched:
 
     async def look(self) -> bool:
         """Ask the store, and tell whether it goes on."""
-        before = self.session.state.base
+        before, now = self.session.state.base, self._parts.clock.now()
         if self.fate is None:
-            self.settle(before, await find(self._parts, before.id) if before else None)
+            self.settle(before, await find(self._parts, before.id) if before else None, now)
         return self.fate is None
 
-    def settle(self, before: Record | None, found: Found) -> None:
+    def settle(self, before: Record | None, found: Found, now: int) -> None:
         """Draw the conclusion from what the store holds.
 
         Args:
             before: the session's record, as it was known when the store was asked.
+            now: when that was; what was found says nothing about later, as there may be activity.
         """
-        state, now = self.session.state, self._parts.clock.now()
+        state = self.session.state
         if self.fate is not None or (state.is_committing and state.privilege is not None):
             return
         if state.base is None:
@@ -225,11 +226,13 @@ class _Rounds:
 
     async def _look(self, watched: list[Watched]) -> None:
         """Look at some of what is open: once at each session, whatever it has open."""
-        befores = [(each, each.session.state.base) for each in watched]
+        await self._measure()
+        befores, now = (
+            [(each, each.session.state.base) for each in watched],
+            self._parts.clock.now(),
+        )
         ids = sorted({base.id for _, base in befores if base is not None})
         found: dict[str, Found] = {}
-        if ids:
-            await self._measure()
         for start in range(0, len(ids), _AT_ONCE):
             batch = ids[start : start + _AT_ONCE]
             stored = await asyncio.gather(*(find(self._parts, id) for id in batch))
@@ -238,7 +241,7 @@ class _Rounds:
         if failures:
             self._parts.tell(Happened.UNAVAILABLE, None, during=f"look: {failures[0]}")
         for each, before in befores:
-            each.settle(before, found.get(before.id) if before else None)
+            each.settle(before, found.get(before.id) if before else None, now)
 
     async def _measure(self) -> None:
         with suppress(StoreUnavailable):  # the look says so

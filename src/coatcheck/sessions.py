@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import NamedTuple
 
-from coatcheck import writes
+from coatcheck import tickets, writes
 from coatcheck.backoff import back_off
 from coatcheck.clock import GivenClock, StoreClock
 from coatcheck.codec import MessagePackCodec
@@ -27,9 +27,10 @@ from coatcheck.core.session import Session, show
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing, judge
 from coatcheck.core.state import State
+from coatcheck.core.ticket import Ticket, TicketRefused
 from coatcheck.core.token import Token, is_id, same
 from coatcheck.core.unseen import Unseen
-from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
+from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.groups import Groups
 from coatcheck.lookout import Lookout, OnEnd, Watched
 from coatcheck.parts import Parts, log
@@ -396,6 +397,68 @@ class Sessions:
                 to `look` when that is due.
         """
         return self._lookout.watch(session, on_end)
+
+    async def issue_ticket(self, session: Session, *, origin: str | None) -> str:
+        """Return a text that opens this session's WebSocket once, within 30 s (ASVS 5.0 V4.4.3).
+
+        For where no cookie can: a page of another origin, a client that is no browser. It goes into
+        the URL of the handshake, as `?ticket=`. It commits what else was done to the session.
+
+        Args:
+            origin: of the page that will connect, as its browser spells it, such as
+                `https://app.example`; `None`: a client that sends none.
+
+        Raises:
+            Unauthenticated: nobody is signed in, or not any more.
+            ValueError: `origin` is no origin.
+            Exception: see `commit`.
+        """
+        return await tickets.issue(self._parts, session, origin, self.commit)
+
+    async def redeem(
+        self,
+        text: str,
+        origin: str | None,
+        *,
+        client: Client = NOBODY,
+        is_activity: bool = True,
+        of: type[Unseen] = Unseen,
+    ) -> Session:
+        """Open for an adapter what a ticket opens, and use it up; it never fails. See `admit`.
+
+        Whatever is wrong, the session is nobody's. One that opens has no token, so none is renewed.
+        """
+        session = self._blank(of, client, is_activity, None)
+        ticket = Ticket.parse(text)
+        try:
+            if ticket is None:
+                raise TicketRefused
+            record = await self._redeem(ticket, origin, client)
+        except StoreUnavailable as failure:
+            return self._unavailable(of, None, failure, client, is_activity, None)
+        except (CoatcheckError, TicketRefused):
+            session.state.standing = Standing.RETIRED
+            self._parts.tell(Happened.REFUSED, ticket.id if ticket else None, reason="ticket")
+        else:
+            session.state.standing, session.state.presented = Standing.CURRENT, Holder.SIGNED_IN
+            session.state.was_seen_at = record.seen_at
+            self._fill(session, record)
+        return session
+
+    async def _redeem(self, ticket: Ticket, origin: str | None, client: Client) -> Record:
+        session = self._blank(Session, client, False, None)
+        await self._clock.measure(self._store)
+        stored, now = await self._store.load(ticket.id), self._clock.now()
+        if not isinstance(stored, Record) or now >= stored.expires_at:
+            raise TicketRefused
+        action, _ = self._watch.judge(stored, client)
+        if action >= Action.STEP_UP:
+            raise TicketRefused
+        self._fill(session, stored)
+        await tickets.use_up(self._parts, session, ticket, origin, self.commit)
+        if session.state.base is None:
+            raise TicketRefused
+        return session.state.base
 
     async def rotate(self, session: Session) -> Outcome:
         """Rotate now rather than with the response, and save what else was done. See `commit`."""

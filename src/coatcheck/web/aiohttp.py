@@ -24,6 +24,7 @@ from coatcheck.web.extras import extra
 from coatcheck.web.fate import code
 from coatcheck.web.gate import Gate, Passive
 from coatcheck.web.streams import watched_async
+from coatcheck.web.ticket import ticket_in
 from coatcheck.web.transport import Transport
 from coatcheck.web.twice import two
 
@@ -64,6 +65,7 @@ def setup(
     development: bool = False,
     trusted_proxies: Sequence[str] = (),
     passive: Passive = (),
+    tickets: bool = False,
 ) -> None:
     """Give an application sessions, its sub-applications included.
 
@@ -72,7 +74,7 @@ def setup(
     Args:
         app: an application that does not run yet.
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+        transport, development, trusted_proxies, passive, tickets: see `coatcheck.web.gate.Gate`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -87,6 +89,7 @@ def setup(
         development=development,
         trusted_proxies=trusted_proxies,
         passive=passive,
+        tickets=tickets,
         adapter=__name__,
     )
 
@@ -96,7 +99,10 @@ def setup(
             raise two(gate.adapter, gate.adapter)
         headers = [(name.lower(), value) for name, value in request.raw_headers]
         peer = request.remote or None
-        turn = _Turn(await gate.enter(headers, peer, request.scheme, request.path, ""))
+        ticket = _take_ticket(request) if gate.takes_tickets else None
+        turn = _Turn(
+            await gate.enter(headers, peer, request.scheme, request.path, "", ticket=ticket)
+        )
         request[_KEY] = turn
         return await turn.serve(request, handler)
 
@@ -194,6 +200,20 @@ class _Turn:
                 stream._iter = watched_async(stream._iter, watch, _awaited)
             await response.prepare(request)
             await response.write_eof()
+
+
+def _take_ticket(request: web.Request) -> str | None:
+    """Take the ticket out of a handshake's URL, so that the access log does not have it."""
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        return None
+    ticket, rest = ticket_in(request.rel_url.raw_query_string.encode())
+    if ticket is not None:
+        untyped: Any = request
+        url = request.rel_url.with_query(None)
+        url = type(url)(f"{url}?{rest.decode()}" if rest else str(url), encoded=True)
+        untyped._message = untyped._message._replace(path=str(url), url=url)
+        untyped._rel_url = url
+    return ticket
 
 
 # Before 3.14 a key is a text; from then on aiohttp warns of those.

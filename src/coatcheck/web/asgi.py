@@ -20,6 +20,7 @@ from coatcheck.web.answers import Answer
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.fate import code
 from coatcheck.web.gate import Gate, Passive
+from coatcheck.web.ticket import ticket_in
 from coatcheck.web.transport import Headers, Transport
 from coatcheck.web.twice import serving, two
 
@@ -80,6 +81,7 @@ class SessionMiddleware:
         passive: paths of requests that keep nobody signed in, such as polls, below where the
             application is mounted and compared whole; or what tells by path and headers (names in
             lower case).
+        tickets: see `coatcheck.web.gate.Gate`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting. Starlette makes its
@@ -96,6 +98,7 @@ class SessionMiddleware:
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        tickets: bool = False,
     ) -> None:
         self._app = app
         self._wrong: ConfigurationError | None = None
@@ -106,6 +109,7 @@ class SessionMiddleware:
                 development=development,
                 trusted_proxies=trusted_proxies,
                 passive=passive,
+                tickets=tickets,
                 adapter=__name__,
             )
             self._sessions = sessions
@@ -179,12 +183,16 @@ async def enter(gate: Gate, scope: Scope) -> Exchange:
         raise ConfigurationError("application", "has other sessions around it: leave them out")
     peer = scope["client"][0] if scope.get("client") else None
     mount = scope.get("root_path", "")
+    ticket: str | None = None
+    if gate.takes_tickets and scope["type"] == "websocket":
+        ticket, scope["query_string"] = ticket_in(scope["query_string"])
     exchange = await gate.enter(
         list(scope["headers"]),
         peer,
         scope.get("scheme", "http"),
         scope["path"].removeprefix(mount),
         mount,
+        ticket=ticket,
     )
     scope["session"], scope[_ADAPTER] = exchange.session, gate.adapter
     return exchange

@@ -15,6 +15,7 @@ from coatcheck.web.cookie import CookieTransport
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.hints import languages, platform
 from coatcheck.web.proxy import Peer, Proxies
+from coatcheck.web.ticket import origin_of
 from coatcheck.web.transport import Headers, Transport
 
 _log = logging.getLogger("coatcheck")
@@ -34,6 +35,8 @@ class Gate:
         trusted_proxies: addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are
             believed.
         passive: see `Passive`.
+        tickets: whether a WebSocket's handshake may present a ticket in its URL, `?ticket=...`, in
+            place of what `transport` carries. See `Sessions.issue_ticket`.
         of: the kind of session that the framework expects.
         adapter: the module that enters by it, for errors.
 
@@ -49,6 +52,7 @@ class Gate:
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        tickets: bool = False,
         of: type[Unseen] = Unseen,
         adapter: str = __name__,
     ) -> None:
@@ -66,6 +70,7 @@ class Gate:
         self._proxies = Proxies(trusted_proxies)
         self._is_passive = _passive(passive)
         self._of = of
+        self.takes_tickets = tickets
         self.adapter = adapter
 
     def arrive(self) -> Arrival:
@@ -80,6 +85,8 @@ class Gate:
         path: str,
         mount: str,
         arrival: Arrival | None = None,
+        *,
+        ticket: str | None = None,
     ) -> Exchange:
         """Open the session of a request. It never fails: the first look at the session may.
 
@@ -90,18 +97,26 @@ class Gate:
             path: below where the application is mounted.
             mount: where that is; empty at the root.
             arrival: when the request arrived; by default now.
+            ticket: what a WebSocket presents instead of all else, good or not.
         """
         resolved = self._proxies.resolve(peer, scheme, headers)
         said = {name: value for name, value in headers if name in _TELLING}
         purpose = said.get(b"sec-purpose") or said.get(b"purpose", b"")
         transport = self._carrier(resolved)
-        session = await self._sessions.admit(
-            transport.read(headers) if transport else (),
-            client=_client(resolved.address, said, is_socket=scheme in ("ws", "wss")),
-            is_activity=b"prefetch" not in purpose and not self._is_passive(path, headers),
-            of=self._of,
-            arrival=arrival,
-        )
+        client = _client(resolved.address, said, is_socket=scheme in ("ws", "wss"))
+        is_activity = b"prefetch" not in purpose and not self._is_passive(path, headers)
+        if ticket is not None and transport is not None:
+            session = await self._sessions.redeem(
+                ticket, origin_of(headers), client=client, is_activity=is_activity, of=self._of
+            )
+        else:
+            session = await self._sessions.admit(
+                transport.read(headers) if transport and ticket is None else (),
+                client=client,
+                is_activity=is_activity,
+                of=self._of,
+                arrival=arrival,
+            )
         session.state.is_deliverable = transport is not None
         return Exchange(self._sessions, session, transport, mount.rstrip("/"))
 

@@ -63,7 +63,7 @@ class SessionPlugin(InitPlugin):
 
     Args:
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+        transport, development, trusted_proxies, passive, tickets: see `coatcheck.web.gate.Gate`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -77,6 +77,7 @@ class SessionPlugin(InitPlugin):
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        tickets: bool = False,
     ) -> None:
         self._gate = Gate(
             sessions,
@@ -84,6 +85,7 @@ class SessionPlugin(InitPlugin):
             development=development,
             trusted_proxies=trusted_proxies,
             passive=passive,
+            tickets=tickets,
             adapter=__name__,
         )
         self._sessions = sessions

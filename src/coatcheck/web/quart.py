@@ -76,7 +76,7 @@ class SessionInterface(QuartInterface):
         app: the application, whose configuration is complete.
         sessions: where sessions come from.
         transport: in place of what the configuration says.
-        development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+        development, trusted_proxies, passive, tickets: see `coatcheck.web.gate.Gate`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -91,6 +91,7 @@ class SessionInterface(QuartInterface):
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        tickets: bool = False,
     ) -> None:
         if not isinstance(app, Quart):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("app", f"{app!r} is no Quart application")
@@ -103,6 +104,7 @@ class SessionInterface(QuartInterface):
             development=development,
             trusted_proxies=trusted_proxies,
             passive=passive,
+            tickets=tickets,
             of=_Unseen,
             adapter=__name__,
         )
