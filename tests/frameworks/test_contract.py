@@ -11,6 +11,7 @@ import pytest
 
 from coatcheck import Sessions, Standing
 from coatcheck.core.outcome import Holder
+from coatcheck.lookout import OnEnd, Watched
 from coatcheck.testing import BrowserContract
 from coatcheck.waiting import finish
 from coatcheck.web import gate, proxy
@@ -105,6 +106,11 @@ class ForgetsTheEnd(Broken):
 class ReportsNothing(Broken):
     def report_unsaved(self) -> None:
         pass
+
+
+class NeverLooksAgain(Broken):
+    def watch(self, on_end: OnEnd | None = None) -> Watched | None:
+        return None
 
 
 class AnswersNothing(Broken):
@@ -222,6 +228,7 @@ CATCHES: list[tuple[type[Broken], str]] = [
     (CommitsWhatRaised, FAILS),
     (ForgetsTheEnd, END_HOLDS),
     (ReportsNothing, "a_change_after_the_first_byte_is_reported"),
+    (NeverLooksAgain, "a_stream_stops_when_its_session_is_over"),
     (AnswersNothing, "nobody_is_told_why"),
     (AnswersNothing, OUTAGE),
     (GoesOnWithoutTheSave, "what_meets_a_rotation_is_not_saved_and_says_so"),

@@ -25,6 +25,7 @@ class Line:
         self._sent: asyncio.Queue[Message] = asyncio.Queue()
         if is_socket:
             self._scope.update(type="websocket", subprotocols=[])
+            del self._scope["method"]
             self._said.put_nowait({"type": "websocket.connect"})
         else:
             self._said.put_nowait({"type": "http.request", "body": b"", "more_body": False})

@@ -270,7 +270,11 @@ class _Open:
     async def receive(self, *arguments: Any, **named: Any) -> Any:
         """Stand in for the WebSocket's own."""
         message = await self._receive(*arguments, **named)
-        return WS_CLOSED_MESSAGE if await self._is_over() else message
+        if not await self._is_over():
+            return message
+        if self._closing is not None:  # else the handler's own close would come first
+            await asyncio.shield(self._closing)
+        return WS_CLOSED_MESSAGE
 
     async def write(self, data: Any) -> None:
         """Stand in for the stream's own.
