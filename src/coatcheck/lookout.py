@@ -24,7 +24,7 @@ _AT_ONCE = 64  # so that many hold no event loop up; what Redis is asked at once
 _ENDS = {Happened.ENDED, Happened.ALL_ENDED, Happened.ROTATED}
 
 Found = Stored | StoreUnavailable
-OnEnd = Callable[[Fate], None]
+OnEnd = Callable[[Fate], object]
 
 
 class Watched:

@@ -47,10 +47,10 @@ def quart(shop: Shop, log: Log) -> Quart:
     @app.websocket("/chat")
     async def chat() -> None:
         for_quart.session_of().require_subject()
-        await websocket.accept()
+        await cast("Any", websocket).accept()
         try:
             while True:
-                log.append(await websocket.receive())
+                log.append(str(await websocket.receive()))
                 await websocket.send(websocket.query_string.decode())
         finally:
             log.append("closed 1008")  # Quart cancels it, and does not say why

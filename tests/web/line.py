@@ -62,8 +62,8 @@ class Line:
 
     async def done(self) -> list[Message]:
         """Wait until the application is done, and return what was not heard yet."""
-        async with asyncio.timeout(PATIENCE):
-            await self.task
+        await asyncio.wait([self.task], timeout=PATIENCE)  # which cancels nothing
+        assert self.task.done()
         rest: list[Any] = []
         while not self._sent.empty():
             rest.append(self._sent.get_nowait())

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from coatcheck import Event, Policy, Sessions
+from coatcheck import Event, Policy, Sessions, Token
 from coatcheck.testing import Clock
 from coatcheck.web.asgi import SessionMiddleware, session_of
 from tests.web.client import App, Client, Message, Receive, Send
@@ -206,11 +206,15 @@ async def test_a_socket_that_closes_by_itself_leaves_nothing(
 async def test_an_application_that_closes_is_closed_once(
     sessions: Sessions, browser: Client
 ) -> None:
+    is_over = asyncio.Event()
+
     async def polite(scope: Message, receive: Receive, send: Send) -> None:
         scope["session"].require_subject()
         await send({"type": "websocket.accept"})
         await send({"type": "websocket.close", "code": 4000})
+        assert sessions.watch(scope["session"], lambda _: is_over.set()) is not None
         await sessions.end_all("alice")
+        await is_over.wait()
         await asyncio.sleep(0)
 
     await browser.post("/login")
@@ -248,14 +252,16 @@ async def _heard(app: App, sessions: Sessions, browser: Client) -> list[Message]
     return heard
 
 
-async def test_a_cancelled_application_is_told_nothing_else(
+async def test_an_application_that_is_cancelled_at_that_moment_is_cancelled(
     sessions: Sessions, socket: Client
 ) -> None:
     """Fails when the end of a session and the end of the server are taken for one another."""
     async with Line(socket, "/chat") as line:
         await line.hear()
-        await asyncio.sleep(0)
-        line.task.cancel()
+        session = await sessions.open(Token.parse(socket.jar.value("__Host-sid") or ""))
+        assert sessions.watch(session, lambda _: line.task.cancel()) is not None
+        await sessions.end_all("alice")
+        assert await line.hear() == ENDED
         await asyncio.wait([line.task])
         assert line.task.cancelled()
 

@@ -111,7 +111,7 @@ class Gate:
             )
         else:
             session = await self._sessions.admit(
-                transport.read(headers) if transport and ticket is None else (),
+                transport.read(headers) if transport else (),
                 client=client,
                 is_activity=is_activity,
                 of=self._of,
