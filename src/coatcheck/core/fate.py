@@ -30,4 +30,4 @@ def goes_on(base: Record, stored: Stored, now: int) -> bool:
 
 def is_same_hold(left: Record, right: Record) -> bool:
     """Tell whether two versions of a record are of one session in one lineage."""
-    return left.id == right.id and left.lineage_digest == right.lineage_digest
+    return left.id == right.id and same(left.lineage_digest, right.lineage_digest)
