@@ -1,7 +1,14 @@
 """Streams that are made chunk by chunk: they stop when their session is over."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Iterable
-from collections.abc import Generator as Iterating
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+)
 from typing import Any, TypeVar
 
 from coatcheck.lookout import Watched
@@ -13,7 +20,7 @@ Look = Coroutine[Any, Any, bool]
 
 def watched(
     chunks: Iterable[T], watch: Watched, run: Callable[[Look], bool] = finish
-) -> Iterating[T]:
+) -> Generator[T]:
     """Pass chunks on for as long as the session goes on; who made them closes them."""
     for chunk in chunks:
         if watch.is_due and not run(watch.look()):
