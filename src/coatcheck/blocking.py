@@ -84,6 +84,10 @@ class BlockingSessions:
         """See `Sessions.commit`."""
         return finish(self._sessions.commit(session, discard=discard))
 
+    def issue_ticket(self, session: Session, *, origin: str | None) -> str:
+        """See `Sessions.issue_ticket`."""
+        return finish(self._sessions.issue_ticket(session, origin=origin))
+
     def rotate(self, session: Session) -> Outcome:
         """See `Sessions.rotate`."""
         return finish(self._sessions.rotate(session))

@@ -48,7 +48,11 @@ def _line(value: str | int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one application's sessions, checked once."""
+    """The parts of one application's sessions, checked once.
+
+    Attributes:
+        ears: the library's own listeners, which never fail.
+    """
 
     store: Store
     settings: Settings
@@ -56,6 +60,7 @@ class Parts:
     listener: Listener = log
     random: Callable[[int], bytes] = os.urandom
     reported: Once = field(default_factory=Once)
+    ears: list[Listener] = field(default_factory=list[Listener])
 
     def tell(
         self,
@@ -77,6 +82,8 @@ class Parts:
             self.listener(event)
         except Exception:
             _log.exception("the event listener failed on %s", event.kind)
+        for ear in self.ears:
+            ear(event)
 
     def tell_of(
         self,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from inspect import iscoroutinefunction
 from typing import NamedTuple
 
-from coatcheck import writes
+from coatcheck import tickets, writes
 from coatcheck.backoff import back_off
 from coatcheck.clock import GivenClock, StoreClock
 from coatcheck.codec import MessagePackCodec
@@ -40,15 +40,18 @@ from coatcheck.core.session import Session, show
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing, judge
 from coatcheck.core.state import State
+from coatcheck.core.ticket import Ticket, TicketRefused
 from coatcheck.core.token import Token, is_id, same
 from coatcheck.core.unseen import Unseen
 from coatcheck.errors import (
+    CoatcheckError,
     ConfigurationError,
     StoreUnavailable,
     Unauthenticated,
     Undecodable,
 )
 from coatcheck.groups import Groups
+from coatcheck.lookout import Lookout, OnEnd, Watched
 from coatcheck.parts import Parts, log
 from coatcheck.stores.protocol import Conflict, Store
 from coatcheck.sweeper import Sweeper
@@ -124,6 +127,7 @@ class Sessions:
         self._touches = Touches(self._parts, behind=self._writes_behind)
         self._sweeper = Sweeper(self._parts)
         self._watch = Watch(self._parts, notify)
+        self._lookout = Lookout(self._parts)
         self._unreadable, self._expired = Once(), Once()
 
     def _check(self, store: Store) -> None:
@@ -133,6 +137,11 @@ class Sessions:
     def kind(self) -> Kind:
         """How the store waits."""
         return self._store.kind
+
+    @property
+    def is_blocking(self) -> bool:
+        """Whether threads use it, through `BlockingSessions`."""
+        return not self._writes_behind
 
     def arrive(self) -> Arrival:
         """Note the time, for a request whose session may be opened later, by `admit`."""
@@ -449,6 +458,82 @@ class Sessions:
         id, subject = (base.id, base.subject) if base else (None, None)
         kind, now = Happened.CSRF_REFUSED, self._clock.now()
         self._parts.send(Event(kind, now, id, subject, facts, client=client))
+
+    def watch(self, session: Session, on_end: OnEnd | None = None) -> Watched | None:
+        """Look after a WebSocket or a stream for an adapter, until it or its session is over.
+
+        `None`: there is nothing to look after, as nothing is stored or nobody looked.
+
+        Args:
+            on_end: is told when the session is over, in this event loop; without it the adapter has
+                to `look` when that is due.
+        """
+        return self._lookout.watch(session, on_end)
+
+    async def issue_ticket(self, session: Session, *, origin: str | None) -> str:
+        """Return a text that opens this session's WebSocket once, within 30 s (ASVS 5.0 V4.4.3).
+
+        For where no cookie can: a page of another origin, a client that is no browser. It goes into
+        the URL of the handshake, as `?ticket=`. It commits what else was done to the session.
+
+        Args:
+            origin: of the page that will connect, as its browser spells it, such as
+                `https://app.example`; `None`: a client that sends none.
+
+        Raises:
+            Unauthenticated: nobody is signed in, or not any more.
+            ValueError: `origin` is no origin.
+            Exception: see `commit`.
+        """
+        return await tickets.issue(self._parts, session, origin, self.commit)
+
+    async def redeem(
+        self,
+        text: str,
+        origin: str | None,
+        *,
+        client: Client = NOBODY,
+        is_activity: bool = True,
+        of: type[Unseen] = Unseen,
+    ) -> Session:
+        """Open for an adapter what a ticket opens, and use it up; it never fails. See `admit`.
+
+        Whatever is wrong, the session is nobody's. One that opens has no token, so none is renewed.
+        """
+        session = self._blank(of, client, is_activity, None)
+        ticket = Ticket.parse(text)
+        try:
+            if ticket is None:
+                raise TicketRefused
+            record = await self._redeem(ticket, origin, client)
+        except StoreUnavailable as failure:
+            return self._unavailable(of, None, failure, client, is_activity, None)
+        except (CoatcheckError, TicketRefused):
+            session.state.standing = Standing.RETIRED
+            id = ticket.id if ticket else None
+            self._parts.tell(Happened.REFUSED, id, cause="ticket", client=client)
+        else:
+            session.state.standing, session.state.presented = Standing.CURRENT, Holder.SIGNED_IN
+            session.state.was_seen_at = record.seen_at
+            self._fill(session, record)
+        return session
+
+    async def _redeem(self, ticket: Ticket, origin: str | None, client: Client) -> Record:
+        session = self._blank(Session, client, False, None)
+        await self._clock.measure(self._store)
+        stored, now = await self._store.load(ticket.id), self._clock.now()
+        if not isinstance(stored, Record) or now >= stored.expires_at:
+            raise TicketRefused
+        action, _ = self._watch.judge(stored, client)
+        if action >= Action.STEP_UP:
+            raise TicketRefused
+        self._fill(session, stored)
+        if ACTOR in session.state.own and not await self._may_act(session.state, stored):
+            raise TicketRefused
+        await tickets.use_up(self._parts, session, ticket, origin, self.commit)
+        if session.state.base is None:
+            raise TicketRefused
+        return session.state.base
 
     async def rotate(self, session: Session) -> Outcome:
         """Rotate now rather than with the response, and save what else was done. See `commit`."""

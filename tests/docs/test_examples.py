@@ -120,6 +120,26 @@ def test_a_socket_and_a_stream(parts: Any) -> None:
     assert [info.subject for info in client.portal.call(module.sessions.list, "alice")] == ["alice"]
 
 
+@pytest.mark.usefixtures("here")
+def test_tickets() -> None:
+    origin = {"Origin": "https://app.example"}
+    with TestClient(load("tickets").app, HTTPS) as client:
+        token = client.post("/login").headers["Session-Token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert client.post("/ticket").status_code == 401
+        ticket = client.post("/ticket", headers=bearer).json()
+        url = f"wss://shop.test/chat?ticket={ticket}"
+        with client.websocket_connect(url, headers=origin) as socket:
+            socket.send_text("hi")
+            assert socket.receive_text() == "alice: hi"
+        for again in (url, "wss://shop.test/chat"):
+            with (
+                pytest.raises(WebSocketDisconnect),
+                client.websocket_connect(again, headers=origin),
+            ):
+                pass
+
+
 def test_bearer(parts: Any) -> None:
     module, _ = parts
     client = TestClient(module.api, HTTPS)

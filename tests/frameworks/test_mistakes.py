@@ -174,6 +174,7 @@ WRONG: dict[str, Any] = {
     "passive": "x",
     "csrf": "x",
     "step_up_url": 7,
+    "tickets": "x",
 }
 
 

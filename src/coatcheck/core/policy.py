@@ -19,6 +19,7 @@ Stores keep expired records for it.
 """
 BAR_KEPT = 86_400_000
 """Milliseconds a bar is kept: longer than any request that was opened before it runs."""
+_SHORTEST, _LONGEST = timedelta(milliseconds=10), timedelta(minutes=1)
 
 
 class AtLimit(StrEnum):
@@ -55,6 +56,8 @@ class Policy:
         at_limit: what a sign-in over it does.
         factor_timeout: time to give the second factor after the password.
         factor_attempts: how often it may be tried in that time.
+        watch_every: how long after a session ended elsewhere its WebSockets and streams are closed
+            at the latest, apart from the time that one look at the store takes: 10 ms to 1 min.
 
     Raises:
         ConfigurationError: a limit is not positive, idle is longer than absolute, or a setting is
@@ -75,6 +78,7 @@ class Policy:
     at_limit: AtLimit = AtLimit.END_OLDEST
     factor_timeout: timedelta = timedelta(minutes=5)
     factor_attempts: int = 5
+    watch_every: timedelta = timedelta(seconds=5)
     renew_ms: int | None = field(init=False, repr=False, compare=False)
     """`renew_after` in milliseconds."""
 
@@ -113,6 +117,10 @@ class Policy:
         if isinstance(self.secrets_allowed, str):
             raise ConfigurationError("Policy.secrets_allowed", "is a text: write a set of keys")
         object.__setattr__(self, "secrets_allowed", frozenset(self.secrets_allowed))
+        if not _is_bound(self.watch_every):
+            raise ConfigurationError(
+                "Policy.watch_every", f"{self.watch_every!r} is no time of 10 ms to 1 min"
+            )
         if self.profile is not None:
             self.profile.check("Policy", self)
 
@@ -149,6 +157,10 @@ def _is_time(value: object) -> bool:
 
 def _is_positive(value: object) -> bool:
     return type(value) is int and value >= 1
+
+
+def _is_bound(value: object) -> bool:
+    return isinstance(value, timedelta) and _SHORTEST <= value <= _LONGEST
 
 
 def _is_number(value: object) -> bool:

@@ -368,6 +368,23 @@ class BrowserContract:
             browser.get("/put?hat").expect()
             site.expect_unsaved(1)
 
+    def test_a_stream_stops_when_its_session_is_over(self) -> None:
+        """Fails when nobody looks while it is being sent."""
+        with self._site() as site:
+            browser = Browser(site).logged_in()
+
+            def end() -> None:
+                site.admin.end_all("alice")
+                site.clock.move(minutes=1)  # longer than anybody may go without a look
+
+            site.pages.on_streaming = lambda: site.clock.move(minutes=1)
+            browser.get("/stream").expect(body=b"one two")
+            site.pages.on_streaming = lambda: site.clock.move(minutes=31)
+            browser.get("/stream").expect(body=b"one ", why="it expired")
+            browser = Browser(site).logged_in()
+            site.pages.on_streaming = end
+            browser.get("/stream").expect(body=b"one ", why="it was ended")
+
     def test_a_request_that_fails_changes_nothing(self) -> None:
         with self._site() as site:
             browser = Browser(site).logged_in()
