@@ -53,7 +53,7 @@ UPDATE coatcheck_sessions SET place = (
 _PLACED = """
 SELECT id FROM coatcheck_sessions WHERE subject = ? AND place IS NOT NULL ORDER BY place
 """
-_EVERYBODY = ""  # nobody's name
+_EVERYBODY = b""  # no text, so that it is no subject
 _LOAD = "SELECT record, seen_at FROM coatcheck_sessions WHERE id = ?"
 _LOAD_TOMBSTONE = "SELECT * FROM coatcheck_tombstones WHERE id = ?"
 _INSERT = """
@@ -275,7 +275,7 @@ class SQLiteStore:
         return BUSY_INLINE
 
 
-def _bar(db: sqlite3.Connection, whose: str) -> int:
+def _bar(db: sqlite3.Connection, whose: str | bytes) -> int:
     row = db.execute("SELECT at FROM coatcheck_bars WHERE subject = ?", (whose,)).fetchone()
     return row[0] if row else 0
 

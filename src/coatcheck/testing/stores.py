@@ -312,6 +312,7 @@ class StoreContract:
         own = (await store.bar("alice", 5_000)).bar
         assert await store.bar(None, 6_000) == (0, 6_000, [])
         assert await store.bar(None, 5_000) == (6_000, 6_001, [])
+        await store.bar("", 9_000)  # nobody's, and not everybody's
         for subject in ("alice", "bob", "*"):
             late = make_record(subject=subject)
             await store.save(late, None)
