@@ -10,11 +10,13 @@ from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Done, Holder, Outcome
 from coatcheck.core.policy import Policy
 from coatcheck.core.profiles import describe_policy, profile
+from coatcheck.core.rates import Rate
 from coatcheck.core.record import Client
 from coatcheck.core.session import Session
 from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token
 from coatcheck.data import SessionData, default
+from coatcheck.keyed import KeyedTokens
 from coatcheck.keyring import Keyring
 from coatcheck.sealed import Sealed
 from coatcheck.sessions import Sessions
@@ -33,11 +35,13 @@ __all__ = [
     "Event",
     "Happened",
     "Holder",
+    "KeyedTokens",
     "Keyring",
     "MemoryStore",
     "Merge",
     "Outcome",
     "Policy",
+    "Rate",
     "SQLiteStore",
     "Sealed",
     "Session",

@@ -19,14 +19,23 @@ from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated, Unde
 from coatcheck.groups import Groups
 from coatcheck.move import move
 from coatcheck.parts import Parts
+from coatcheck.throttle import Throttle
 from coatcheck.touches import Touches
 
 
 class Commit:
     """One commit of one session."""
 
-    def __init__(self, parts: Parts, groups: Groups, touches: Touches, session: Session) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        groups: Groups,
+        touches: Touches,
+        throttle: Throttle,
+        session: Session,
+    ) -> None:
         self._parts, self._groups, self._touches = parts, groups, touches
+        self._throttle = throttle
         self._session, self._state = session, session.state
 
     async def run(self) -> Outcome:
@@ -57,6 +66,7 @@ class Commit:
             await self._correct_time()
         change = self._change(base)
         if sign_in and sign_in.subject != base.subject:
+            await self._throttle.admit(state.client, is_sign_in=True)
             return self._created(await move(self._parts, state, change, sign_in))
         return await self._update(change)
 
@@ -128,7 +138,7 @@ class Commit:
             own_steps=tuple(state.steps[state.signed_at :]),
             content=state.mark,
             privilege=state.privilege,
-            token=None if state.privilege is None else Token.mint(parts.random, base.id),
+            token=None if state.privilege is None else parts.mint(base.id),
             acted_at=state.acted_at if state.is_activity else base.seen_at,
             now=parts.clock.now() if is_now else state.acted_at,
             client=state.client,
@@ -206,6 +216,7 @@ class Commit:
             content = rebased(change, found, self._parts.settings)[0]
         except Undecodable:
             content = own(change, self._parts.settings)
+        await self._throttle.admit(state.client, is_sign_in=True)
         new = await create(parts, state, content, sign_in)
         try:
             if not await self._is_live(found.id):
@@ -236,6 +247,7 @@ class Commit:
 
     async def _create(self, content: bytes, sign_in: SignIn | None) -> Outcome:
         await self._correct_time()
+        await self._throttle.admit(self._state.client, is_sign_in=sign_in is not None)
         return self._created(await create(self._parts, self._state, content, sign_in))
 
     def _created(self, new: Created) -> Outcome:

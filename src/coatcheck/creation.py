@@ -36,7 +36,7 @@ async def create(parts: Parts, state: State, content: bytes, sign_in: SignIn | N
         raise InsecureTransport
     settings = state.settings
     check_size(content, settings)
-    token, now = Token.mint(parts.random), parts.clock.now()
+    token, now = parts.mint(), parts.clock.now()
     record = first(token, sign_in, state.client, settings.policy, now, parts.random(8))
     record = settings.filled(record, content)
     try:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from coatcheck.clock import Clock
 from coatcheck.core.events import Event, Happened, Listener
 from coatcheck.core.settings import Settings
+from coatcheck.core.token import Token
+from coatcheck.keyed import KeyedTokens
 from coatcheck.stores.protocol import Store
 
 _log = logging.getLogger("coatcheck")
@@ -17,6 +19,8 @@ _LOUD = {
     Happened.UNSAVED,
     Happened.LARGE,
     Happened.OVERWRITTEN,
+    Happened.CREATION_LIMITED,
+    Happened.GUESSING,
 }
 
 
@@ -36,6 +40,11 @@ class Parts:
     clock: Clock
     listener: Listener = log
     random: Callable[[int], bytes] = os.urandom
+    tokens: KeyedTokens | None = None
+
+    def mint(self, id: str | None = None) -> Token:
+        """Make a token: for a new session, or a new lineage of session `id`."""
+        return (self.tokens or Token).mint(self.random, id)
 
     def tell(
         self, kind: Happened, id: str | None, subject: str | None = None, **facts: str | int

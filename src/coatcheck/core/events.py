@@ -25,6 +25,8 @@ class Happened(StrEnum):
     UNAVAILABLE = "store_unavailable"
     SWEPT = "sessions_swept"
     BINDING_CHANGED = "binding_changed"
+    CREATION_LIMITED = "creation_limited"
+    GUESSING = "id_guessing"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 import json
 from typing import NamedTuple
 
-from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated
+from coatcheck.errors import StoreUnavailable, Superseded, TooManyRequests, Unauthenticated
 from coatcheck.web.transport import Headers
 
-ERRORS = (StoreUnavailable, Superseded, Unauthenticated)
+ERRORS = (StoreUnavailable, Superseded, Unauthenticated, TooManyRequests)
 """What is answered; unless the application has handlers of its own for these."""
 
 
@@ -27,6 +27,9 @@ def answer(error: Exception) -> Answer | None:
         return _json(401, "session expired, please log in again")
     if isinstance(error, Superseded):
         return _json(409, "the session changed meanwhile, please try again")
+    if isinstance(error, TooManyRequests):  # RFC 6585 4
+        wait = str(error.retry_after).encode()
+        return _json(429, "too many requests, please try again later", (b"retry-after", wait))
     if isinstance(error, StoreUnavailable):
         return _json(
             503, "sessions are unavailable for the moment, please try again", (b"retry-after", b"2")

@@ -279,7 +279,9 @@ class _Response:
         elif "websocket.http.response" in self._scope.get("extensions", {}):
             await self._respond("websocket.http.response", answer)
         else:
-            code = 1013 if answer.status == 503 else 1008  # RFC 6455 7.4.1: try later, policy
+            code = (
+                1013 if answer.status in (429, 503) else 1008
+            )  # RFC 6455 7.4.1: try later, policy
             await self._send({"type": "websocket.close", "code": code})
         return True
 
