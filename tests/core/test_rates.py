@@ -35,6 +35,7 @@ def test_the_wait_is_whole_seconds_and_never_none() -> None:
         ("fe80::1%eth0", "fe80::/64"),
         ("testclient", "testclient"),
         (None, None),
+        ("", None),
     ],
 )
 def test_a_client_is_one_however_its_address_is_spelled(

@@ -43,11 +43,15 @@ def make(clock: Clock, events: list[Event]) -> Callable[[Policy], Sessions]:
 
 
 async def present(
-    sessions: Sessions, token: Token | None = None, client: Client = GUESSER, **more: Standing
+    sessions: Sessions,
+    token: Token | None = None,
+    client: Client = GUESSER,
+    standing: Standing | None = None,
 ) -> Session:
-    if not more and token is None:
-        token = Token.mint(os.urandom)
-    return await sessions.admit([Presented(token, **more)], client=client)
+    """Let a request arrive with a token, one that nobody issued, or what stood in its place."""
+    if standing is not None:
+        return await sessions.admit([Presented(None, standing=standing)], client=client)
+    return await sessions.admit([Presented(token or Token.mint(os.urandom))], client=client)
 
 
 def told(events: list[Event]) -> list[object]:

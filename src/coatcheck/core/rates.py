@@ -64,14 +64,14 @@ class Rate:
 
 @lru_cache(maxsize=4096)
 def counted_as(address: str | None) -> str | None:
-    """Return what an address counts as: IPv4 whole, IPv6 by its /64; no address as itself.
+    """Return what an address counts as: IPv4 whole, IPv6 by its /64; another name as itself.
 
     However it is spelled, one of IPv4 that is dressed as IPv6 included (CVE-2026-45364).
     """
     try:
         parsed = ip_address((address or "").partition("%")[0])
     except ValueError:
-        return address
+        return address or None
     if isinstance(parsed, IPv6Address):
         inner = parsed.ipv4_mapped or parsed.sixtofour
         return str(inner or ip_network((parsed, _LINE), strict=False))
