@@ -238,6 +238,8 @@ CATCHES: list[tuple[type[Broken], str]] = [
     (LogsOutTheBrowserAlone, "a_logout_ends_every_copy"),
     (RenewsNothing, "a_token_is_renewed_by_who_looks_and_stays_good_until_that_arrived"),
     (RenewsNothing, "a_token_that_two_hold_ends_the_session"),
+    (AnswersNothing, "who_begins_too_many_sessions_gets_none"),
+    (AnswersNothing, "who_guesses_tokens_is_refused"),
 ]
 
 
