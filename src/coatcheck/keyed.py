@@ -1,14 +1,12 @@
-"""Tokens that only the application can make: what it never issued is known without the store.
+"""Tokens whose ids only the application can make: what it never issued is known without the store.
 
-The last 7 bytes of the lineage follow from its first 9 and from the id, by HMAC-SHA-256 and a key
-of the application's. The spelling is the same, so that tokens of before, and servers that do not
-check yet, go on. To whoever lacks the key the lineage is as hard to guess as one of 16 random
-bytes; whoever has it still lacks 9 of them, and the 32 of the secret.
+The last 7 bytes of an id follow from its first 9, by HMAC-SHA-256 and a key of the application's.
+The spelling is the same, so that tokens of before, and servers that do not check yet, go on. The id
+is no secret with or without a key; the two secrets beside it stay as random as they are.
 """
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from hmac import compare_digest, digest
 
@@ -44,16 +42,18 @@ class KeyedTokens:
         self._plain_until = 0 if until is None else (until - moment(0)) // timedelta(milliseconds=1)
 
     def mint(self, random: Callable[[int], bytes], id: str | None = None) -> Token:
-        """Make a token, as `Token.mint` does."""
+        """Make a token, as `Token.mint` does; a session keeps its id, also one without a key."""
         token = Token.mint(random, id)
-        head = token.lineage[:_RANDOM]
-        return replace(token, lineage=head + _check(self._keys[0], token.id + head))
+        if id is None:
+            head = token.id[:_RANDOM]
+            token.id = head + _check(self._keys[0], head)
+        return token
 
     def issued(self, token: Token, now: int) -> bool:
-        """Tell whether the application made the id and the lineage of a token for each other."""
-        text, check = token.id + token.lineage[:_RANDOM], token.lineage[_RANDOM:]
+        """Tell whether the application made the id of a token."""
+        head, check = token.id[:_RANDOM], token.id[_RANDOM:]
         for key in self._keys:
-            if compare_digest(_check(key, text), check):
+            if compare_digest(_check(key, head), check):
                 return True
         return now < self._plain_until
 

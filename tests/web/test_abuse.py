@@ -1,10 +1,8 @@
 """Floods and guesses over HTTP: who is refused, as whom it counts, and what the answer tells."""
 
-import os
-
 import pytest
 
-from coatcheck import Event, Happened, KeyedTokens, Keyring, Policy, Rate, Sessions, Token
+from coatcheck import Event, Happened, Policy, Rate, Sessions
 from coatcheck.testing import Clock
 from tests.web.app import shop
 from tests.web.client import STRANGER, Client, Reply
@@ -95,21 +93,3 @@ async def test_a_guesser_gets_one_answer_whatever_the_token_was(
         (b"cache-control", b"private"),
     ]
     assert [event.kind for event in events].count(Happened.GUESSING) == 1
-
-
-@pytest.mark.parametrize("known", ["an id", "nothing"])
-async def test_with_a_key_an_id_tells_nothing(
-    spy: Spy, clock: Clock, events: list[Event], known: str
-) -> None:
-    """R-081. Fails without the key: a session that lives deletes no cookie of whoever names it."""
-    tokens = KeyedTokens(Keyring(Keyring.new_key()))
-    sessions = Sessions(spy.store, clock=clock, on_event=events.append, tokens=tokens)
-    browser = Client(shop(sessions), jar=Jar(clock))
-    await browser.post("/login")
-    id = (browser.jar.value("__Host-sid") or "").partition(".")[0]
-    token = Token.mint(os.urandom, id if known == "an id" else None)
-    reply = await Client(shop(sessions), jar=Jar(clock)).get(
-        "/me", [("cookie", f"__Host-sid={token.reveal()}")]
-    )
-    assert reply.status == 401
-    assert len(reply.cookies) == 1
