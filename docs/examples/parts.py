@@ -90,7 +90,7 @@ async def second_factor_checked(session: Session) -> None:
 
 
 async def role_changed(session: Session) -> None:
-    session.rotate()
+    session.privilege_changed()
 
 
 async def password_changed(session: Session, user: str) -> None:

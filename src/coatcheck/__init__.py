@@ -8,10 +8,12 @@ from coatcheck.core.events import Event, Happened
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Done, Holder, Outcome
-from coatcheck.core.policy import Policy
+from coatcheck.core.own import Pending
+from coatcheck.core.policy import AtLimit, Policy
 from coatcheck.core.profiles import describe_policy, profile
 from coatcheck.core.rates import Rate
 from coatcheck.core.record import Client
+from coatcheck.core.secrets import Secrets
 from coatcheck.core.session import Session
 from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token
@@ -26,6 +28,7 @@ from coatcheck.stores.sqlite import SQLiteStore
 
 __all__ = [
     "Action",
+    "AtLimit",
     "Binding",
     "BlockingSessions",
     "Client",
@@ -40,10 +43,12 @@ __all__ = [
     "MemoryStore",
     "Merge",
     "Outcome",
+    "Pending",
     "Policy",
     "Rate",
     "SQLiteStore",
     "Sealed",
+    "Secrets",
     "Session",
     "SessionData",
     "SessionInfo",

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from coatcheck import writes
 from coatcheck.core.change import Applied, Change, own, rebased, sizes
-from coatcheck.core.events import Happened
+from coatcheck.core.events import Happened, administrator
 from coatcheck.core.fold import Refusal
-from coatcheck.core.intents import SignIn
+from coatcheck.core.intents import SignIn, StepUp
 from coatcheck.core.merge import merge
 from coatcheck.core.outcome import KEPT, Cookies, Done, Holder, Outcome
+from coatcheck.core.policy import AtLimit
 from coatcheck.core.record import Ended, Record, Stored, Tombstone
 from coatcheck.core.renewal import Renewal, renewed
 from coatcheck.core.session import Session, show
@@ -17,8 +18,10 @@ from coatcheck.core.verdict import Verdict, decide
 from coatcheck.creation import Created, create, enlist, rewrite, take_back
 from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated, Undecodable
 from coatcheck.groups import Groups
+from coatcheck.limit import evict, surplus
 from coatcheck.move import move
 from coatcheck.parts import Parts
+from coatcheck.scan import scan
 from coatcheck.throttle import Throttle
 from coatcheck.touches import Touches
 
@@ -49,6 +52,7 @@ class Commit:
             return Outcome(Done.DROPPED)
         if state.has_nothing_to_do(session):
             return ended
+        scan(self._parts, state, session)
         sign_in = state.privilege if isinstance(state.privilege, SignIn) else None
         base, is_empty = state.base, state.mark == self._parts.settings.empty
         if base is None:
@@ -67,7 +71,10 @@ class Commit:
         change = self._change(base)
         if sign_in and sign_in.subject != base.subject:
             await self._throttle.admit(state.client, is_sign_in=True)
-            return self._created(await move(self._parts, state, change, sign_in))
+            outcome = await self._created(await move(self._parts, state, change, sign_in))
+            if sign_in.login is not None:
+                self._tell_actor(base)
+            return outcome
         return await self._update(change)
 
     async def end(self, why: Ended = Ended.END) -> Outcome:
@@ -85,7 +92,7 @@ class Commit:
         self, record: Record, why: Ended, others: Mapping[Holder, Token | None]
     ) -> Outcome:
         await writes.delist(self._parts.store, record.subject, record.id)
-        self._parts.tell(Happened.ENDED, record.id, record.subject, why=why)
+        self._tell(Happened.ENDED, record, cause=why)
         return Outcome(Done.ENDED, Cookies({**others, Holder.of(record.subject): None}))  # C2
 
     async def touch(self) -> Outcome:
@@ -128,19 +135,20 @@ class Commit:
 
     def _change(self, base: Record) -> Change:
         state, parts = self._state, self._parts
-        renewal = None
-        if state.is_renewal_due and state.token is not None and state.privilege is None:
+        renewal = token = None
+        if state.privilege is not None:
+            token = parts.mint(base.id, state.lineage)
+        elif state.is_renewal_due and state.token is not None:
             renewal = Renewal(state.token, parts.random(16), state.is_activity)
-        is_now = state.privilege is not None or renewal is not None
         return Change(
             base=base,
             steps=tuple(state.steps),
             own_steps=tuple(state.steps[state.signed_at :]),
             content=state.mark,
             privilege=state.privilege,
-            token=None if state.privilege is None else parts.mint(base.id),
+            token=token,
             acted_at=state.acted_at if state.is_activity else base.seen_at,
-            now=parts.clock.now() if is_now else state.acted_at,
+            now=parts.clock.now() if token or renewal else state.acted_at,
             client=state.client,
             renewal=renewal,
         )
@@ -148,7 +156,7 @@ class Commit:
     async def _correct_time(self) -> None:
         """Correct the time of opening, if the store's clock is known only now."""
         await self._parts.clock.measure(self._parts.store)
-        self._state.correct(self._parts.clock.offset)
+        self._state.correct(self._parts.clock.offset, self._parts.clock.error)
 
     async def _update(self, change: Change) -> Outcome:
         if isinstance(change.privilege, SignIn):
@@ -172,19 +180,27 @@ class Commit:
         """
         policy = self._parts.settings.policy
         renewed = change.base._replace(seen_at=change.now, ends_at=policy.ends_at(change.now))
-        await enlist(self._parts, self._state, renewed)
+        listed = await enlist(self._parts, self._state, renewed)
+        if policy.at_limit is AtLimit.END_OLDEST:  # it is one of them already, so it is let in
+            await evict(self._parts, renewed, await surplus(self._parts, listed, [renewed.id]))
 
     def _saved(self, change: Change, applied: Applied) -> Outcome:
-        record, token, parts = applied.record, applied.token, self._parts
+        record, token = applied.record, applied.token
         for path in applied.overwritten:
-            parts.tell(Happened.OVERWRITTEN, record.id, record.subject, key=path)
+            self._tell(Happened.OVERWRITTEN, record, key=path)
         self._show(record, applied.content)
         cookies = Cookies({Holder.of(record.subject): token} if token else {})
         if change.privilege is not None:
-            parts.tell(Happened.ROTATED, record.id, record.subject)
+            is_step_up = isinstance(change.privilege, StepUp)
+            self._tell(
+                Happened.STEPPED_UP if is_step_up else Happened.ROTATED,
+                record,
+                cause="sign_in" if isinstance(change.privilege, SignIn) else None,
+                assurance=record.assurance,
+            )
             return Outcome(Done.ROTATED, cookies)
         if change.renewal is not None and record.renew_nonce == change.renewal.nonce:
-            parts.tell(Happened.RENEWED, record.id, record.subject)
+            self._tell(Happened.RENEWED, record)
         return Outcome(Done.RENEWED if change.is_renewal_alone else Done.SAVED, cookies)
 
     async def _lost(self, change: Change, verdict: Verdict, found: Stored) -> Outcome:
@@ -195,17 +211,17 @@ class Commit:
         if isinstance(change.privilege, SignIn) and verdict in (Verdict.COPY, Verdict.EMPTY):
             if verdict is Verdict.COPY and isinstance(found, Record):
                 return await self._fork(change, found, change.privilege)
-            self._parts.tell(Happened.DROPPED, base.id, base.subject)
+            self._tell(Happened.DROPPED, base)
             return await self._create(own(change, self._parts.settings), change.privilege)
         if verdict is Verdict.DROP:
-            self._parts.tell(Happened.DROPPED, base.id, base.subject)
+            self._tell(Happened.DROPPED, base)
             show(self._session, {})
             state.start(None, self._parts.settings.empty)
             state.is_gone = True
             return Outcome(Done.DROPPED)
         if verdict is Verdict.UNAUTHENTICATED:
             raise Unauthenticated("the session ended while this request ran")
-        self._parts.tell(Happened.SUPERSEDED, base.id, base.subject)
+        self._tell(Happened.SUPERSEDED, base)
         raise Superseded("the session changed its privileges or moved on while this request ran")
 
     async def _fork(self, change: Change, found: Record, sign_in: SignIn) -> Outcome:
@@ -217,16 +233,18 @@ class Commit:
         except Undecodable:
             content = own(change, self._parts.settings)
         await self._throttle.admit(state.client, is_sign_in=True)
-        new = await create(parts, state, content, sign_in)
+        instead_of = found if self._is_barred(found) else None
+        new = await create(parts, state, content, sign_in, instead_of)
         try:
             if not await self._is_live(found.id):
-                parts.tell(Happened.DROPPED, found.id, found.subject)
+                self._tell(Happened.DROPPED, found)
                 new = await rewrite(parts, state, new, own(change, self._parts.settings))
-            await self._end_if_barred(found)
+            if instead_of is not None:
+                await self._end_kept(instead_of)
         except BaseException:
             await take_back(parts, new.record)
             raise
-        return self._created(new)
+        return await self._created(new)
 
     async def _is_live(self, id: str) -> bool:
         try:
@@ -234,26 +252,49 @@ class Commit:
         except Undecodable:
             return False
 
-    async def _end_if_barred(self, base: Record) -> None:
-        """End the session a sign-in leaves behind, if this request ended all of its subject's.
+    def _is_barred(self, base: Record) -> bool:
+        """Tell whether this request ended all sessions of a session's subject."""
+        bar = self._state.bar
+        return bar is not None and bar[0] == base.subject
+
+    async def _end_kept(self, base: Record) -> None:
+        """End the session a sign-in leaves behind, though this request was to keep it.
 
         It was kept in the hands that this request knew, and changed them since.
         """
-        bar = self._state.bar
-        if bar is not None and bar[0] == base.subject:
-            tombstone = Tombstone.of(base.id, Ended.END_ALL, self._parts.clock.now())
-            await writes.end(self._parts.store, tombstone)
-            await writes.delist(self._parts.store, base.subject, base.id)
+        tombstone = Tombstone.of(base.id, Ended.END_ALL, self._parts.clock.now())
+        was_live = await writes.end(self._parts.store, tombstone)
+        await writes.delist(self._parts.store, base.subject, base.id)
+        if was_live:
+            self._tell(Happened.ENDED, base, cause=Ended.END_ALL)
 
     async def _create(self, content: bytes, sign_in: SignIn | None) -> Outcome:
         await self._correct_time()
         await self._throttle.admit(self._state.client, is_sign_in=sign_in is not None)
-        return self._created(await create(self._parts, self._state, content, sign_in))
+        return await self._created(await create(self._parts, self._state, content, sign_in))
 
-    def _created(self, new: Created) -> Outcome:
+    async def _created(self, new: Created) -> Outcome:
+        try:
+            if not await evict(self._parts, new.record, new.over):
+                raise Unauthenticated("the user signed in more often meanwhile than is allowed")
+        except BaseException:
+            await take_back(self._parts, new.record)
+            raise
         self._show(new.record, new.content)
-        self._parts.tell(Happened.CREATED, new.record.id, new.record.subject)
+        cause = None if new.record.subject is None else "sign_in"
+        self._tell(Happened.CREATED, new.record, cause=cause, assurance=new.record.assurance)
         return Outcome(Done.CREATED, Cookies({Holder.of(new.record.subject): new.token}))
+
+    def _tell_actor(self, left: Record) -> None:
+        """Tell that an impersonation has begun, or is over."""
+        id, subject, actor = self._session.id, self._session.subject, self._session.actor
+        tell, client = self._parts.tell, self._state.client
+        if actor is not None:
+            by = administrator(actor)
+            tell(Happened.IMPERSONATION_STARTED, id, subject, actor=by, client=client)
+        else:
+            by = administrator(str(subject))
+            tell(Happened.IMPERSONATION_STOPPED, left.id, left.subject, actor=by, client=client)
 
     def _show(self, record: Record, content: bytes) -> None:
         """Let the session show what is stored now, and warn when it has grown large."""
@@ -268,9 +309,12 @@ class Commit:
         if len(content) * 2 >= settings.policy.max_size:
             taken = sizes(content, settings)
             largest = ", ".join(f"{key!r} {size}" for key, size in list(taken.items())[:5])
-            self._parts.tell(
-                Happened.LARGE, record.id, record.subject, size=len(content), largest=largest
-            )
+            self._tell(Happened.LARGE, record, size=len(content), largest=largest)
+
+    def _tell(
+        self, kind: Happened, record: Record, cause: str | None = None, **facts: str | int
+    ) -> None:
+        self._parts.tell_of(self._state, kind, record, cause=cause, **facts)
 
     def _is_set_meanwhile(self) -> bool:
         """Tell whether another task set keys of the session after this commit began."""

@@ -54,8 +54,39 @@ class Unauthenticated(CoatcheckError):
     """The request needs somebody who is signed in, and nobody is. An HTTP adapter answers 401."""
 
 
-class ReauthenticationRequired(Unauthenticated):
-    """The session is withheld until its user is proved again, from where the request comes."""
+class StepUpRequired(Unauthenticated):
+    """Who is signed in must prove more, or prove it again (RFC 9470). An adapter answers 401.
+
+    Attributes:
+        level: the least assurance that is needed.
+        max_age: seconds that the authentication may be old; `None`: any.
+    """
+
+    def __init__(self, level: int, max_age: int | None) -> None:
+        super().__init__("the user must be authenticated better, or more recently")
+        self.level, self.max_age = level, max_age
+
+
+class CSRFRefused(CoatcheckError):
+    """A page of somebody else made the request, or nothing shows who did.
+
+    An HTTP adapter answers 403.
+    """
+
+
+class SessionLimitReached(CoatcheckError):
+    """The user has as many sessions as `Policy.max_sessions` allows; the sign-in was refused.
+
+    Nothing else changed: the others go on, and so does what this browser had. An HTTP adapter
+    answers 403, as trying again does not help (RFC 9110 15.5.4).
+
+    Attributes:
+        limit: how many there may be.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the user is signed in {limit} times, which is all that is allowed")
+        self.limit = limit
 
 
 class InsecureTransport(CoatcheckError):
@@ -85,6 +116,21 @@ class SessionTooLarge(CoatcheckError):
             "keep ids in the session and objects in the database"
         )
         self.size, self.limit, self.sizes = size, limit, sizes
+
+
+class SecretInSession(CoatcheckError):
+    """What looks like a secret was to be stored, which the policy refuses; nothing was saved.
+
+    Attributes:
+        found: what it looks like, by where it is; never the secret.
+    """
+
+    def __init__(self, found: Mapping[str, str]) -> None:
+        shown = ", ".join(f"{path} holds what looks like {kind}" for path, kind in found.items())
+        super().__init__(
+            f"session key {shown}; keep it elsewhere, or name the key in Policy.secrets_allowed"
+        )
+        self.found = found
 
 
 class TooManyKeys(CoatcheckError):

@@ -27,7 +27,7 @@ class Guesses:
         window = rate.window(now)
         count = self._counts.add(who, window.number)
         if count == rate.count:
-            self._parts.tell(Happened.GUESSING, None, client=who, count=count)
+            self._parts.tell(Happened.GUESSING, None, client=client, network=who, count=count)
         if count <= rate.count or policy.on_guessing == "report":
             return None
         return TooManyBadTokens("too many tokens that open nothing", window.retry_after(now))

@@ -41,9 +41,11 @@ class KeyedTokens:
         )
         self._plain_until = 0 if until is None else (until - moment(0)) // timedelta(milliseconds=1)
 
-    def mint(self, random: Callable[[int], bytes], id: str | None = None) -> Token:
+    def mint(
+        self, random: Callable[[int], bytes], id: str | None = None, lineage: str | None = None
+    ) -> Token:
         """Make a token, as `Token.mint` does; a session keeps its id, also one without a key."""
-        token = Token.mint(random, id)
+        token = Token.mint(random, id, lineage)
         if id is None:
             head = token.id[:_RANDOM]
             token.id = head + _check(self._keys[0], head)

@@ -3,11 +3,15 @@
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from coatcheck.clock import Clock
-from coatcheck.core.events import Event, Happened, Listener
+from coatcheck.core.events import USER, Event, Happened, Listener, administrator
+from coatcheck.core.once import Once
+from coatcheck.core.own import ACTOR
+from coatcheck.core.record import NOBODY, Client, Record
 from coatcheck.core.settings import Settings
+from coatcheck.core.state import State
 from coatcheck.core.token import Token
 from coatcheck.keyed import KeyedTokens
 from coatcheck.stores.protocol import Store
@@ -19,16 +23,31 @@ _LOUD = {
     Happened.UNSAVED,
     Happened.LARGE,
     Happened.OVERWRITTEN,
+    Happened.EVENTS_LOST,
+    Happened.CSRF_REFUSED,
     Happened.CREATION_LIMITED,
     Happened.GUESSING,
 }
 
 
 def log(event: Event) -> None:
-    """Write an event to the logger `coatcheck`: the default listener."""
-    facts = "".join(f" {name}={value}" for name, value in event.facts.items())
-    level = logging.WARNING if event.kind in _LOUD else logging.INFO
-    _log.log(level, "%s id=%s subject=%r%s", event.kind, event.id, event.subject, facts)
+    """Write an event to the logger `coatcheck`: the default listener.
+
+    One line, whatever is in it (ASVS 5.0 V16.4.1).
+    """
+    said = {"actor": event.actor, "cause": event.cause, **event.client._asdict(), **event.facts}
+    facts = "".join(f" {name}={_line(value)}" for name, value in said.items() if value is not None)
+    _log.log(level(event.kind), "%s id=%s subject=%a%s", event.kind, event.id, event.subject, facts)
+
+
+def level(kind: Happened) -> int:
+    """Return the level of logging that a kind of event deserves."""
+    return logging.WARNING if kind in _LOUD else logging.INFO
+
+
+def _line(value: str | int) -> str:
+    text = str(value)
+    return text if text.isascii() and text.isprintable() else ascii(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +59,55 @@ class Parts:
     clock: Clock
     listener: Listener = log
     random: Callable[[int], bytes] = os.urandom
+    reported: Once = field(default_factory=Once)
     tokens: KeyedTokens | None = None
 
-    def mint(self, id: str | None = None) -> Token:
+    def mint(self, id: str | None = None, lineage: str | None = None) -> Token:
         """Make a token: for a new session, or a new lineage of session `id`."""
-        return (self.tokens or Token).mint(self.random, id)
+        return (self.tokens or Token).mint(self.random, id, lineage)
 
     def tell(
-        self, kind: Happened, id: str | None, subject: str | None = None, **facts: str | int
-    ) -> Event:
-        """Report an event, and return it; a listener that fails is logged and harms nothing."""
-        event = Event(kind, self.clock.now(), id, subject, facts)
+        self,
+        kind: Happened,
+        id: str | None,
+        subject: str | None = None,
+        *,
+        actor: str | None = None,
+        cause: str | None = None,
+        client: Client = NOBODY,
+        **facts: str | int,
+    ) -> None:
+        """Report an event; a listener that fails is logged and harms nothing."""
+        self.send(Event(kind, self.clock.now(), id, subject, facts, actor, cause, client))
+
+    def send(self, event: Event) -> None:
+        """Hand an event to the listener; one that fails is logged and harms nothing."""
         try:
             self.listener(event)
         except Exception:
-            _log.exception("the event listener failed on %s", kind)
-        return event
+            _log.exception("the event listener failed on %s", event.kind)
+
+    def tell_of(
+        self,
+        state: State,
+        kind: Happened,
+        record: Record,
+        *,
+        cause: str | None = None,
+        **facts: str | int,
+    ) -> None:
+        """Report what the user of a request did to a session, or who acts as that user."""
+        id, subject, client = record.id, record.subject, state.client
+        actor = administrator(state.own[ACTOR]["subject"]) if ACTOR in state.own else USER
+        self.tell(kind, id, subject, actor=actor, cause=cause, client=client, **facts)
+
+    def flush(self) -> None:
+        """Have a listener that writes behind, as `observe.Audit` does, write now. Never raises."""
+        try:
+            getattr(self.listener, "flush", _nothing)()
+        except Exception:
+            _log.exception("the event listener failed to flush")
+
+
+def _nothing() -> None:
+    pass

@@ -4,7 +4,9 @@ Written once, as `async`; `BlockingSessions` runs the same code on the spot.
 """
 
 import logging
+from asyncio import gather
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from inspect import iscoroutinefunction
 from typing import NamedTuple
 
@@ -16,10 +18,21 @@ from coatcheck.commit import Commit
 from coatcheck.core.binding import Action, Drift
 from coatcheck.core.doubt import Doubt
 from coatcheck.core.envelope import Checked, Envelope
-from coatcheck.core.events import Happened, Listener
+from coatcheck.core.events import (
+    APPLICATION,
+    SYSTEM,
+    USER,
+    Event,
+    Happened,
+    Listener,
+    administrator,
+)
+from coatcheck.core.hide import hide
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
-from coatcheck.core.outcome import KEPT, Holder, Outcome
+from coatcheck.core.once import Once
+from coatcheck.core.outcome import KEPT, Done, Holder, Outcome
+from coatcheck.core.own import ACTOR, Actor
 from coatcheck.core.policy import Policy
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import NOBODY, Client, Ended, Record, Stored, Tombstone
@@ -29,7 +42,12 @@ from coatcheck.core.standing import Standing, judge
 from coatcheck.core.state import State
 from coatcheck.core.token import Token, is_id, same
 from coatcheck.core.unseen import Unseen
-from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
+from coatcheck.errors import (
+    ConfigurationError,
+    StoreUnavailable,
+    Unauthenticated,
+    Undecodable,
+)
 from coatcheck.groups import Groups
 from coatcheck.guesses import Guesses
 from coatcheck.keyed import KeyedTokens
@@ -38,11 +56,14 @@ from coatcheck.stores.protocol import Conflict, Store
 from coatcheck.sweeper import Sweeper
 from coatcheck.throttle import Throttle
 from coatcheck.touches import Touches
-from coatcheck.waiting import Kind
+from coatcheck.waiting import Kind, pause
 from coatcheck.watch import Watch
 
 _log = logging.getLogger("coatcheck")
 Infos = list[SessionInfo]
+
+BATCH = 100
+"""How many sessions `end_everything` ends before it lets others go on."""
 
 
 class Arrival(NamedTuple):
@@ -113,7 +134,7 @@ class Sessions:
         self._watch = Watch(self._parts, notify)
         self._throttle = Throttle(self._parts)
         self._guesses = Guesses(self._parts)
-        self._unreadable: set[str] = set()
+        self._unreadable, self._expired = Once(), Once()
 
     def _check(self, store: Store) -> None:
         require(store, not_=Kind.BLOCKING, user="Sessions", needs="an asyncio store")
@@ -157,37 +178,42 @@ class Sessions:
             return session
         state, tokens = session.state, self._parts.tokens
         if tokens is not None and not tokens.issued(token, state.opened_at):
-            self._turn_away(state, token.id, Standing.ABSENT)
+            state.standing = Standing.ABSENT
+            self._refuse(token.id, None, state)
             return session
         if state.opened_at >= self._clock.due:  # once a minute; the question costs less here
             await self._clock.measure(self._store)
-            state.correct(self._clock.offset)
+            state.correct(self._clock.offset, self._clock.error)
         try:
             stored = await self._store.load(token.id)
             state.standing = judge(token, stored, state.opened_at)
             if state.standing is Standing.REPLAYED:
-                state.standing, stored = await self._replayed(token, stored, state.opened_at)
+                state.standing, stored = await self._replayed(
+                    token, stored, state.opened_at, client
+                )
             if state.standing is Standing.CURRENT and isinstance(stored, Record):
                 action, drift = self._watch.judge(stored, client)
                 if action >= Action.STEP_UP:
-                    await self._refuse(session, token, stored, action, drift)
+                    await self._withhold(session, token, stored, action, drift)
                     return session
                 state.unreadable, state.token = stored, token
                 state.was_seen_at = stored.seen_at
                 self._fill(session, stored)
+                if ACTOR in state.own and not await self._may_act(state, stored):
+                    return self._blank(of, client, is_activity, arrival, Standing.RETIRED)
                 if state.is_touch_due and self.policy.is_near_end(stored, state.acted_at):  # T2
                     state.base = await self._touches.record_now(stored, state.acted_at)
                 state.unreadable = None
             else:
-                if isinstance(stored, Tombstone):
-                    state.ended_because = Ended.of(stored.why)
-                self._turn_away(state, token.id, state.standing)
+                self._refuse(token.id, stored, state)
         except Undecodable as error:
             state.standing = Standing.UNREADABLE
-            self._report_unreadable(token.id, error)
+            self._report_unreadable(token.id, error, state)
         return session
 
-    async def _replayed(self, token: Token, stored: Stored, now: int) -> tuple[Standing, Stored]:
+    async def _replayed(
+        self, token: Token, stored: Stored, now: int, client: Client
+    ) -> tuple[Standing, Stored]:
         """Report a token that two hold, and by policy end its session, if it is what it was.
 
         Raises:
@@ -199,18 +225,20 @@ class Sessions:
             standing = judge(token, stored, now)
             if standing is not Standing.REPLAYED:
                 return standing, stored
-            self._parts.tell(Happened.REPLAYED, stored.id, stored.subject)
+            id, subject, parts = stored.id, stored.subject, self._parts
+            parts.tell(Happened.REPLAYED, id, subject, client=client)
             if self.policy.on_replay == "report":
                 return standing, stored
-            tombstone = Tombstone.of(stored.id, Ended.REPLAYED, self._clock.now())
+            why = Ended.REPLAYED
+            tombstone = Tombstone.of(id, why, self._clock.now())
             try:
                 was_live = await writes.end(self._store, tombstone, stored)
             except Conflict as conflict:
                 stored, attempt = conflict.stored, await back_off(attempt)
                 continue
-            await writes.delist(self._store, stored.subject, stored.id)
+            await writes.delist(self._store, subject, id)
             if was_live:
-                self._parts.tell(Happened.ENDED, stored.id, stored.subject, why=Ended.REPLAYED)
+                parts.tell(Happened.ENDED, id, subject, actor=SYSTEM, cause=why, client=client)
             return standing, tombstone
         return judge(token, stored, now), stored
 
@@ -245,10 +273,12 @@ class Sessions:
                 # It was planted, so it opens nothing.
                 session = self._blank(of, client, is_activity, arrival)
                 state = session.state
-                self._turn_away(state, opened.id, Standing.RETIRED)
+                state.standing = Standing.RETIRED
+                self._refuse(opened.id, opened, state)
             state.presented = holder
             if token is None:
-                self._turn_away(state, None, standing)
+                state.standing = standing
+                self._refuse(None, None, state)
             if state.base is not None or state.failure is not None:
                 return session if first is None else _beside(session, first)
             if state.standing.is_deletable:
@@ -260,12 +290,6 @@ class Sessions:
         first.state.failure = first.state.refusal
         return first
 
-    def _turn_away(self, state: State, id: str | None, standing: Standing) -> None:
-        """Report a token that opens nothing, and count it as its client's."""
-        state.standing = standing
-        self._parts.tell(Happened.REFUSED, id, reason=standing.value)
-        state.refusal = self._guesses.count(state.client)
-
     def _unavailable(
         self,
         of: type[Unseen],
@@ -276,20 +300,27 @@ class Sessions:
         arrival: Arrival | None,
     ) -> Session:
         id = token.id if token else None
-        self._parts.tell(Happened.UNAVAILABLE, id, during=f"load: {failure}")
+        during = f"load: {failure}"
+        self._parts.tell(Happened.UNAVAILABLE, id, client=client, during=during)
         session = self._blank(of, client, is_activity, arrival)
         session.state.failure = failure
         return session
 
     def _blank(
-        self, of: type[Session], client: Client, is_activity: bool, arrival: Arrival | None
+        self,
+        of: type[Session],
+        client: Client,
+        is_activity: bool,
+        arrival: Arrival | None,
+        standing: Standing = Standing.NONE,
     ) -> Session:
         at, offset = arrival or self.arrive()
         state = State(self._settings, at, offset, client, is_activity=is_activity)
-        state.correct(self._clock.offset)
+        state.correct(self._clock.offset, self._clock.error)
+        state.standing = standing
         return of(state)
 
-    async def _refuse(
+    async def _withhold(
         self, session: Session, token: Token, record: Record, action: Action, drift: Drift
     ) -> None:
         """Let the request be nobody's, as the client may not be its user's."""
@@ -299,18 +330,29 @@ class Sessions:
             state.withhold(Doubt(record.subject, drift, record, token, data))
             return
         state.standing = Standing.RETIRED
-        if await self._end(record.id, record.subject, Ended.BINDING):
-            self._parts.tell(Happened.ENDED, record.id, record.subject, why=Ended.BINDING)
+        await self._end(record.id, record.subject, Ended.BINDING, SYSTEM, state.client)
+
+    async def _may_act(self, state: State, stored: Record) -> bool:
+        """Tell whether the actor's sessions were not all ended since the impersonation began.
+
+        If they were, this one ends with them, though it is in the list of who is impersonated.
+        """
+        actor = Actor(**state.own[ACTOR])
+        entry = stored._replace(subject=actor.subject)
+        begun_at = actor.begun_at - self._clock.error
+        if await writes.enlist(self._store, entry, begun_at, 0, None) is not None:
+            return True
+        name = administrator(actor.subject)
+        await self._end(stored.id, stored.subject, Ended.END_ALL, name, state.client)
+        return False
 
     def _fill(self, session: Session, record: Record) -> None:
         state, settings = session.state, self._settings
-        content = settings.content(record)
-        data = settings.codec.decode(content)
+        data = state.fill(record, settings.content(record))
         if state.is_seen:
             session.update(data)
         else:
             state.unseen = data
-        state.base, state.content, state.mark = record, content, content
 
     async def commit(self, session: Session, *, discard: bool = False) -> Outcome:
         """Carry out what was done to the session: save, rotate, move, end, touch, or nothing.
@@ -328,8 +370,10 @@ class Sessions:
             Superseded: the session changed its privileges meanwhile (409); nothing was saved.
             MergeRefused: a key that must not merge was changed by another request (409).
             Unauthenticated: a sign-in or step-up came after the end of it (401).
+            SessionLimitReached: a sign-in over `Policy.max_sessions` (403); nothing was saved.
             SessionTooLarge, TooManyKeys: over the policy's limit; nothing was saved.
             TooManySessions: the client began too many of late (429); there is no new one.
+            SecretInSession: a secret, where `Policy.secrets` refuses them; nothing was saved.
             TypeError: a value cannot be stored; it names the key. Nothing was saved.
             StoreUnavailable: the store did not answer; an `end()` then did not happen either.
             RuntimeError: another task is committing this very session.
@@ -339,6 +383,9 @@ class Sessions:
         session.state.is_committing = True
         try:
             return await self._commit(session, discard=discard)
+        except Exception as error:
+            hide(error, pausable=not self._writes_behind)  # in threads no coroutine waits
+            raise
         finally:
             session.state.is_committing = False
 
@@ -367,6 +414,8 @@ class Sessions:
         except Undecodable:
             stored = None
         if not isinstance(stored, Record) or state.acted_at >= stored.expires_at:
+            if isinstance(stored, Record):
+                self._tell_expired(stored, state)
             if state.is_seen:
                 show(session, {})
             state.unseen = None if state.is_seen else {}
@@ -375,7 +424,7 @@ class Sessions:
 
     def _next_commit(self, session: Session) -> Commit:
         state = session.state
-        state.correct(self._clock.offset)
+        state.correct(self._clock.offset, self._clock.error)
         if state.is_committed:
             state.acted_at = self._clock.now()
         return Commit(self._parts, self._groups, self._touches, self._throttle, session)
@@ -403,20 +452,63 @@ class Sessions:
             problem = (
                 "changed after the response had started: commit it by hand, or change it before"
             )
-            self._parts.tell(Happened.UNSAVED, session.id, session.subject, problem=problem)
+            self._parts.tell(
+                Happened.UNSAVED,
+                session.id,
+                session.subject,
+                actor=APPLICATION,
+                client=session.state.client,
+                problem=problem,
+            )
+
+    def report_forgery(self, session: Session, **facts: str) -> None:
+        """Report that a request was refused, as it seems to be made by somebody else's page."""
+        base, client = session.state.base, session.state.client
+        id, subject = (base.id, base.subject) if base else (None, None)
+        kind, now = Happened.CSRF_REFUSED, self._clock.now()
+        self._parts.send(Event(kind, now, id, subject, facts, client=client))
 
     async def rotate(self, session: Session) -> Outcome:
         """Rotate now rather than with the response, and save what else was done. See `commit`."""
-        session.rotate()
+        session.privilege_changed()
         return await self.commit(session)
 
-    async def end(self, id: str, *, subject: str | None = None) -> bool:
+    async def spend_attempt(self, session: Session) -> str:
+        """Take one attempt off a sign-in that waits for its second factor; return its user id.
+
+        To be called before the code is checked: it is stored by then, so that no number of requests
+        at the same time has more attempts than `Policy.factor_attempts`. What else was done to the
+        session is saved with it.
+
+        Raises:
+            Unauthenticated: nobody gave a password here, or the time or the attempts are over.
+            Exception: see `commit`.
+        """
+        if (pending := session.pending) is None:
+            raise Unauthenticated("no sign-in waits for a second factor")
+        session.state.require_no_commit()
+        session.state.spend(session)
+        if (await self.commit(session)).done is Done.DROPPED:
+            raise Unauthenticated("the session ended while this request ran")
+        return pending.subject
+
+    async def end(
+        self,
+        id: str,
+        *,
+        subject: str | None = None,
+        actor: Session | str | None = None,
+        reason: str | None = None,
+    ) -> bool:
         """End one session by its id; tell whether there was one that was not over anyway.
 
         The request's own session ends by `session.end()`, which deletes the cookie as well.
 
         Args:
             subject: end it only if it is this user's; leave out in an administrator's hands only.
+            actor: who does it, for the event: the session of the request that asks for it, or an
+                administrator's name; by default the `subject`.
+            reason: why they do, in their words, for the event.
         """
         if not is_id(id):
             return False
@@ -427,17 +519,25 @@ class Sessions:
         if not isinstance(record, Record) or (subject is not None and record.subject != subject):
             return False
         await self._clock.measure(self._store)
-        was_live = await self._end(id, record.subject, Ended.REVOKED)
-        if was_live:
-            self._parts.tell(Happened.ENDED, id, record.subject, why=Ended.REVOKED)
-        return was_live
+        default = APPLICATION if subject is None else USER
+        actor, client = _caused(actor, record.subject, default)
+        return await self._end(id, record.subject, Ended.REVOKED, actor, client, reason)
 
-    async def end_all(self, subject: str, *, keep: Session | None = None) -> int:
+    async def end_all(
+        self,
+        subject: str,
+        *,
+        keep: Session | None = None,
+        actor: Session | str | None = None,
+        reason: str | None = None,
+    ) -> int:
         """End all sessions of a user, also one whose sign-in is under way; return how many ended.
 
         Args:
             keep: the session of this request, if it shall live on; a sign-in this very request
                 makes afterwards is not refused.
+            actor: who does it, as in `end`; by default whose session `keep` is.
+            reason: why they do, in their words, for the event.
 
         Raises:
             StoreUnavailable: some may have ended, none is known to be left alone; ask again.
@@ -446,16 +546,57 @@ class Sessions:
         await clock.measure(store)
         barred = await store.bar(subject, clock.now() + clock.error)
         if keep is not None:
-            keep.state.correct(clock.offset)
+            keep.state.correct(clock.offset, clock.error)
             is_first = barred.previous < keep.state.opened_at - clock.error
             if is_first or keep.state.bar == (subject, barred.previous):
                 keep.state.bar = (subject, barred.bar)
         ended = 0
+        actor, client = _caused(keep if actor is None else actor, subject, APPLICATION)
         for id in barred.ids:
             if keep is None or not await self._is_kept(keep, id):
-                ended += await self._end(id, subject, Ended.END_ALL)
-        self._parts.tell(Happened.ALL_ENDED, None, subject, count=ended)
+                ended += await self._end(id, subject, Ended.END_ALL, actor, client, reason)
+        self._tell(Happened.ALL_ENDED, None, subject, actor, client, count=ended, reason=reason)
         return ended
+
+    async def end_everything(
+        self, *, actor: Session | str | None = None, reason: str | None = None
+    ) -> int:
+        """End all sessions of everybody, also those that are signing in; return how many ended.
+
+        Visitors' too, and the caller's own. A visitor's session that begins at this very moment may
+        live on: there is nothing in it but what that one request put there. It takes a while, in
+        small steps; requests go on beside it.
+
+        Args:
+            actor: who does it, as in `end`.
+            reason: why they do, in their words, for the event.
+
+        Raises:
+            StoreUnavailable: some may have ended, nobody can sign in by a request from before; ask
+                again.
+        """
+        await self._clock.measure(self._store)
+        await self._store.bar(None, self._clock.now() + self._clock.error)
+        ended, after = 0, None
+        name, client = _caused(actor, None, APPLICATION)
+        while True:
+            page = await self._store.page(None, after, BATCH)
+            found = [(record.id, record.subject) for record in page.records]
+            found += [(id, None) for id in page.unreadable]
+            ended += sum(await self._end_each(found, name, client))
+            if (after := page.next) is None:
+                break
+            await pause(0)  # a store that never waits would hold up everybody else
+        self._tell(Happened.EVERYTHING_ENDED, None, None, name, client, count=ended, reason=reason)
+        return ended
+
+    async def _end_each(
+        self, found: Sequence[tuple[str, str | None]], actor: str, client: Client
+    ) -> Sequence[bool]:
+        ends = (self._end(*each, Ended.END_ALL, actor, client) for each in found)
+        if self.kind is Kind.ASYNCIO:  # what many ask at once leaves together
+            return await gather(*ends)
+        return [await end for end in ends]
 
     async def _is_kept(self, keep: Session, id: str) -> bool:
         """Tell whether `id` is `keep`, and still in the hands that this request knows."""
@@ -468,13 +609,18 @@ class Sessions:
             return False
         return isinstance(stored, Record) and same(stored.lineage_digest, base.lineage_digest)
 
-    async def list(self, subject: str) -> Infos:
-        """Return a user's live sessions, the most recently seen first."""
+    async def list(self, subject: str, *, current: Session | None = None) -> Infos:
+        """Return a user's live sessions, the most recently seen first.
+
+        Args:
+            current: the session of the request, to be marked among them.
+        """
+        own = None if current is None else current.id
         found: dict[str, SessionInfo] = {}
         after: str | None = None
         while True:
             infos, after = await self.page(subject, after=after)
-            found.update((info.id, info) for info in infos)
+            found.update((info.id, replace(info, is_current=info.id == own)) for info in infos)
             if after is None:
                 return sorted(found.values(), key=lambda info: info.seen_at, reverse=True)
 
@@ -494,7 +640,9 @@ class Sessions:
         await self._clock.measure(self._store)
         now = self._clock.now()
         page = await self._store.page(subject, after, limit)
-        return [SessionInfo.of(r) for r in page.records if now < r.expires_at], page.next
+        # Whoever impersonates may be in the index of both, but the session is another's.
+        found = [r for r in page.records if subject in (None, r.subject) and now < r.expires_at]
+        return [SessionInfo.of(record) for record in found], page.next
 
     async def count(self, subject: str | None = None) -> int:
         """Return how many sessions are stored, expired ones not yet swept included."""
@@ -512,30 +660,86 @@ class Sessions:
         """Write what waits to be written, as at the end of the process. Never raises."""
         await self._groups.wait()
         await self._touches.flush()
+        self._parts.flush()
 
     async def close(self) -> None:
         """Write what waits to be written, and let go of the store's connections."""
         await self.flush()
         await self._store.close()
 
-    async def _end(self, id: str, subject: str | None, why: Ended) -> bool:
+    async def _end(
+        self,
+        id: str,
+        subject: str | None,
+        why: Ended,
+        actor: str,
+        client: Client,
+        reason: str | None = None,
+    ) -> bool:
         was_live = await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
         await writes.delist(self._store, subject, id)
+        if was_live:
+            self._tell(Happened.ENDED, id, subject, actor, client, cause=why, reason=reason)
         return was_live
 
-    def _report_unreadable(self, id: str, error: Undecodable) -> None:
+    def _tell(
+        self,
+        kind: Happened,
+        id: str | None,
+        subject: str | None,
+        actor: str,
+        client: Client,
+        *,
+        cause: Ended | None = None,
+        count: int | None = None,
+        reason: str | None = None,
+    ) -> None:
+        known = {"count": count, "reason": reason}
+        facts = {name: fact for name, fact in known.items() if fact is not None}
+        self._parts.send(Event(kind, self._clock.now(), id, subject, facts, actor, cause, client))
+
+    def _refuse(
+        self, id: str | None, stored: Stored, state: State, standing: Standing | None = None
+    ) -> None:
+        """Report a token that opens nothing, and count it as its client's."""
+        state.refusal = self._guesses.count(state.client)
+        standing = standing or state.standing
+        record = stored if isinstance(stored, Record) else None
+        if record and standing is Standing.EXPIRED and self._tell_expired(record, state):
+            return
+        subject = record.subject if record else None
+        cause, client = standing.value, state.client
+        if isinstance(stored, Tombstone):
+            state.ended_because = Ended.of(stored.why)
+            self._parts.tell(Happened.REFUSED, id, cause=cause, client=client, ended=stored.why)
+        else:
+            self._parts.tell(Happened.REFUSED, id, subject, cause=cause, client=client)
+
+    def _tell_expired(self, record: Record, state: State) -> bool:
+        """Report once that a session has expired; return whether this was the time."""
+        if not self._expired.is_first(record.id):
+            return False
+        self._parts.tell(
+            Happened.EXPIRED,
+            record.id,
+            record.subject,
+            actor=SYSTEM,
+            cause="absolute" if record.expires_at == record.ends_at else "idle",
+            client=state.client,
+        )
+        return True
+
+    def _report_unreadable(self, id: str, error: Undecodable, state: State) -> None:
         """Report a damaged record once, not with each request that presents it."""
-        if id not in self._unreadable:
-            if len(self._unreadable) >= 1_000:
-                self._unreadable.clear()
-            self._unreadable.add(id)
-            self._parts.tell(Happened.UNREADABLE, id, problem=str(error))
+        if self._unreadable.is_first(id):
+            self._parts.tell(Happened.UNREADABLE, id, client=state.client, problem=str(error))
 
 
 def _beside(visitor: Session, first: Session) -> Session:
     """Return a visitor's session that counts beside a dead login, whose standing is shown."""
     state, other = visitor.state, first.state
     state.standing, state.presented = other.standing, other.presented
+    state.ended_because = other.ended_because
     state.cookies, state.unreadable = other.cookies, other.unreadable
     state.doubt = other.doubt
     return visitor
@@ -552,6 +756,16 @@ def require(store: Store, *, not_: Kind, user: str, needs: str) -> None:
         raise ConfigurationError("store", f"{type(store).__name__} is no store")
     if kind is not_:
         raise ConfigurationError("store", f"is {kind}; {user} needs {needs}")
+
+
+def _caused(actor: Session | str | None, subject: str | None, default: str) -> tuple[str, Client]:
+    """Return who acts on a session of `subject`, and from where."""
+    if isinstance(actor, Session):
+        name, client = actor.subject, actor.state.client
+        if name is None:
+            return default, client  # such as who forgot a password
+        return USER if name == subject else administrator(name), client
+    return default if actor is None else administrator(actor), NOBODY
 
 
 def _is_plain_function(listener: object) -> bool:

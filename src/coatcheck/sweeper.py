@@ -1,6 +1,6 @@
 """Let the store forget what expired: by whoever commits, now and then, in bounded batches."""
 
-from coatcheck.core.events import Happened
+from coatcheck.core.events import SYSTEM, Happened
 from coatcheck.core.policy import GRACE
 from coatcheck.errors import StoreUnavailable
 from coatcheck.parts import Parts
@@ -30,7 +30,7 @@ class Sweeper:
         before = parts.clock.now() - GRACE
         while (batch := await parts.store.sweep(before, BATCH)) == BATCH:
             swept += batch
-        parts.tell(Happened.SWEPT, None, count=swept + batch)
+        parts.tell(Happened.SWEPT, None, actor=SYSTEM, count=swept + batch)
         return swept + batch
 
     async def sweep(self) -> None:
@@ -43,6 +43,6 @@ class Sweeper:
             parts.tell(Happened.UNAVAILABLE, None, during=f"sweep: {error}")
             return
         if swept:
-            parts.tell(Happened.SWEPT, None, count=swept)
+            parts.tell(Happened.SWEPT, None, actor=SYSTEM, count=swept)
         if swept == BATCH:
             self._due = now + 1_000

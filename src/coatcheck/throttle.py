@@ -39,9 +39,9 @@ class Throttle:
         if who is None:
             self._warn()
         else:
-            await self._count("sign-ins" if is_sign_in else "visitors", who, rate)
+            await self._count(client, "sign-ins" if is_sign_in else "visitors", who, rate)
 
-    async def _count(self, of: str, who: str, rate: Rate) -> None:
+    async def _count(self, client: Client, of: str, who: str, rate: Rate) -> None:
         parts, now = self._parts, self._parts.clock.now()
         window = rate.window(now)
         key = f"{of}:{who}:{window.number}"
@@ -53,7 +53,10 @@ class Throttle:
                 self._over.clear()
             self._over.add(key)
             if count == rate.count + 1:  # the same for one process only
-                parts.tell(Happened.CREATION_LIMITED, None, client=who, of=of, limit=rate.count)
+                limit = rate.count
+                parts.tell(
+                    Happened.CREATION_LIMITED, None, client=client, network=who, of=of, limit=limit
+                )
         raise TooManySessions(f"{rate.count} new sessions for one client", window.retry_after(now))
 
     def _warn(self) -> None:

@@ -3,7 +3,7 @@
 import logging
 
 from coatcheck.core.binding import NO_DRIFT, Action, Drift, actions, compare, differences
-from coatcheck.core.events import Happened, Listener
+from coatcheck.core.events import Event, Happened, Listener
 from coatcheck.core.record import Client, Record
 from coatcheck.parts import Parts
 
@@ -45,7 +45,9 @@ class Watch:
             "score": drift.score,
             **differences(record.client, client, drift),
         }
-        event = self._parts.tell(Happened.BINDING_CHANGED, record.id, record.subject, **facts)
+        kind, now = Happened.BINDING_CHANGED, self._parts.clock.now()
+        event = Event(kind, now, record.id, record.subject, facts, client=client)
+        self._parts.send(event)
         if self._notify is not None and action >= Action.NOTIFY:
             try:
                 self._notify(event)

@@ -66,7 +66,7 @@ async def test_only_open_and_commit_ask_the_store(store: Store, clock: Clock) ->
     session.edit(lambda data: data.update(seen=True))
     session.require_subject()
     session.step_up(2)
-    session.rotate()
+    session.privilege_changed()
     session.sign_in("bob")
     session.end()
     session["after"] = 1
@@ -109,7 +109,8 @@ def test_nothing_borrows_an_event_loop_or_a_thread() -> None:
             and isinstance(node.func.value, ast.Name)
             and node.func.value.id in ("asyncio", "threading")
         }
-        assert path.parent.name == "testing" or not called & hidden
+        # The audit's thread writes events, and nothing of a session waits for it.
+        assert path.parent.name in ("testing", "observe") or not called & hidden
 
 
 async def test_a_blocking_call_in_asyncio_is_refused(redis: Server) -> None:

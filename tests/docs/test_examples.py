@@ -1,6 +1,8 @@
 """Every example of the documentation runs."""
 
+import asyncio
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -17,6 +19,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from coatcheck import Action, Drift, Keyring
+from coatcheck.errors import SecretInSession
 from coatcheck.testing import Clock
 
 DJANGO = """
@@ -209,6 +212,34 @@ def test_typed() -> None:
         assert client.get("/").json() == "de: 1 kinds of things"
 
 
+def test_audit(here: Path) -> None:
+    module = load("audit")
+    with TestClient(module.app, HTTPS, client=("198.51.100.7", 50000)) as client:
+        client.post("/login/alice")
+        stale = client.cookies["__Host-sid"]
+        with pytest.raises(SecretInSession, match="password holds"):
+            client.post("/remember/password", params={"value": "hunter2"})
+        client.post("/remember/calendar_token", params={"value": "k9" + "x7Qa" * 8})
+        (session,) = asyncio.run(module.sessions.list("alice"))
+        client.post("/login/eve")
+        assert client.delete(f"/admin/sessions/{session.id}").json() is False  # it moved
+        client.cookies = {"__Host-sid": stale}
+        client.delete(f"/admin/sessions/{session.id}")
+        asyncio.run(module.disable("eve"))
+    asyncio.run(module.sessions.flush())
+    lines = [json.loads(line) for line in Path("audit.log").read_text().splitlines()]
+    told = [(line["event"], line.get("subject"), line.get("actor")) for line in lines]
+    assert told == [
+        ("session_created", "alice", "user"),
+        ("session_ended", "alice", "user"),
+        ("session_created", "eve", "user"),
+        ("token_refused", None, None),
+        ("session_ended", "eve", "administrator:the nightly clean-up"),
+        ("sessions_ended", "eve", "administrator:the nightly clean-up"),
+    ]
+    assert module.alarms == [f"{session.id} from 198.51.100.7"]
+
+
 def test_the_tests_that_are_examples() -> None:
     examples = str(EXAMPLES / "testing")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", examples]
@@ -252,6 +283,32 @@ def test_flask(here: Path) -> None:
     assert other.get("/devices").status_code == 401
     client.post("/logout")
     assert client.get("/devices").status_code == 401
+    module.sessions.close()
+
+
+def test_csrf() -> None:
+    with TestClient(load("csrf").app, HTTPS) as client:
+        assert client.post("/login").status_code == 200
+        for origin, status in [
+            (HTTPS, 200),
+            ("https://admin.example.com", 200),
+            ("https://example.com:8443", 200),
+            ("https://example.com", 403),
+        ]:
+            reply = client.post("/transfer", headers={"Origin": origin})
+            assert reply.status_code == status, origin
+            assert client.post("/webhooks/paid", headers={"Origin": origin}).text == "noted"
+
+
+def test_csrf_in_flask() -> None:
+    module = load("csrf_flask")
+    client = module.app.test_client()
+    page = client.get("/login", base_url=HTTPS).text
+    (token,) = re.findall(r'name="csrf_token" value="([^"]+)"', page)
+    assert client.post("/login", base_url=HTTPS).status_code == 403
+    reply = client.post("/login", data={"csrf_token": token}, base_url=HTTPS)
+    assert reply.text == "welcome"
+    assert client.post("/login", data={"csrf_token": token}, base_url=HTTPS).status_code == 403
     module.sessions.close()
 
 

@@ -36,7 +36,7 @@ class TestAiohttp(BrowserContract):
         def make() -> web.Application:
             app = web.Application()
             setup(app, Sessions(**parts), trusted_proxies=[PROXY])
-            app.router.add_get("/{path:.*}", page)
+            app.router.add_route("*", "/{path:.*}", page)
             return app
 
         return serving(make)

@@ -353,7 +353,9 @@ def test_what_was_superseded_is_answered_409(serve: Any, sessions: BlockingSessi
         request.session.save()
 
     browser = serve(
-        page(late), page(lambda r: session_of(r).rotate(), "rotate"), SESSION_COOKIE_NAME=SID
+        page(late),
+        page(lambda r: session_of(r).privilege_changed(), "rotate"),
+        SESSION_COOKIE_NAME=SID,
     )
     browser.get("/login")
     answer = browser.get("/page")
@@ -441,7 +443,7 @@ async def test_a_coroutine_that_does_not_await_is_told(
 def test_djangos_cache_keeps_no_token(serve: Any, sessions: BlockingSessions) -> None:
     """Fails when a response that hands a token over says nothing of caches."""
     browser = serve(
-        page(lambda r: session_of(r).rotate()),
+        page(lambda r: session_of(r).privilege_changed()),
         MIDDLEWARE=[
             "django.middleware.cache.UpdateCacheMiddleware",
             OUR_SESSIONS,
@@ -562,15 +564,17 @@ async def test_reports_of_errors_show_no_header(
     headers = {"Cookie": f"{SID}={cookie}", "Authorization": password, "X-Poll": "often"}
     options = {"sessions": sessions, "passive": fails}
     serve(page(lambda r: r.session.get("hat")), COATCHECK=options, DEBUG=debug)
-    client, other = (each(raise_request_exception=False) for each in (Client, AsyncClient))
-    said = [
+    client = Client(raise_request_exception=False)
+    other = AsyncClient(raise_request_exception=False)
+    said: list[Any] = [
         client.get("/page", secure=True, headers=headers),
         await other.get("/page", secure=True, headers=headers),
     ]
     assert [reply.status_code for reply in said] == [500, 500]
-    shown = [reply.content.decode() for reply in said] if debug else []
+    shown: list[str] = [reply.content.decode() for reply in said] if debug else []
     for record in (record for record in caplog.records if record.exc_info):
-        reporter = ExceptionReporter(record.request, *record.exc_info, is_email=True)
+        kind, error, trace = record.exc_info
+        reporter = ExceptionReporter(record.request, kind, error, trace, is_email=True)
         shown += [reporter.get_traceback_html(), reporter.get_traceback_text()]
     assert ["find_out" in each for each in shown] == [True] * (6 if debug else 4)
     assert not [each for each in shown if cookie in each or password in each]

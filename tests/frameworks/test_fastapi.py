@@ -17,7 +17,7 @@ class TestFastAPI(BrowserContract):
         app = FastAPI()
         app.add_middleware(SessionMiddleware, sessions=Sessions(**parts))
 
-        @app.get("/{path:path}")
+        @app.api_route("/{path:path}", methods=["GET", "POST"])
         async def page(request: Request) -> Response:
             url = request.url
             page = await pages.answer_async(url.path, url.query, lambda: session_of(request))

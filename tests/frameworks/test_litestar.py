@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 import pytest
-from litestar import Litestar, Request, Response, WebSocket, get, post, websocket
+from litestar import Litestar, Request, Response, WebSocket, get, post, route, websocket
 from litestar.middleware.session.server_side import ServerSideSessionConfig
 from litestar.response import Stream
 
@@ -19,12 +19,12 @@ AnyRequest = Request[Any, Any, Any]
 
 class TestLitestar(BrowserContract):
     def serve(self, pages: Pages, parts: dict[str, Any]) -> Driver:
-        @get("/{path:path}")
+        @route("/{path:path}", http_method=["GET", "POST"])
         async def page(request: AnyRequest) -> Response[Any]:
             url = request.url
             page = await pages.answer_async(url.path, url.query, lambda: session_of(request))
             if page.chunks:
-                return Stream(page.chunks())
+                return Stream(page.chunks(), status_code=page.status)
             return Response(page.body.encode(), status_code=page.status)
 
         app = Litestar([page], plugins=[SessionPlugin(Sessions(**parts))])

@@ -21,7 +21,7 @@ class TestQuart(BrowserContract):
         app = Quart(__name__)
         SessionInterface(app, Sessions(**parts))
 
-        @app.route("/<path:path>")
+        @app.route("/<path:path>", methods=["GET", "POST"])
         async def page(path: str) -> Response:
             query = request.query_string.decode()
             page = await pages.answer_async(f"/{path}", query, session_of)

@@ -21,6 +21,6 @@ class TestStarlette(BrowserContract):
                 return StreamingResponse(page.chunks())
             return Response(page.body, page.status)
 
-        app = Starlette(routes=[Route("/{path:path}", page)])
+        app = Starlette(routes=[Route("/{path:path}", page, methods=["GET", "POST"])])
         app.add_middleware(SessionMiddleware, sessions=Sessions(**parts))
         return AsgiDriver(app)

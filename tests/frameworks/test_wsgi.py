@@ -43,7 +43,7 @@ class TestBottle(BrowserContract):
                 return page.chunks()
             return bottle.HTTPResponse(page.body, page.status)
 
-        app.route("/<path:path>", callback=page)
+        app.route("/<path:path>", method=["GET", "POST"], callback=page)
         return WsgiDriver(SessionMiddleware(app, sessions=BlockingSessions(**parts)))
 
 

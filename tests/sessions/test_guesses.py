@@ -68,7 +68,7 @@ async def test_200_in_a_minute_are_told_once(
     assert told(events) == []
     for _ in range(300):
         look(await present(sessions))
-    assert told(events) == [{"client": "192.0.2.1", "count": 200}]
+    assert told(events) == [{"network": "192.0.2.1", "count": 200}]
     clock.move(minutes=1)
     for _ in range(250):
         await present(sessions)
@@ -148,7 +148,7 @@ async def test_a_network_of_ipv6_guesses_as_one(
     sessions = make(REFUSING)
     for n in range(5):
         await present(sessions, client=Client(f"2001:db8::{n}"))
-    assert told(events) == [{"client": "2001:db8::/64", "count": 5}]
+    assert told(events) == [{"network": "2001:db8::/64", "count": 5}]
 
 
 async def test_counting_costs_the_store_nothing(clock: Clock) -> None:

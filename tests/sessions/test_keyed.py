@@ -113,7 +113,7 @@ async def test_all_that_is_issued_passes(sessions: Sessions, clock: Clock) -> No
     await browser.finish(session)
     assert await browser.see() == ("alice", {"cart": 1})
     session = await browser.send()
-    session.rotate()
+    session.privilege_changed()
     await browser.finish(session)
     before = browser.jar[Holder.SIGNED_IN]
     clock.move(minutes=16)
@@ -158,7 +158,7 @@ async def test_a_forged_token_is_told_of_as_any_other(store: Store, clock: Clock
     events: list[Event] = []
     sessions = Sessions(store, clock=clock, tokens=keyed(), on_event=events.append)
     session = await sessions.admit([Presented(Token.mint(os.urandom))])
-    assert [(e.kind, e.facts) for e in events] == [(Happened.REFUSED, {"reason": "absent"})]
+    assert [(e.kind, e.cause) for e in events] == [(Happened.REFUSED, "absent")]
     assert session.state.cookies == {Holder.SIGNED_IN: None}
 
 

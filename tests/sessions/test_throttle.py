@@ -74,7 +74,7 @@ async def test_one_more_is_not_created(
     assert 1 <= refused.value.retry_after <= 60
     assert await sessions.count() == 3
     told = [event.facts for event in events if event.kind is Happened.CREATION_LIMITED]
-    assert told == [{"client": "192.0.2.1", "of": "visitors", "limit": 3}]
+    assert told == [{"network": "192.0.2.1", "of": "visitors", "limit": 3}]
     clock.move(seconds=refused.value.retry_after)
     await visit(sessions)
     assert await sessions.count() == 4

@@ -65,7 +65,7 @@ async def test_two_authorizations_are_ambiguous(
     for pair in ([f"Bearer {token}", other], [other, f"Bearer {token}"]):
         reply = await api.get("/me", [("authorization", value) for value in pair])
         assert reply.status == 401
-        assert [event.facts for event in events] == [{"reason": "ambiguous"}]
+        assert [event.cause for event in events] == ["ambiguous"]
         events.clear()
     assert spy.calls == []
 
@@ -82,7 +82,7 @@ async def test_garbage_reaches_nothing(
     """R-003; the client is told to forget it, as a browser would be."""
     reply = await api.get("/me", [("authorization", f"Bearer {value}")])
     assert (reply.status, reply.get("session-token")) == (401, "")
-    assert [event.facts for event in events] == [{"reason": "malformed"}]
+    assert [event.cause for event in events] == ["malformed"]
     assert spy.calls == []
 
 
@@ -188,4 +188,4 @@ async def test_an_event_tells_of_a_token_that_is_unknown(
     await sessions.end_all("alice")
     events.clear()
     await api.get("/me", [("authorization", f"Bearer {token}")])
-    assert [(e.kind, e.facts["reason"]) for e in events] == [(Happened.REFUSED, "retired")]
+    assert [(e.kind, e.cause) for e in events] == [(Happened.REFUSED, "retired")]

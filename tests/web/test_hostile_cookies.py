@@ -40,9 +40,7 @@ def refused(reply: Reply, spy: Spy, events: list[Event], reason: str) -> None:
     assert reply.status == 401
     assert reply.json() == {"error": "session expired, please log in again"}
     assert spy.calls == []
-    assert [(e.kind, e.id, e.facts) for e in events] == [
-        (Happened.REFUSED, None, {"reason": reason})
-    ]
+    assert [(e.kind, e.id, e.cause) for e in events] == [(Happened.REFUSED, None, reason)]
 
 
 def other_spellings(token: str) -> Iterator[str]:
@@ -252,7 +250,7 @@ async def test_a_header_beyond_all_bounds_is_refused_as_a_whole(
     for sent in (header, header + f"; {SID}={token}".encode()):
         reply = await browser.get("/me", [("cookie", sent)])
         assert (reply.status, reply.cookies, spy.calls) == (401, [], [])
-        assert [event.facts["reason"] for event in events] == ["unread"]
+        assert [event.cause for event in events] == ["unread"]
         events.clear()
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple, cast
 
 from coatcheck.core.codec import Codec
 from coatcheck.core.draft import following, promoted
-from coatcheck.core.intents import LIBRARY_KEYS, Difference, Privilege, Step
+from coatcheck.core.intents import Difference, Privilege, Step, moves
 from coatcheck.core.merge import Data, Merge
 from coatcheck.core.rebase import rebase
 from coatcheck.core.record import Client, Record, Stored
@@ -44,6 +44,9 @@ class Change(NamedTuple):
         """Whether nothing was done to the session; then it is worth no failure of the request."""
         return self.privilege is None and not self.steps
 
+    def __repr__(self) -> str:
+        return f"<Change of {self.base!r}>"
+
 
 class Applied(NamedTuple):
     """A change laid over what is stored.
@@ -61,6 +64,9 @@ class Applied(NamedTuple):
     overwritten: tuple[str, ...]
     token: Token | None = None
     ends: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Applied {self.record!r}>"
 
 
 def apply(change: Change, stored: Stored, settings: Settings, stamp: bytes) -> Applied | Verdict:
@@ -112,14 +118,14 @@ def rebased(change: Change, stored: Record, settings: Settings) -> tuple[bytes, 
 def moved(change: Change, stored: Record, settings: Settings) -> bytes:
     """Return a visitor's data as it moves to who signs in, with the change's steps laid over it.
 
-    The library's keys never move (P5). A key that must not merge is taken from the one who signs
+    Some keys stay behind (P5). A key that must not merge is taken from the one who signs
     in: a sign-in never loses.
 
     Raises:
         Undecodable: the data of `stored` cannot be read.
     """
     theirs = settings.codec.decode(settings.content(stored))
-    moving = {key: value for key, value in theirs.items() if not key.startswith(LIBRARY_KEYS)}
+    moving = {key: value for key, value in theirs.items() if moves(key)}
     rules = dict.fromkeys(settings.rules, Merge.WHOLE)
     return settings.codec.encode(rebase(change.steps, moving, settings.codec, rules, []))
 

@@ -6,14 +6,37 @@ from typing import NamedTuple
 from coatcheck.core.merge import Data
 
 LIBRARY_KEYS = "coatcheck:"
-"""Prefix of keys the library keeps among the data (CSRF, OAuth state); they never move (P5)."""
+"""Prefix of keys the library keeps among the data."""
+
+_OF_FORMS = ("_csrftoken", "csrf_token")
+
+
+def moves(key: str) -> bool:
+    """Tell whether a visitor's value goes along to the one who signs in (P5).
+
+    The library's own does not, nor what Django and Flask-WTF check forms by: who could plant the
+    visitor's session knows it.
+    """
+    return not key.startswith(LIBRARY_KEYS) and key not in _OF_FORMS
+
+
+class Login(NamedTuple):
+    """An authentication of before that a session goes on with; milliseconds UTC."""
+
+    authenticated_at: int
+    ends_at: int
 
 
 class SignIn(NamedTuple):
-    """The request proved who its user is."""
+    """The request proved who its user is; or goes on with what an earlier one proved.
+
+    Attributes:
+        login: what it goes on with.
+    """
 
     subject: str
     assurance: int
+    login: Login | None = None
 
 
 class StepUp(NamedTuple):
@@ -35,6 +58,9 @@ class Difference(NamedTuple):
 
     before: bytes
     after: bytes
+
+    def __repr__(self) -> str:
+        return f"<Difference of {len(self.before)} to {len(self.after)} bytes>"
 
 
 Edit = Callable[[Data], object]

@@ -1,13 +1,16 @@
 """How long sessions live and how large they may be."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Literal
 
 from coatcheck.core.binding import OBSERVING, Bound, actions
 from coatcheck.core.limits import Profile
 from coatcheck.core.rates import Rate
 from coatcheck.core.record import Record
+from coatcheck.core.secrets import Secrets
 from coatcheck.errors import ConfigurationError
 
 GRACE = 60_000
@@ -19,6 +22,15 @@ BAR_KEPT = 86_400_000
 """Milliseconds a bar is kept: longer than any request that was opened before it runs."""
 GUESSES = Rate(200)
 """More than the browsers behind one address forget to throw away, and a nuisance to guess by."""
+
+
+class AtLimit(StrEnum):
+    """What a sign-in over `Policy.max_sessions` does."""
+
+    END_OLDEST = "end_oldest"
+    """It ends the sessions of the user that were signed in longest ago."""
+    REFUSE = "refuse"
+    """It is refused by `SessionLimitReached`, and the others go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,14 @@ class Policy:
         binding: what is done when a session's client is not the one its user was proved on. A
             `Binding`, or any function of a `Drift` that returns an `Action`.
         profile: the ceilings it keeps to; see `profile`.
+        secrets: what becomes of a session in which a password, token, private key or card number
+            is about to be stored; by default it is reported, in development only.
+        secrets_allowed: top-level keys where that is meant to be.
+        max_sessions: how many live sessions a user may have at once (ASVS 5.0 V7.1.2); by default
+            as many as there are. Visitors' do not count.
+        at_limit: what a sign-in over it does.
+        factor_timeout: time to give the second factor after the password.
+        factor_attempts: how often it may be tried in that time.
         max_keys: top-level keys of the data.
         max_messages: messages that `flash` keeps until they are shown, in Flask and Quart.
         visitor_rate: how many sessions of visitors one client may begin; one more is refused by
@@ -61,6 +81,12 @@ class Policy:
     on_replay: Literal["end", "report"] = "end"
     binding: Bound = OBSERVING
     profile: Profile | None = None
+    secrets: Secrets | None = None
+    secrets_allowed: Collection[str] = ()
+    max_sessions: int | None = None
+    at_limit: AtLimit = AtLimit.END_OLDEST
+    factor_timeout: timedelta = timedelta(minutes=5)
+    factor_attempts: int = 5
     max_keys: int = 1_000
     max_messages: int = 100
     visitor_rate: Rate | None = None
@@ -71,7 +97,7 @@ class Policy:
     """`renew_after` in milliseconds."""
 
     def __post_init__(self) -> None:
-        for name in ("idle", "absolute"):
+        for name in ("idle", "absolute", "factor_timeout"):
             value = getattr(self, name)
             if not _is_time(value):
                 raise ConfigurationError(
@@ -83,6 +109,12 @@ class Policy:
             raise ConfigurationError("Policy.touch_share", f"{self.touch_share!r} is not 0 to 0.5")
         if type(self.max_size) is not int or self.max_size < 256:
             raise ConfigurationError("Policy.max_size", f"{self.max_size!r} is no size from 256 on")
+        if self.max_sessions is not None and not _is_positive(self.max_sessions):
+            raise ConfigurationError(
+                "Policy.max_sessions", f"{self.max_sessions!r} is no number from 1 on, nor None"
+            )
+        if not isinstance(self.at_limit, AtLimit):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("Policy.at_limit", f"{self.at_limit!r} is no AtLimit")
         if self.renew_after is not None and not _is_time(self.renew_after):
             raise ConfigurationError(
                 "Policy.renew_after", f"{self.renew_after!r} is neither None nor a time of 1 s on"
@@ -106,8 +138,18 @@ class Policy:
         if not callable(self.binding):
             raise ConfigurationError("Policy.binding", f"{self.binding!r} is no function")
         actions(self.binding)
+        if not isinstance(self.secrets, Secrets | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("Policy.secrets", f"{self.secrets!r} is no Secrets")
+        if isinstance(self.secrets_allowed, str):
+            raise ConfigurationError("Policy.secrets_allowed", "is a text: write a set of keys")
+        object.__setattr__(self, "secrets_allowed", frozenset(self.secrets_allowed))
         if self.profile is not None:
             self.profile.check("Policy", self)
+
+        if type(self.factor_attempts) is not int or self.factor_attempts < 1:
+            raise ConfigurationError(
+                "Policy.factor_attempts", f"{self.factor_attempts!r} is no number from 1 on"
+            )
 
     @property
     def idle_ms(self) -> int:
@@ -133,6 +175,10 @@ class Policy:
 
 def _is_time(value: object) -> bool:
     return isinstance(value, timedelta) and value >= timedelta(seconds=1)
+
+
+def _is_positive(value: object) -> bool:
+    return type(value) is int and value >= 1
 
 
 def _is_number(value: object) -> bool:

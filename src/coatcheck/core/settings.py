@@ -1,7 +1,8 @@
 """What an application decides once about its sessions: pure, without store and clock."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from os import urandom
 
 from coatcheck.core.codec import Codec
 from coatcheck.core.envelope import Checked, Envelope, is_envelope
@@ -16,6 +17,7 @@ class Settings:
     """Policy, codec, envelope and merge rules.
 
     Attributes:
+        random: where the bytes come from that a session needs while a request uses it.
         empty: an empty session, encoded.
 
     Raises:
@@ -26,6 +28,7 @@ class Settings:
     policy: Policy = field(default_factory=Policy)
     envelope: Envelope = field(default_factory=Checked)
     rules: Mapping[str, Merge] = field(default_factory=dict[str, Merge])
+    random: Callable[[int], bytes] = urandom
     empty: bytes = field(init=False)
 
     def __post_init__(self) -> None:

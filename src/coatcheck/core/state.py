@@ -3,14 +3,16 @@
 from collections.abc import MutableMapping
 from typing import Any
 
+from coatcheck.core.csrf import fits
 from coatcheck.core.doubt import Doubt
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
 from coatcheck.core.outcome import Cookies, Holder
+from coatcheck.core.own import ACTOR, PENDING, spend, take, without
 from coatcheck.core.record import NOBODY, Client, Ended, Record
 from coatcheck.core.renewal import is_due
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing
-from coatcheck.core.token import Token
+from coatcheck.core.token import Token, new_lineage
 from coatcheck.errors import StoreUnavailable, TooManyBadTokens
 
 
@@ -23,6 +25,7 @@ class State:
         acted_at: the activity to record: the opening, or a later commit of the same request.
         standing: what the presented token was.
         token: the token that opened it; a secret.
+        ended: why the session of a token ended that opens none, as long as that is known.
         was_seen_at: the last activity before this request.
         presented: in whose place it came, where there was one.
         ended_because: why its session ended, where that is still known.
@@ -45,20 +48,26 @@ class State:
         is_deliverable: whether the client can be handed a token at all.
         kept_for: how many seconds the client keeps a token from this request, instead of what the
             transport's settings say; 0: until the browser is closed.
+        is_development: whether it is served for development.
         is_activity: whether the request counts as activity of the user (ASVS 5.0 V7.3.1).
         is_committing: whether a commit is under way; it knows what was done before it began.
         is_committed: whether a commit was made already; the next is later activity.
         is_late: whether the response has started, so that nobody may look for the first time.
         unseen: the data, where nobody looked at it yet.
         is_seen: false while nobody has looked at a session that `admit` opened.
+        own: what the library keeps beside the data; see `core.own`.
+        clock_error: how far the clock may be off the store's, milliseconds.
         lent: by key, the defaults that `SessionData` put into the data, and each encoded.
         cookies: what the client is to be told with the response.
+        lineage: of the token that the next commit mints, where it is known before.
+        shows_token: whether the response holds a token of its forms.
     """
 
     standing: Standing = Standing.NONE
     presented: Holder | None = None
     ended_because: Ended | None = None
     token: Token | None = None
+    ended: str | None = None
     was_seen_at: int = 0
     failure: StoreUnavailable | TooManyBadTokens | None = None
     refusal: TooManyBadTokens | None = None
@@ -76,12 +85,16 @@ class State:
     bar: tuple[str, int] | None = None
     is_deliverable: bool = True
     kept_for: int | None = None
+    is_development: bool = False
     is_committing: bool = False
     is_committed: bool = False
     is_late: bool = False
     unseen: dict[str, Any] | None = None
     is_seen: bool = True
     lent: dict[str, tuple[Any, bytes]] | None = None
+    lineage: str | None = None
+    shows_token: bool = False
+    clock_error: int = 0
 
     # One is made for each request, and most of it stays as it is: what stands above costs nothing.
     def __init__(
@@ -101,6 +114,7 @@ class State:
         self.content = self.mark = settings.empty
         self.steps: list[Step] = []
         self.ending: list[Record] = []
+        self.own: dict[str, Any] = {}
         self.cookies = Cookies()
 
     @property
@@ -109,6 +123,38 @@ class State:
         if isinstance(self.privilege, SignIn):
             return self.privilege.subject
         return self.base.subject if self.base else None
+
+    @property
+    def held(self) -> Token | None:
+        """The token of what is stored, that the client has or is handed; a secret."""
+        id = self.base and self.base.id
+        known = [*self.cookies.values(), self.token]
+        return next((token for token in known if token and token.id == id), None)
+
+    def coming_lineage(self) -> str:
+        """Return the lineage of the token that the client has once it has the response.
+
+        Where that one is still to be minted, the commit is held to it, and to storing a session.
+
+        Raises:
+            RuntimeError: it is too late for that.
+        """
+        if self.privilege is None and (token := self.held) is not None:
+            return token.lineage
+        self.require_no_commit()
+        if self.is_late:
+            raise RuntimeError(
+                "the response has started, so no session can be handed out with it any more: ask "
+                "for the token before"
+            )
+        if self.lineage is None:
+            self.lineage = new_lineage(self.settings.random)
+        self.is_wanted = True
+        return self.lineage
+
+    def has_issued(self, csrf_token: object) -> bool:
+        """Tell whether a token of a form is of the session that the request's own token opened."""
+        return self.token is not None and fits(self.token.lineage, csrf_token)
 
     @property
     def is_touch_due(self) -> bool:
@@ -136,12 +182,14 @@ class State:
         self.privilege = None
         self.carries, self.is_cleared, self.is_in_doubt = True, False, False
         self.is_wanted = False
+        self.lineage = None
 
     def believe(self, data: dict[str, Any]) -> None:
         """Take `data`, without what is not to be believed, or with what is, as what was opened.
 
         Before anything was done to it. It is no edit, but the next save is of this.
         """
+        data = self.kept(data)
         self.content = self.mark = self.settings.codec.encode(data) if data else self.settings.empty
 
     def withhold(self, doubt: Doubt) -> None:
@@ -150,12 +198,40 @@ class State:
         self.doubt, self.taken_up = doubt, None
         self.start(None, self.settings.empty)
 
-    def take_up(self, doubt: Doubt) -> None:
-        """Be the session that was withheld, as its user is being proved."""
+    def take_up(self, doubt: Doubt) -> dict[str, Any]:
+        """Be the session that was withheld, as its user is being proved; return its data."""
         self.doubt, self.taken_up = None, doubt
         self.token, self.was_seen_at = doubt.token, doubt.record.seen_at
-        self.start(doubt.record, self.settings.codec.encode(doubt.data))
+        content = self.settings.codec.encode(doubt.data)
+        self.start(doubt.record, content)
         self.is_gone = False
+        return self.fill(doubt.record, content)
+
+    def fill(self, record: Record, content: bytes) -> dict[str, Any]:
+        """Take a record with its encoded `content` as what was opened, and return its data.
+
+        Raises:
+            Undecodable: it cannot be read.
+        """
+        data = self.settings.codec.decode(content)
+        if ACTOR in data or PENDING in data:
+            self.own = take(data)  # and in the order in which it will be compared
+            content = self.settings.codec.encode({**data, **self.own})
+        self.base, self.content, self.mark = record, content, content
+        return data
+
+    def spend(self, data: dict[str, Any]) -> None:
+        """Take one attempt off the sign-in that waits, in each commit that is tried.
+
+        Raises:
+            Unauthenticated: there is none left.
+        """
+        self.note(data)
+        kept = dict(self.kept(data))
+        spend(kept)
+        self.mark = self.settings.codec.encode(kept)
+        self.own = take(kept)
+        self.steps.append(spend)
 
     def end(self) -> None:
         """Have what is stored ended by the next commit, and begin with nothing."""
@@ -163,6 +239,7 @@ class State:
         records = (self.base, self.unreadable, doubted)
         self.ending += [record for record in records if record is not None]
         self.unreadable = self.doubt = self.taken_up = None
+        self.own = {}
         self.start(None, self.settings.empty)
         self.is_gone = False
 
@@ -177,8 +254,9 @@ class State:
                 "another task is committing this session: await that first, or share a lock"
             )
 
-    def correct(self, clock_offset: int) -> None:
+    def correct(self, clock_offset: int, clock_error: int = 0) -> None:
         """Correct the times by what is known of the clock now (T5)."""
+        self.clock_error = clock_error
         if clock_offset == self.clock_offset:
             return
         self.opened_at += clock_offset - self.clock_offset
@@ -231,10 +309,15 @@ class State:
         self.lent = {**(self.lent or {}), key: (value, encoded)}
 
     def kept(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Return the data without the defaults that were lent and are still as they were."""
-        if self.lent is None:
-            return data
-        return {key: value for key, value in data.items() if not self._is_as_lent(key, value)}
+        """Return the data as it is stored: with the library's own, whatever stands in its place.
+
+        Without the defaults that were lent and are still as they were.
+        """
+        if self.lent is not None:
+            data = {key: value for key, value in data.items() if not self._is_as_lent(key, value)}
+        if self.own or ACTOR in data or PENDING in data:
+            return {**without(data), **self.own}
+        return data
 
     def _is_as_lent(self, key: str, value: Any) -> bool:
         lent, encoded = (self.lent or {}).get(key, (None, b""))

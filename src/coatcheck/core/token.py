@@ -48,9 +48,15 @@ class Token:
     secret: str
 
     @classmethod
-    def mint(cls, random: Callable[[int], bytes], id: str | None = None) -> Self:
-        """Make a token of `random` bytes: for a new session, or a new lineage of session `id`."""
-        return cls(id or _text(random(16)), _text(random(16)), _text(random(32)))
+    def mint(
+        cls, random: Callable[[int], bytes], id: str | None = None, lineage: str | None = None
+    ) -> Self:
+        """Make a token of `random` bytes: for a new session, or a new lineage of session `id`.
+
+        Args:
+            lineage: made before, by `new_lineage`, and in no other token yet.
+        """
+        return cls(id or _text(random(16)), lineage or new_lineage(random), _text(random(32)))
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -83,6 +89,11 @@ class Token:
         return f"<Token {self.id}>"
 
     __str__ = __repr__
+
+
+def new_lineage(random: Callable[[int], bytes]) -> str:
+    """Make the lineage of a token that is minted later."""
+    return _text(random(16))
 
 
 def is_id(text: str) -> bool:

@@ -26,7 +26,7 @@ from coatcheck.core.token import Token
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing.clock import Clock
-from coatcheck.testing.drivers import PEER, Driver, Reply
+from coatcheck.testing.drivers import HOST, PEER, Driver, Reply
 from coatcheck.testing.expect import expect, expect_all
 from coatcheck.testing.pages import Pages
 
@@ -93,6 +93,10 @@ class Site:
         expect(reported, count, "events UNSAVED")
 
 
+FOREIGN = ({"Sec_Fetch_Site": "cross-site"}, {"Origin": f"https://{HOST}.example"})
+OURS = {"Origin": f"https://{HOST}"}
+"""What browsers say of the page that made a request."""
+
 Lines = tuple[list[str], list[str], list[str]]
 """What the session says in the headers of a response: `Set-Cookie`, `Vary`, `Cache-Control`."""
 
@@ -122,6 +126,7 @@ class Visit:
 
     path: str
     reply: Reply
+    method: str = "GET"
 
     def expect(
         self, lines: Lines | None = None, *, status: int = 200, why: str = "", **more: object
@@ -144,7 +149,7 @@ class Visit:
             came.update({"Set-Cookie": cookies})
         for name in expected.keys() - came.keys():
             came[name] = _parsed(reply) if name == "json" else reply.all(name.replace("_", "-"))
-        where = f"GET {self.path}" + (f": {why}" if why else "")
+        where = f"{self.method} {self.path}" + (f": {why}" if why else "")
         expect_all(came, expected, where, reply.error)
 
 
@@ -165,14 +170,19 @@ class Browser:
 
     def get(self, path: str) -> Visit:
         """Send a GET, and keep what cookies come back."""
-        reply = self.site.driver.send("GET", path, self.headers)
+        return self.send("GET", path)
+
+    def send(self, method: str, path: str, **headers: str) -> Visit:
+        """Send a request, with headers in which `_` stands for `-`, and keep what comes back."""
+        more = {name.replace("_", "-"): value for name, value in headers.items()}
+        reply = self.site.driver.send(method, path, {**self.headers, **more})
         for line in reply.all("set-cookie"):
             name, _, rest = line.partition("=")
             if value := rest.partition(";")[0]:
                 self.jar[name] = value
             else:
                 self.jar.pop(name, None)
-        return Visit(path, reply)
+        return Visit(path, reply, method)
 
     def logged_in(self) -> "Browser":
         """Return it after a visit to `/login`."""
@@ -318,6 +328,31 @@ class BrowserContract:
             browser.get("/me").expect(json="alice")
             old.get("/me").expect(READ, status=401, why="a newer cookie is not to be deleted")
 
+    def test_who_must_prove_more_is_told_how_much(self) -> None:
+        """By the challenge of RFC 9470; a step-up counts for five minutes, and for one session."""
+        with self._site() as site:
+            browser, other = Browser(site).logged_in(), Browser(site).logged_in()
+            challenge = (
+                'Cookie error="insufficient_user_authentication", acr_values="aal2", max_age="300"'
+            )
+            error = {
+                "error": "please confirm that it is you",
+                "acr_values": "aal2",
+                "max_age": 300,
+            }
+            missing: dict[str, Any] = {"status": 401, "json": error}
+            browser.get("/secret").expect(READ, www_authenticate=[challenge], **missing)
+            browser.get("/me").expect(READ, json="alice", why="it is signed in all the same")
+            old = browser.copy()
+            browser.get("/step-up").expect(hands_over(keeps(SIGNED_IN)))
+            browser.get("/secret").expect(READ, json="alice")
+            other.get("/secret").expect(why="it is another session", **missing)
+            old.get("/me").expect(READ, status=401, why="the token of before is dead")
+            site.clock.move(minutes=5)
+            browser.get("/secret").expect(json="alice")
+            site.clock.move(milliseconds=1)
+            browser.get("/secret").expect(why="it was too long ago", **missing)
+
     def test_a_stream_is_whole_and_committed_before_it_starts(self) -> None:
         with self._site() as site:
             browser = Browser(site).logged_in()
@@ -360,6 +395,26 @@ class BrowserContract:
             browser.get("/logout").expect(hands_over(deletes(SIGNED_IN)))
             expect(browser.jar, {}, "cookies after the logout")
             thief.get("/me").expect(READ, status=401)
+
+    def test_what_another_site_makes_a_browser_send_is_refused(self) -> None:
+        """Fails when the gate is not told the method, or what it refuses reaches the pages."""
+        error = {"error": "this request was refused"}
+        vary, never = ["Sec-Fetch-Site, Origin"], ["no-store"]
+        with self._site() as site:
+            browser = Browser(site).logged_in()
+            for each in (browser, Browser(site)):
+                for path in ("/logout", "/login?mallory"):
+                    for foreign in FOREIGN:
+                        visit = each.send("POST", path, **foreign)
+                        visit.expect(([], vary, never), status=403, json=error)
+            browser.send("GET", "/me", **FOREIGN[0]).expect(READ, json="alice")
+            site.expect_stored(1)
+            refused = [event.kind for event in site.events].count(Happened.CSRF_REFUSED)
+            expect(refused, 4 * len(FOREIGN), "events CSRF_REFUSED")
+            browser.send("POST", "/put?hat", **OURS).expect(READ)
+            browser.send("POST", "/logout", Sec_Fetch_Site="same-origin").expect(
+                hands_over(deletes(SIGNED_IN))
+            )
 
     def test_an_expired_session_is_answered_once_and_its_cookie_deleted(self) -> None:
         with self._site() as site:

@@ -86,6 +86,10 @@ class Pages:
             session.sign_in(query or "alice")
         elif path == "/me":
             return Page(json.dumps(session.require_subject()))
+        elif path == "/secret":
+            return Page(json.dumps(session.require(level=2, max_age="5m")))
+        elif path == "/step-up":
+            session.step_up(2)
         elif path == "/cart":
             return Page(json.dumps(session.get("cart", {})))
         elif path == "/half":
@@ -97,7 +101,7 @@ class Pages:
             yield
             session["cart"][query] = 1
         elif path == "/rotate":
-            session.rotate()
+            session.privilege_changed()
         elif path == "/logout":
             session.end()
         elif path == "/stream":

@@ -7,11 +7,14 @@ from coatcheck.sessions import Arrival
 from coatcheck.web.answers import Answer
 from coatcheck.web.bearer import BearerTransport
 from coatcheck.web.cookie import CookieTransport
+from coatcheck.web.csrf import CSRF, Peek
 from coatcheck.web.exchange import Exchange
-from coatcheck.web.gate import Gate, Passive
+from coatcheck.web.gate import Gate, GateOptions, Passive
+from coatcheck.web.redirect import safe_next
 from coatcheck.web.transport import Headers, Transport
 
 __all__ = [
+    "CSRF",
     "Answer",
     "Arrival",
     "BearerTransport",
@@ -19,10 +22,13 @@ __all__ = [
     "Cookies",
     "Exchange",
     "Gate",
+    "GateOptions",
     "Headers",
     "Passive",
+    "Peek",
     "Presented",
     "Transport",
     "Unseen",
     "look",
+    "safe_next",
 ]

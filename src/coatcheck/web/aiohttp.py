@@ -7,19 +7,21 @@ is committed when it is about to send its headers, by the signal `on_response_pr
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Unpack, cast
 
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer
-from coatcheck.web.environ import raw, text
+from coatcheck.web.csrf import is_handshake
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
-from coatcheck.web.gate import Gate, Passive
-from coatcheck.web.transport import Transport
+from coatcheck.web.gate import Gate, GateOptions
+from coatcheck.web.requires import Age, View, demanding, guard
+from coatcheck.web.transport import raw, text
 from coatcheck.web.twice import two
 
 with extra("aiohttp"):
@@ -48,14 +50,26 @@ async def get_session(request: web.Request) -> Session:
     return session_of(request)
 
 
+def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
+    """Keep a handler for who is authenticated so well, and so recently.
+
+    See `Session.require`; `@requires()` asks for a login.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def of_request(request: web.Request) -> None:
+        check(session_of(request))
+
+    return guard(of_request)
+
+
 def setup(
     app: web.Application,
     sessions: Sessions,
-    *,
-    transport: Transport | None = None,
-    development: bool = False,
-    trusted_proxies: Sequence[str] = (),
-    passive: Passive = (),
+    **options: Unpack[GateOptions],
 ) -> None:
     """Give an application sessions, its sub-applications included.
 
@@ -64,7 +78,7 @@ def setup(
     Args:
         app: an application that does not run yet.
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+        options: see `coatcheck.web.GateOptions`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -73,14 +87,7 @@ def setup(
         raise ConfigurationError("app", f"{app!r} is no application of aiohttp")
     if _commit_late in app.on_response_prepare:
         raise ConfigurationError("app", "has coatcheck's sessions already")
-    gate = Gate(
-        sessions,
-        transport,
-        development=development,
-        trusted_proxies=trusted_proxies,
-        passive=passive,
-        adapter=__name__,
-    )
+    gate = Gate(sessions, **options, adapter=__name__)
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -88,7 +95,18 @@ def setup(
             raise two(gate.adapter, gate.adapter)
         headers = [(name.lower(), value) for name, value in request.raw_headers]
         peer = request.remote or None
-        turn = _Turn(await gate.enter(headers, peer, request.scheme, request.path, ""))
+        is_socket = is_handshake(request.headers.get("Upgrade"))
+        exchange = await gate.enter(
+            headers,
+            peer,
+            request.scheme,
+            request.path,
+            "",
+            method=None if is_socket else request.method,
+            peek=partial(_peek, request),
+            query=request.rel_url.raw_query_string,
+        )
+        turn = _Turn(exchange)
         request[_KEY] = turn
         return await turn.serve(request, handler)
 
@@ -98,6 +116,14 @@ def setup(
     app.middlewares.insert(0, middleware)
     app.on_response_prepare.append(_commit_late)
     app.on_cleanup.append(flush)
+
+
+async def _peek(request: web.Request, size: int) -> bytes:
+    """Return a short form, which aiohttp keeps for the handler; others are left alone."""
+    length = request.content_length
+    is_short = length is not None and length <= size
+    is_plain = request.content_type == "application/x-www-form-urlencoded"
+    return await request.read() if is_short and is_plain else b""
 
 
 class _Turn:
@@ -118,6 +144,8 @@ class _Turn:
     async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Return the response to a request; raise what is aiohttp's to answer."""
         try:
+            if self.exchange.refused is not None:
+                raise self.exchange.refused
             try:
                 response = await handler(request)
             except web.HTTPException as raised:  # a redirect, say: it is a response as well

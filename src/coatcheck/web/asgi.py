@@ -7,17 +7,19 @@ adds headers.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, Protocol
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol, Unpack
 
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer
+from coatcheck.web.csrf import is_form
 from coatcheck.web.exchange import Exchange
-from coatcheck.web.gate import Gate, Passive
-from coatcheck.web.transport import Transport
+from coatcheck.web.gate import Gate, GateOptions
+from coatcheck.web.requires import Age, View, demanding, guard
 from coatcheck.web.twice import serving, two
 
 Scope = MutableMapping[str, Any]
@@ -64,19 +66,29 @@ def session_of(connection: Connection) -> Session:
     return look(session)
 
 
+def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
+    """Keep a Starlette endpoint for who is authenticated so well, and so recently.
+
+    See `Session.require`; `@requires()` asks for a login.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def of_first(connection: Connection, *_: object, **__: object) -> str:
+        return check(session_of(connection))
+
+    return guard(of_first)
+
+
 class SessionMiddleware:
     """Puts the session into `scope["session"]`, where `request.session` finds it.
 
     Args:
         app: the ASGI application inside.
         sessions: where sessions come from.
-        transport: how tokens travel; by default the cookies `__Host-sid` and `__Host-anon`.
-        development: allow plain HTTP from this machine, with cookies named `sid` and `anon`.
-        trusted_proxies: addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are
-            believed.
-        passive: paths of requests that keep nobody signed in, such as polls, below where the
-            application is mounted and compared whole; or what tells by path and headers (names in
-            lower case).
+        options: see `coatcheck.web.GateOptions`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting. Starlette makes its
@@ -89,22 +101,12 @@ class SessionMiddleware:
         app: App,
         *,
         sessions: Sessions,
-        transport: Transport | None = None,
-        development: bool = False,
-        trusted_proxies: Sequence[str] = (),
-        passive: Passive = (),
+        **options: Unpack[GateOptions],
     ) -> None:
         self._app = app
         self._wrong: ConfigurationError | None = None
         try:
-            self._gate = Gate(
-                sessions,
-                transport,
-                development=development,
-                trusted_proxies=trusted_proxies,
-                passive=passive,
-                adapter=__name__,
-            )
+            self._gate = Gate(sessions, **options, adapter=__name__)
             self._sessions = sessions
         except ConfigurationError as error:
             if not _is_serving():
@@ -144,8 +146,15 @@ async def serve(
     Raises:
         ConfigurationError: there is another session in the scope already, or in the end.
     """
-    exchange = await enter(gate, scope)
+    body = _Body(scope, receive) if gate.searches_forms else None
+    exchange = await enter(gate, scope, body)
     response = _Response(exchange, scope, send, prepare)
+    if exchange.refused is not None:
+        if scope["type"] == "websocket":
+            await receive()  # that it wants to connect
+        await response.refuse(exchange.refused)
+        return
+    receive = receive if body is None else body.receive
     within = serving.set((gate.adapter, scope["headers"]))
     try:
         await app(scope, receive, response.send)
@@ -160,8 +169,11 @@ async def serve(
         serving.reset(within)
 
 
-async def enter(gate: Gate, scope: Scope) -> Exchange:
+async def enter(gate: Gate, scope: Scope, body: "_Body | None" = None) -> Exchange:
     """Open the session of a scope, and put it there.
+
+    Args:
+        body: of the request, where it may be looked into.
 
     Raises:
         ConfigurationError: there is another one already.
@@ -178,6 +190,9 @@ async def enter(gate: Gate, scope: Scope) -> Exchange:
         scope.get("scheme", "http"),
         scope["path"].removeprefix(mount),
         mount,
+        method=scope["method"] if scope["type"] == "http" else None,
+        peek=None if body is None else body.peek,
+        query=scope.get("query_string", b"").decode("latin-1"),
     )
     scope["session"], scope[_ADAPTER] = exchange.session, gate.adapter
     return exchange
@@ -196,6 +211,29 @@ def require_alone(scope: Scope, adapter: str) -> None:
 def refuse(scope: Scope, error: Exception) -> None:
     """Have an error of the session answered, in place of what a framework makes of it."""
     scope[_REFUSED] = error
+
+
+class _Body:
+    """The body of a request, whose beginning may be looked into before the application has it."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope, self._receive = scope, receive
+        self._seen: deque[Message] = deque()
+
+    async def peek(self, size: int) -> bytes:
+        """Return the beginning of a form."""
+        begun = b""
+        is_begun = any(n == b"content-type" and is_form(v) for n, v in self._scope["headers"])
+        while is_begun and len(begun) < size:
+            message = await self._receive()
+            self._seen.append(message)
+            begun += message.get("body", b"")
+            is_begun = message.get("more_body", False)
+        return begun[:size]
+
+    async def receive(self) -> Message:
+        """Return the next message, those first that were seen before."""
+        return self._seen.popleft() if self._seen else await self._receive()
 
 
 class _Response:
@@ -259,6 +297,10 @@ class _Response:
             raise ConfigurationError(
                 "application", "has other sessions in it, or replaced the session: leave them out"
             )
+
+    async def refuse(self, error: Exception) -> None:
+        """Answer a request that does not reach the application."""
+        await self._replace(self._exchange.answer(error))
 
     async def fail(self, error: Exception) -> bool:
         """Deal with an error that left the application; tell whether it was answered."""

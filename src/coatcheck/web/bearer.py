@@ -40,6 +40,11 @@ class BearerTransport:
         """Answers depend on the request's authorization."""
         return "Authorization"
 
+    @property
+    def is_ambient(self) -> bool:
+        """A header is sent by those who know what to put in."""
+        return False
+
     def check(self, policy: Policy, /) -> None:
         """Nothing of a header depends on the policy."""
 

@@ -66,6 +66,11 @@ class CookieTransport:
         """Answers depend on the request's cookies."""
         return "Cookie"
 
+    @property
+    def is_ambient(self) -> bool:
+        """That is what a cookie is."""
+        return True
+
     def __post_init__(self) -> None:
         for setting in ("name", "anonymous_name"):
             self._check_name(setting, getattr(self, setting))

@@ -1,10 +1,12 @@
 """How a request and a response look to WSGI (PEP 3333)."""
 
-from collections.abc import Iterable
-from functools import lru_cache
+import io
+from collections.abc import Mapping
+from functools import lru_cache, partial
 from typing import Any, cast
 
 from coatcheck.waiting import finish
+from coatcheck.web.csrf import is_form, is_handshake
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate
 from coatcheck.web.transport import Headers
@@ -35,6 +37,9 @@ def enter(gate: Gate, environ: Environ) -> Exchange:
             environ["wsgi.url_scheme"],
             _decoded(environ.get("PATH_INFO", "")),
             _decoded(environ.get("SCRIPT_NAME", "")),
+            method=method(environ),
+            peek=partial(_peek, environ) if gate.searches_forms else None,
+            query=environ.get("QUERY_STRING", ""),
         )
     )
     environ[_KEY] = gate, exchange, id(environ)
@@ -60,14 +65,42 @@ def entered(environ: Environ) -> Exchange | None:
     return None if found is None else cast("Exchange", found[1])
 
 
-def text(lines: Headers) -> list[tuple[str, str]]:
-    """Return headers as WSGI has them."""
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines]
+def method(environ: Mapping[str, Any]) -> str | None:
+    """Return a request's method, `None` for the handshake of a WebSocket."""
+    said: str = environ.get("REQUEST_METHOD", "")
+    return None if "HTTP_UPGRADE" in environ and is_handshake(environ["HTTP_UPGRADE"]) else said
 
 
-def raw(lines: Iterable[tuple[str, str]]) -> Headers:
-    """Return WSGI's headers as ASGI has them."""
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in lines]
+async def _peek(environ: Environ, size: int) -> bytes:
+    """Return the beginning of a form, and put it back."""
+    if not is_form(environ.get("CONTENT_TYPE", "").encode("latin-1")):
+        return b""
+    length = environ.get("CONTENT_LENGTH") or ""
+    left = int(length) if length.isdecimal() else None
+    if left is None and not environ.get("wsgi.input_terminated"):
+        return b""  # nobody can tell where it ends
+    body = io.BufferedReader(_Body(environ["wsgi.input"], left), size)
+    environ["wsgi.input"] = body
+    begun = body.peek()
+    return begun[:size]
+
+
+class _Body(io.RawIOBase):
+    """A request's body, which ends where it says."""
+
+    def __init__(self, body: Any, left: int | None) -> None:
+        self._body, self._left = body, left
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = len(buffer) if self._left is None else min(len(buffer), self._left)
+        read = self._body.read(size) if size else b""
+        buffer[: len(read)] = read
+        if self._left is not None:
+            self._left -= len(read)
+        return len(read)
 
 
 def headers(environ: Environ) -> Headers:

@@ -4,9 +4,9 @@ Written once, as `async`; an adapter of a blocking framework runs it on the spot
 """
 
 from coatcheck.core.session import Session
-from coatcheck.errors import StoreUnavailable
+from coatcheck.errors import CoatcheckError, StepUpRequired, StoreUnavailable
 from coatcheck.sessions import Sessions
-from coatcheck.web.answers import Answer, answer
+from coatcheck.web.answers import Answer, answer, challenge, see_other
 from coatcheck.web.caching import protect
 from coatcheck.web.cookie import LONGEST_LIFE
 from coatcheck.web.transport import Headers, Transport
@@ -19,20 +19,30 @@ class Exchange:
         session: the session, perhaps not looked at yet.
         is_answered: whether an error of the session was answered in the application's place.
         is_over: whether the response is made, so that what is done from now on is not saved.
+        refused: why the request is not to reach the application, if it is not.
     """
 
+    refused: CoatcheckError | None = None
+
     def __init__(
-        self, sessions: Sessions, session: Session, transport: Transport | None, mount: str
+        self,
+        sessions: Sessions,
+        session: Session,
+        transport: Transport | None,
+        mount: str,
+        step_up_page: str | None = None,
     ) -> None:
         """Take what `Gate.enter` found.
 
         Args:
             transport: what carries tokens on this connection; `None`: nothing may.
             mount: the path the application is mounted at.
+            step_up_page: where this request leads if its user must prove more; `None`: nowhere.
         """
         self.session = session
         self.is_answered = self.is_over = False
         self._sessions, self._transport, self._mount = sessions, transport, mount
+        self._step_up_page = step_up_page
 
     def saves(self, status: int) -> bool:
         """Tell whether the commit of a response with this status saves what was done."""
@@ -85,7 +95,12 @@ class Exchange:
         written: Headers = []
         if state.cookies:
             written = transport.write(state.cookies, self._mount, self._kept_for())
-        return protect(headers, vary=transport.vary, hands_over=bool(written)) + written
+        return protect(headers, vary=transport.vary, hands_over=self.hands_over) + written
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether there is a token in the response, of the session or of its forms."""
+        return bool(self.session.state.cookies) or self.session.state.shows_token
 
     def _kept_for(self) -> int | None:
         """Return for how many seconds the client keeps a token: no longer than it can be good."""
@@ -104,8 +119,10 @@ class Exchange:
         self.is_answered = True
         if response.status == 503:
             self.session.state.cookies.drop_deletions()  # an outage deletes nothing
-        challenge = self._transport.challenge if self._transport else None
+        if isinstance(error, StepUpRequired) and self._step_up_page is not None:
+            response = see_other(self._step_up_page)
         headers = list(response.headers)
-        if response.status == 401 and challenge is not None:
-            headers.append((b"www-authenticate", challenge))
+        if response.status == 401 and self._transport is not None:
+            said = challenge(error, self._transport.challenge)
+            headers += [] if said is None else [(b"www-authenticate", said)]
         return response._replace(headers=self.depart(headers))

@@ -5,16 +5,20 @@ What it does with the response is in `exchange`.
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypedDict
 
 from coatcheck.core.record import Client
+from coatcheck.core.session import Session
 from coatcheck.core.unseen import Unseen
-from coatcheck.errors import ConfigurationError
+from coatcheck.errors import CoatcheckError, ConfigurationError, CSRFRefused
 from coatcheck.sessions import Arrival, Sessions
 from coatcheck.web.agent import family
 from coatcheck.web.cookie import CookieTransport
+from coatcheck.web.csrf import CSRF, SAFE, Doubt, Peek, token_in
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.hints import languages, platform
 from coatcheck.web.proxy import Peer, Proxies
+from coatcheck.web.redirect import check_page, is_page, leading_back
 from coatcheck.web.transport import Headers, Transport
 
 _log = logging.getLogger("coatcheck")
@@ -24,18 +28,42 @@ Passive = Collection[str] | Callable[[str, Headers], bool]
 """The paths of requests that are nobody's activity, or what tells by path and headers."""
 
 
+class GateOptions(TypedDict, total=False):
+    """What every adapter can be told.
+
+    Attributes:
+        transport: how tokens travel; by default the cookies `__Host-sid` and `__Host-anon`.
+        development: allow plain HTTP from this machine, with cookies named `sid` and `anon`.
+        trusted_proxies: addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are
+            believed.
+        passive: paths of requests that keep nobody signed in, such as polls, below where the
+            application is mounted and compared whole; or what tells by path and headers (names in
+            lower case).
+        csrf: which requests of other pages are let in; by default none that change something.
+        step_up_url: path of the page where users prove more, for pages that raise `StepUpRequired`;
+            they lead there with `next`, to be read by `coatcheck.web.safe_next`. Other requests,
+            and all without it, are answered 401.
+    """
+
+    transport: Transport | None
+    development: bool
+    trusted_proxies: Sequence[str]
+    passive: Passive
+    csrf: CSRF | None
+    step_up_url: str | None
+
+
 class Gate:
     """One application's way in.
 
     Args:
         sessions: where sessions come from.
-        transport: how tokens travel; by default the cookies `__Host-sid` and `__Host-anon`.
-        development: allow plain HTTP from this machine, with cookies named `sid` and `anon`.
-        trusted_proxies: addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are
-            believed.
-        passive: see `Passive`.
+        transport, development, trusted_proxies, passive, csrf, step_up_url: see `GateOptions`.
         of: the kind of session that the framework expects.
         adapter: the module that enters by it, for errors.
+
+    Attributes:
+        searches_forms: whether `enter` may want to peek into a form.
 
     Raises:
         ConfigurationError: the settings cannot work; it names the setting.
@@ -49,6 +77,8 @@ class Gate:
         development: bool = False,
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
+        csrf: CSRF | None = None,
+        step_up_url: str | None = None,
         of: type[Unseen] = Unseen,
         adapter: str = __name__,
     ) -> None:
@@ -60,13 +90,24 @@ class Gate:
         transport.check(sessions.policy)
         if not transport.secure:
             raise ConfigurationError("secure", "plain HTTP is for development=True only")
+        check_page(step_up_url)
         self._sessions = sessions
+        self._step_up_url = step_up_url
         self._transport = transport
         self._development = transport.for_development() if development else None
         self._proxies = Proxies(trusted_proxies)
         self._is_passive = _passive(passive)
+        if not isinstance(csrf, CSRF | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("csrf", f"{csrf!r} is no CSRF")
+        csrf = csrf or CSRF()
+        self._csrf = csrf if transport.is_ambient else CSRF(off="no browser sends tokens by itself")
         self._of = of
         self.adapter = adapter
+        self.searches_forms = self._csrf.strict and self._csrf.off is None
+
+    def guards(self, method: str | None) -> bool:
+        """Tell whether a request with this method may be refused."""
+        return self._csrf.off is None and method not in SAFE
 
     def arrive(self) -> Arrival:
         """Note when a request arrived that may be let in later."""
@@ -80,8 +121,14 @@ class Gate:
         path: str,
         mount: str,
         arrival: Arrival | None = None,
+        *,
+        method: str | None,
+        query: str = "",
+        peek: Peek | None = None,
     ) -> Exchange:
         """Open the session of a request. It never fails: the first look at the session may.
+
+        What `refused` of the exchange says is to be answered in the application's place.
 
         Args:
             headers: with names in lower case.
@@ -90,20 +137,52 @@ class Gate:
             path: below where the application is mounted.
             mount: where that is; empty at the root.
             arrival: when the request arrived; by default now.
+            method: as the client spelled it; `None`: it is a WebSocket's handshake.
+            peek: looks into the body, if it is a form.
+            query: what follows the path, as it came.
         """
         resolved = self._proxies.resolve(peer, scheme, headers)
         said = {name: value for name, value in headers if name in _TELLING}
         purpose = said.get(b"sec-purpose") or said.get(b"purpose", b"")
         transport = self._carrier(resolved)
+        doubt = self._csrf.doubt(method, path, headers, secure=resolved.secure)
         session = await self._sessions.admit(
             transport.read(headers) if transport else (),
             client=_client(resolved.address, said, is_socket=scheme in ("ws", "wss")),
-            is_activity=b"prefetch" not in purpose and not self._is_passive(path, headers),
+            is_activity=(
+                (doubt is None or not doubt.is_final)
+                and b"prefetch" not in purpose
+                and not self._is_passive(path, headers)
+            ),
             of=self._of,
             arrival=arrival,
         )
         session.state.is_deliverable = transport is not None
-        return Exchange(self._sessions, session, transport, mount.rstrip("/"))
+        if self._development is not None:
+            session.state.is_development = True
+        mount = mount.rstrip("/")
+        page = self._step_up_url
+        if page is not None:
+            page = leading_back(page, headers, mount + path, query) if is_page(headers) else None
+        exchange = Exchange(self._sessions, session, transport, mount, page)
+        if doubt is not None:
+            exchange.refused = await self._refusal(doubt, session, headers, peek)
+        return exchange
+
+    async def _refusal(
+        self, doubt: Doubt, session: Session, headers: Headers, peek: Peek | None
+    ) -> CoatcheckError | None:
+        """Say why a request is not let in, or let it in for its token."""
+        state = session.state
+        if not doubt.is_final:
+            token = await token_in(headers, peek)
+            if token is not None and state.failure is not None:
+                return state.failure
+            if state.has_issued(token):
+                return None
+        state.is_activity = False
+        self._sessions.report_forgery(session, **doubt.facts())
+        return CSRFRefused("the request was not made by a page of the application")
 
     def _carrier(self, peer: Peer) -> Transport | None:
         if peer.secure:

@@ -11,12 +11,27 @@ Headers = list[tuple[bytes, bytes]]
 """Lower-case names and values, as ASGI has them."""
 
 
+def text(lines: Headers) -> list[tuple[str, str]]:
+    """Return headers as frameworks have them, in Latin-1 (PEP 3333)."""
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines]
+
+
+def raw(lines: Iterable[tuple[str, str]]) -> Headers:
+    """Return a framework's headers as ASGI has them."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in lines]
+
+
 class Transport(Protocol):
     """Carries tokens between a client and the application."""
 
     @property
     def vary(self) -> str:
         """The request header that answers depend on."""
+        ...
+
+    @property
+    def is_ambient(self) -> bool:
+        """Whether a browser sends tokens along by itself, whichever page makes it ask."""
         ...
 
     @property

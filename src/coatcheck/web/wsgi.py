@@ -4,9 +4,9 @@ A request goes straight down: `environ.enter` reads the token and opens the sess
 runs, `exchange.commit` saves before the first byte of the body, `exchange.depart` adds headers.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from http.client import responses
-from typing import Any
+from typing import Any, Unpack
 
 from coatcheck.blocking import BlockingSessions
 from coatcheck.core.session import Session
@@ -14,10 +14,10 @@ from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
 from coatcheck.waiting import finish
 from coatcheck.web.answers import Answer
-from coatcheck.web.environ import Environ, enter, raw, text
+from coatcheck.web.environ import Environ, enter
 from coatcheck.web.exchange import Exchange
-from coatcheck.web.gate import Gate, Passive
-from coatcheck.web.transport import Transport
+from coatcheck.web.gate import Gate, GateOptions
+from coatcheck.web.transport import raw, text
 
 Start = Callable[..., Callable[[bytes], object]]
 App = Callable[[Environ, Start], Iterable[bytes]]
@@ -45,7 +45,7 @@ class SessionMiddleware:
     Args:
         app: the WSGI application inside.
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive: see `coatcheck.web.gate.Gate`.
+        options: see `coatcheck.web.GateOptions`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -56,28 +56,20 @@ class SessionMiddleware:
         app: App,
         *,
         sessions: BlockingSessions,
-        transport: Transport | None = None,
-        development: bool = False,
-        trusted_proxies: Sequence[str] = (),
-        passive: Passive = (),
+        **options: Unpack[GateOptions],
     ) -> None:
         if not isinstance(sessions, BlockingSessions):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("sessions", f"WSGI needs BlockingSessions, not {sessions!r}")
         self._app = app
-        self._gate = Gate(
-            sessions.inner,
-            transport,
-            development=development,
-            trusted_proxies=trusted_proxies,
-            passive=passive,
-            adapter=__name__,
-        )
+        self._gate = Gate(sessions.inner, **options, adapter=__name__)
 
     def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
         """Serve one request."""
         exchange = enter(self._gate, environ)
         environ[_SESSION] = exchange.session
         response = _Response(exchange, start_response)
+        if exchange.refused is not None:
+            return response.fail(exchange.refused)
         try:
             body = self._app(environ, response.start)
         except Exception as error:

@@ -8,14 +8,17 @@ from django.contrib.sessions import middleware
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware import csrf
 from django.utils.module_loading import import_string
 
 from coatcheck.errors import ConfigurationError
 from coatcheck.web import answers, asgi, environ
 from coatcheck.web.answers import Answer
+from coatcheck.web.django.access import SERVING
 from coatcheck.web.django.response import at_the_end, depart, respond
 from coatcheck.web.django.site import current
 from coatcheck.web.django.store import RequestStore
+from coatcheck.web.environ import method
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.reuse import require_new
 
@@ -33,7 +36,11 @@ class SessionMiddleware(middleware.SessionMiddleware):
         super().__init__(get_response)
         self._site = current()
         self._site.require_async(is_async=self.async_mode)
-        _require_one()
+        kinds = _kinds()
+        _require_one(kinds)
+        # Django's own is not doubled, unless the site says so.
+        is_checked = any(issubclass(kind, csrf.CsrfViewMiddleware) for kind in kinds)
+        self._guards = self._site.has_csrf or not is_checked
 
     def __call__(self, request: HttpRequest) -> Any:
         """Serve one request."""
@@ -41,18 +48,30 @@ class SessionMiddleware(middleware.SessionMiddleware):
             return self.__acall__(request)
         self.process_request(request)
         store = cast("RequestStore", request.session)
+        serving = SERVING.set(store)
         try:
+            if self._is_guarded(request):
+                refusal = self._site.run(store.refusal(), is_load=True)
+                if refusal is not None:
+                    return respond(refusal)
             response = cast("HttpResponseBase", self.get_response(request))
             return self.process_response(request, response)
         except BaseException:
             self._site.run(store.leave())
             raise
+        finally:
+            SERVING.reset(serving)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve one request in an event loop."""
         self.process_request(request)
         store = cast("RequestStore", request.session)
+        SERVING.set(store)  # in the context of this request's own task
         try:
+            if self._is_guarded(request):
+                refusal = await self._site.arun(store.refusal())
+                if refusal is not None:
+                    return respond(refusal)
             response = await cast("Any", self.get_response(request))
             if store.is_untouched():
                 require_new(response, hands_over=False)
@@ -62,6 +81,9 @@ class SessionMiddleware(middleware.SessionMiddleware):
             await asyncio.shield(self._site.arun(store.leave()))
             raise
         return self._respond(store, response, answer)
+
+    def _is_guarded(self, request: HttpRequest) -> bool:
+        return self._guards and self._site.gate.guards(method(request.META))
 
     def process_request(self, request: HttpRequest) -> None:
         """Give the request a session that nobody has looked at yet."""
@@ -73,7 +95,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
             asgi.require_alone(scope, adapter)
         else:
             environ.require_alone(request.META, adapter)
-        request.session = RequestStore(self._site, request)
+        request.session = RequestStore(self._site, request, is_guarded=self._guards)
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Commit, and tell the browser; or turn the response into an error of the session."""
@@ -101,9 +123,8 @@ class SessionMiddleware(middleware.SessionMiddleware):
         if answer is not None:
             return respond(answer, instead_of=response)
         exchange = cast("Exchange", store.exchange)
-        hands_over = bool(exchange.session.state.cookies)
-        require_new(response, hands_over=hands_over)
-        if hands_over:
+        require_new(response, hands_over=exchange.hands_over)
+        if exchange.hands_over:
             store.keep_out_of_cache()
         depart(exchange, response)
         if response.streaming:
@@ -111,12 +132,12 @@ class SessionMiddleware(middleware.SessionMiddleware):
         return response
 
 
-def _require_one() -> None:
+def _kinds() -> list[type]:
     kinds = [import_string(path) for path in settings.MIDDLEWARE]
-    ours = [
-        kind
-        for kind in kinds
-        if isinstance(kind, type) and issubclass(kind, middleware.SessionMiddleware)
-    ]
+    return [kind for kind in kinds if isinstance(kind, type)]
+
+
+def _require_one(kinds: list[type]) -> None:
+    ours = [kind for kind in kinds if issubclass(kind, middleware.SessionMiddleware)]
     if len(ours) > 1:
         raise ConfigurationError("MIDDLEWARE", "has two middleware classes for sessions")

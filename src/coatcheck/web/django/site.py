@@ -21,13 +21,13 @@ from coatcheck.waiting import Kind, finish, running_loop
 from coatcheck.web.cookie import LONGEST_LIFE
 from coatcheck.web.cookie_settings import transport_of
 from coatcheck.web.django.reports import hiding
-from coatcheck.web.gate import Gate
+from coatcheck.web.gate import Gate, GateOptions
 from coatcheck.web.transport import Transport
 
 T = TypeVar("T")
 
 _OF_SESSIONS = ("policy", "merge", "on_event", "clock", "envelope", "tokens")
-_OF_GATE = ("transport", "development", "trusted_proxies", "passive")
+_OF_GATE = tuple(GateOptions.__annotations__)
 _KNOWN = ("sessions", "store", *_OF_SESSIONS, *_OF_GATE)
 
 
@@ -40,6 +40,7 @@ class Site:
             than the policy does.
         kept_for: seconds that a browser may keep a cookie.
         saves_every_request: whether requests count that nobody looked at the session in.
+        has_csrf: whether the site says how forged requests are told.
         reports: what hides the session's cookies in reports of errors.
 
     Raises:
@@ -64,6 +65,7 @@ class Site:
             self.gate = Gate(self.sessions, **gate)
         except ConfigurationError as error:
             raise _named(error) from error
+        self.has_csrf = options.get("csrf") is not None
         self.reports = hiding(transport)
 
     def _transport(self) -> Transport:

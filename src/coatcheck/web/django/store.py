@@ -10,7 +10,7 @@ from coatcheck.web.answers import Answer
 from coatcheck.web.django import expiry
 from coatcheck.web.django.engine import SessionStore
 from coatcheck.web.django.site import Site
-from coatcheck.web.environ import headers
+from coatcheck.web.environ import headers, method
 from coatcheck.web.exchange import Exchange
 
 
@@ -22,8 +22,14 @@ class RequestStore(SessionStore):
         error: an error of the session that left the view.
     """
 
-    def __init__(self, site: Site, request: HttpRequest) -> None:
+    def __init__(self, site: Site, request: HttpRequest, *, is_guarded: bool) -> None:
+        """Wait for the first look.
+
+        Args:
+            is_guarded: whether a forged request is refused here.
+        """
         super().__init__()
+        self._is_guarded = is_guarded
         self._site, self._request = site, request
         self._arrival = site.gate.arrive()  # a login that began before an end of all is refused
         self.exchange: Exchange | None = None
@@ -35,6 +41,11 @@ class RequestStore(SessionStore):
         """The token, `None` while nothing is stored."""
         self.get_session()
         return super().session_key
+
+    @property
+    def opened(self) -> Session | None:
+        """The session, if anybody has looked at it."""
+        return getattr(self, "_session_cache", None)
 
     def _run(self, coroutine: Any, *, is_load: bool = False) -> Any:
         return self._site.run(coroutine, is_load=is_load)
@@ -61,6 +72,8 @@ class RequestStore(SessionStore):
                 request.path_info,
                 request.META.get("SCRIPT_NAME", ""),
                 self._arrival,
+                method=method(request.META) if self._is_guarded else "GET",
+                query=request.META.get("QUERY_STRING", ""),
             )
             self._let_in(entered)
         return cast("Exchange", self.exchange)
@@ -68,6 +81,11 @@ class RequestStore(SessionStore):
     def _let_in(self, exchange: Exchange) -> None:
         if self.exchange is None:  # the first of several tasks of the request that look at once
             self.exchange = exchange
+
+    async def refusal(self) -> Answer | None:
+        """Return the answer to a request that is not to reach the view."""
+        exchange = await self.enter()
+        return None if exchange.refused is None else exchange.answer(exchange.refused)
 
     async def _commit(self, session: Session) -> None:
         self._prepare(session)

@@ -1,0 +1,18 @@
+"""What was told already: within bounded memory, so that in a long run something is told again."""
+
+
+class Once:
+    """The keys that were asked about."""
+
+    def __init__(self, limit: int = 1_000) -> None:
+        self._keys: set[str] = set()
+        self._limit = limit
+
+    def is_first(self, key: str) -> bool:
+        """Tell whether nobody asked about `key` yet."""
+        if key in self._keys:
+            return False
+        if len(self._keys) >= self._limit:
+            self._keys.clear()
+        self._keys.add(key)
+        return True

@@ -1,0 +1,156 @@
+"""Write events to where they are kept: at once what concerns authentication, behind what does not.
+
+Written behind means by a thread of its own. In a fork, what waits stays the parent's to write.
+"""
+
+import atexit
+import logging
+import os
+import threading
+from collections import deque
+from inspect import iscoroutinefunction
+from weakref import WeakSet
+
+from coatcheck.core.events import SYSTEM, Event, Happened, Listener
+from coatcheck.errors import ConfigurationError
+
+_log = logging.getLogger("coatcheck")
+
+
+class Audit:
+    """Hands events to sinks, one at a time; made for `on_event` (ASVS 5.0 V16.2, V16.3).
+
+    An event that concerns authentication is in every sink before its request is answered, so that
+    no crash of the process loses it. What is routine (`Happened.is_routine`: refused tokens, which
+    anybody can send, and trouble with data) waits for a thread, and is dropped while more than
+    `limit` of it waits. What was lost is told to the sink as an event `events_lost` with its count.
+
+    A sink that fails fails no request; it is reported once, until it works again.
+
+    Args:
+        sinks: functions of one `Event`, such as `JSONFile`, `JSONLog`, `list.append`.
+        limit: how many events may wait.
+        slow: for sinks that take more than some microseconds, as what is sent over a network does:
+            nothing is written before the answer then, and a crash loses what waits. What concerns
+            authentication is still never dropped: over `limit` its request waits for the sink.
+
+    Raises:
+        ConfigurationError: a sink is no plain function, or there is none; or `limit` is below 1.
+    """
+
+    def __init__(self, *sinks: Listener, limit: int = 10_000, slow: bool = False) -> None:
+        for sink in sinks:
+            if not _is_plain_function(sink):
+                raise ConfigurationError("sinks", f"{type(sink).__name__} is no plain function")
+        if not sinks:
+            raise ConfigurationError("sinks", "there is none")
+        if limit < 1:
+            raise ConfigurationError("limit", f"{limit!r} is below 1")
+        self._outlets = [_Outlet(sink) for sink in sinks]
+        self._limit, self._slow = limit, slow
+        self._start_afresh()
+        _audits.add(self)
+
+    def _start_afresh(self) -> None:
+        self._waiting = deque[Event]()
+        self._dropped, self._counting = 0, threading.Lock()
+        self._lock = threading.RLock()  # a sink may have something happen to sessions itself
+        self._is_called = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Write an event, now or behind. Never raises."""
+        is_full = len(self._waiting) >= self._limit
+        if not event.kind.is_routine and (is_full or not self._slow):
+            with self._lock:
+                self._write(event)
+        elif is_full:
+            with self._counting:
+                self._dropped += 1
+        else:
+            self._waiting.append(event)
+            self._call()
+
+    def flush(self) -> None:
+        """Write what waits, now. `Sessions.flush` does so, and the end of the process."""
+        self._drain()
+
+    def _call(self) -> None:
+        """Have the thread look, or do its work where it cannot start: the interpreter is ending."""
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None:
+                    thread = threading.Thread(target=self._work, name="audit", daemon=True)
+                    try:
+                        thread.start()
+                    except RuntimeError:
+                        return self._drain()
+                    self._thread = thread
+        return self._is_called.set()
+
+    def _work(self) -> None:
+        while self._is_called.wait():
+            self._is_called.clear()
+            self._drain()
+
+    def _drain(self) -> None:
+        while True:
+            with self._lock:  # before it is taken, so that who flushes waits for what is written
+                if not self._waiting:
+                    return
+                event = self._waiting.popleft()
+                with self._counting:
+                    dropped, self._dropped = self._dropped, 0
+                if dropped:
+                    _log.warning("%d events were lost: the audit cannot keep up", dropped)
+                    self._write(_lost(event, dropped))
+                self._write(event)
+
+    def _write(self, event: Event) -> None:
+        for outlet in self._outlets:
+            outlet.write(event)
+
+
+class _Outlet:
+    """A sink, and how many events it has lost since it failed."""
+
+    def __init__(self, sink: Listener) -> None:
+        self._sink = sink
+        self._lost = 0
+
+    def write(self, event: Event) -> None:
+        try:
+            if self._lost:
+                self._sink(_lost(event, self._lost))
+                self._lost = 0
+            self._sink(event)
+        except Exception:
+            if not self._lost:
+                _log.exception("the audit's sink %s fails", type(self._sink).__name__)
+            self._lost += 1
+
+
+def _lost(event: Event, count: int) -> Event:
+    return Event(Happened.EVENTS_LOST, event.at, facts={"count": count}, actor=SYSTEM)
+
+
+def _is_plain_function(sink: object) -> bool:
+    return callable(sink) and not iscoroutinefunction(sink)
+
+
+_audits = WeakSet[Audit]()
+
+
+@atexit.register
+def _flush() -> None:
+    for audit in list(_audits):
+        audit.flush()
+
+
+def _start_afresh() -> None:
+    for audit in list(_audits):
+        audit._start_afresh()  # pyright: ignore[reportPrivateUsage] # one file
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)
