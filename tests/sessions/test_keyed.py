@@ -122,6 +122,16 @@ async def test_all_that_is_issued_passes(sessions: Sessions, clock: Clock) -> No
     assert await browser.see() == ("alice", {"cart": 1})
 
 
+async def test_a_form_of_the_page_that_begins_a_session_fits_it(sessions: Sessions) -> None:
+    """Fails when the lineage that the form's token follows from is not the session's."""
+    browser = Browser(sessions)
+    session = look(await browser.send())
+    form = session.csrf_token()
+    session["cart"] = 1
+    await browser.finish(session)
+    look(await browser.send()).require_csrf_token(form)
+
+
 async def test_it_is_turned_on_without_signing_anybody_out(spy: Spy, clock: Clock) -> None:
     """And by one server after the other. Fails when plain tokens are refused at once, or never."""
     without = Sessions(spy.store, clock=clock)

@@ -24,10 +24,11 @@ async def expired(folder: Path, kind: str, clock: Clock, count: int) -> Store:
         return store
     await store.save(records.pop(), None)
     with sqlite3.connect(folder / "sessions.db") as db:  # as a save each would take its time
-        row = db.execute("SELECT * FROM coatcheck_sessions").fetchone()
+        (stored,) = db.execute("SELECT record FROM coatcheck_sessions").fetchone()
         db.executemany(
-            "INSERT INTO coatcheck_sessions VALUES (?, NULL, ?, ?, ?, ?, ?)",
-            ((r.id, r.seen_at, r.idle, r.ends_at, r.expires_at, row[-1]) for r in records),
+            "INSERT INTO coatcheck_sessions (id, seen_at, idle, ends_at, due, record) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            ((r.id, r.seen_at, r.idle, r.ends_at, r.expires_at, stored) for r in records),
         )
     db.close()
     return store
