@@ -93,10 +93,15 @@ local bar = math.max(previous + 1, tonumber(ARGV[1]))
 redis.call('SET', KEYS[2], string.format('%.0f', bar), 'PX', ARGV[2])
 return {previous, bar, redis.call('ZRANGE', KEYS[1], 0, -1)}
 """
+_TALLY = """
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return count
+"""
 # Redis names scripts by their SHA-1.
 _SHA = {
     source: sha1(source.encode(), usedforsecurity=False).hexdigest()
-    for source in (_SAVE, _TOUCH, _END, _ENLIST, _BAR)
+    for source in (_SAVE, _TOUCH, _END, _ENLIST, _BAR, _TALLY)
 }
 
 
@@ -264,6 +269,10 @@ class RedisStore:
             total += len(page.records)
             if (after := page.next) is None:
                 return total
+
+    async def tally(self, key: str, now: int, until: int, /) -> int:
+        """See `Store.tally`."""
+        return int(await self._script(_TALLY, [f"{self._prefix}:c:{key}"], max(1, until - now)))
 
     async def sweep(self, before: int, limit: int, /) -> int:
         """See `Store.sweep`: Redis forgets by itself."""
