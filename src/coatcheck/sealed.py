@@ -57,6 +57,11 @@ class Sealed:
         self._header = _SEALED + id
         self._plain_until = accept_plain_until and _checked(accept_plain_until)
 
+    @property
+    def plain_until(self) -> datetime | None:
+        """Until when records are accepted that are not encrypted."""
+        return self._plain_until
+
     def wrap(self, content: bytes, about: bytes, /) -> bytes:
         """Return header, nonce and ciphertext. `about` is bound as associated data."""
         nonce = os.urandom(_NONCE)

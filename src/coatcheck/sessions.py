@@ -122,6 +122,16 @@ class Sessions:
         """How the store waits."""
         return self._store.kind
 
+    @property
+    def store(self) -> Store:
+        """Where sessions are kept."""
+        return self._store
+
+    @property
+    def envelope(self) -> Envelope:
+        """How their data is stored."""
+        return self._settings.envelope
+
     def arrive(self) -> Arrival:
         """Note the time, for a request whose session may be opened later, by `admit`."""
         return Arrival(self._clock.now(), self._clock.offset)

@@ -77,6 +77,16 @@ class Gate:
         self.adapter = adapter
 
     @property
+    def sessions(self) -> Sessions:
+        """Where sessions come from."""
+        return self._sessions
+
+    @property
+    def transport(self) -> Transport:
+        """How tokens travel."""
+        return self._transport
+
+    @property
     def searches_forms(self) -> bool:
         """Whether `enter` may want to peek into a form."""
         return self._csrf.strict and self._csrf.off is None

@@ -1,0 +1,57 @@
+"""Applications and servers to be looked at."""
+
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from coatcheck.doctor.finding import Finding, Severity
+from coatcheck.doctor.report import Report
+from coatcheck.doctor.trial import Plan
+from tests.doctor.careless import FIELDS
+
+PLAN = Plan(login="/login", logout="/logout", page="/me", fields=FIELDS)
+
+
+def serious(report: Report) -> set[str]:
+    """The checks that found what matters by default."""
+    return {one.check for one in worth(report)}
+
+
+def worth(report: Report) -> list[Finding]:
+    return [one for one in report.sorted() if one.severity is not Severity.INFO]
+
+
+@contextmanager
+def served(app: Any) -> Generator[str]:
+    """Serve an ASGI application over plain HTTP by a real uvicorn."""
+    config = uvicorn.Config(app, lifespan="auto", ws="none", log_config=None)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Write a module into the working directory; returns its name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def write(source: str) -> str:
+        name = f"site_{secrets.token_hex(6)}"
+        (tmp_path / f"{name}.py").write_text(source)
+        return name
+
+    return write
