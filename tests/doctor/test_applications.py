@@ -1,7 +1,5 @@
 """Applications of each framework: what is inside them is found, and each of them is in order."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from coatcheck import Sessions, store_from_url
 from coatcheck.doctor.examination import Order, examine
 from coatcheck.doctor.failure import CannotRun
 from coatcheck.doctor.trial import Plan
-from tests.doctor.conftest import serious
+from tests.doctor.conftest import coatcheck, serious
 from tests.web.https import site
 
 STARLETTE = """
@@ -107,10 +105,8 @@ def test_encryption_is_told_of(module: Module) -> None:
     sealed = "Sealed(Keyring(Keyring.new_key())"
     assert said(f", envelope={sealed})") == []
     until = "datetime.now(UTC) + timedelta(days=9)"
-    imported = "from datetime import UTC, datetime; "
-    name = module(
-        starlette(f", envelope={sealed}, accept_plain_until={until}))", imported.strip("; "))
-    )
+    imported = "from datetime import UTC, datetime"
+    name = module(starlette(f", envelope={sealed}, accept_plain_until={until})", imported))
     assert serious(examine(Order(f"{name}:app"))) == {"encryption"}
 
 
@@ -289,8 +285,7 @@ app = get_wsgi_application()
 def test_django_is_found_by_its_settings(tmp_path: Path) -> None:
     examples = str(Path(__file__).parents[2] / "docs" / "examples")
     (tmp_path / "site_of_django.py").write_text(DJANGO.format(examples=examples))
-    command = [sys.executable, "-m", "coatcheck.cli", "doctor", "site_of_django:app", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = coatcheck("doctor", "site_of_django:app", "--json", cwd=tmp_path)
     assert '"timeouts"' in done.stdout, done.stderr
     assert '"sqlite-file"' in done.stdout
     assert '"secret-keys"' in done.stdout

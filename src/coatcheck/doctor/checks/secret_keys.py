@@ -9,10 +9,10 @@ NAME = "secret-keys"
 _SHORTEST = 32
 _FEWEST_DIFFERENT = 10
 _PUBLISHED = re.compile(
-    r"django-insecure|change[-_ ]?(me|this)|secret|password|example|insecure|default|test|dev\b"
-    r"|_5#y2L",
+    r"django-insecure|change[-_ ]?(me|this)|secret|password|example|insecure|default|_5#y2L",
     re.IGNORECASE,
 )
+"""What stands in tutorials; `_5#y2L` begins the keys that Flask's have."""
 
 
 def check(setting: str, secret: object) -> Iterator[Finding]:
