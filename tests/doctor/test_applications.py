@@ -117,6 +117,12 @@ def test_a_weak_key_stops_doctor_as_it_stops_the_application(module: Module) -> 
     assert "changeme-changeme" not in str(caught.value)
 
 
+def test_a_wrong_setting_that_shows_at_the_start_is_said(module: Module) -> None:
+    source = starlette().replace("sessions=sessions)", "sessions=sessions, passive=['x'])")
+    with pytest.raises(CannotRun, match="refuses to start: coatcheck: passive"):
+        examine(Order(f"{module(source)}:app"))
+
+
 FLASK = """
 from flask import Flask, request, session
 {imports}

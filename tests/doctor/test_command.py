@@ -113,6 +113,13 @@ def test_no_secret_is_in_any_output(tmp_path: Path, login: str) -> None:
                     assert secret not in shown
 
 
+def test_what_doctor_did_not_expect_is_no_finding(module: Module, tmp_path: Path) -> None:
+    name = module("class Broken:\n    def __call__(self, a, b): return [1]\napp = Broken()")
+    done = coatcheck("doctor", f"{name}:app", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
 def test_color_is_for_terminals(tmp_path: Path) -> None:
     plain = coatcheck("doctor", "--store", "memory:", cwd=tmp_path)
     assert "\x1b" not in plain.stdout

@@ -3,6 +3,7 @@
 import itertools
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,6 +77,12 @@ def test_an_identifier_that_was_never_issued_is_named(look: Look) -> None:
 def test_a_wrong_password_is_an_error_rather_than_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(careless, "FIELDS", {"user": "alice", "password": "changed"})
     report = examine(Order("tests.doctor.careless:app", plan=PLAN))
+    assert serious(report) == {"rotation"}
+    assert report.has(Severity.ERROR)
+
+
+def test_a_page_that_is_the_same_for_all_is_an_error_rather_than_a_pass() -> None:
+    report = examine(Order("tests.doctor.careless:app", plan=replace(PLAN, page="/")))
     assert serious(report) == {"rotation"}
     assert report.has(Severity.ERROR)
 

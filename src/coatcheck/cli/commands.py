@@ -3,6 +3,7 @@
 import json
 import sys
 from contextlib import redirect_stdout
+from traceback import extract_tb
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -91,6 +92,11 @@ def doctor(
             report = examine(Order(target, store, sessions, profile, host, ca, plan))
     except CannotRun as error:
         typer.echo(f"coatcheck doctor: {error}", err=True)
+        raise typer.Exit(2) from None
+    except Exception as error:  # its text, and a traceback, may hold anything
+        at = extract_tb(error.__traceback__)[-1]
+        said = f"failed by {type(error).__name__} in {at.name}, {at.filename}:{at.lineno}"
+        typer.echo(f"coatcheck doctor: {said}", err=True)
         raise typer.Exit(2) from None
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2))

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from concurrent.futures import TimeoutError as TooLong
 from typing import Any, TypeVar
 
 from coatcheck.doctor.answer import MAX_BODY, Answer
@@ -35,8 +34,11 @@ class AsgiCaller:
         self._life: asyncio.Task[None] | None = None
         try:
             self._run(self._start())
-        except BaseException:
+        except BaseException as error:
             self._stop()
+            if isinstance(error, TimeoutError):
+                what = f"did not start in {_SECONDS} s"
+                raise CannotRun(what, "application", "see its log") from None
             raise
 
     def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
@@ -45,7 +47,7 @@ class AsgiCaller:
             return self._run(self._send(method, path, headers, body))
         except CannotRun:
             raise
-        except TooLong:
+        except TimeoutError:
             what = f"did not answer in {_SECONDS} s"
         except Exception as error:
             what = f"raised {type(error).__name__}"
@@ -81,7 +83,9 @@ class AsgiCaller:
             first.cancel()  # it raised: it does not speak the protocol
             return
         if first.result()["type"] == "lifespan.startup.failed":
-            raise CannotRun("it does not start", "application", "see its log")
+            message = str(first.result().get("message", ""))  # a traceback, of other middleware
+            why = f": {message}" if message.startswith("coatcheck: ") else ""
+            raise CannotRun(f"refuses to start{why}", "application", "see its log")
 
     async def _end(self) -> None:
         if self._life is not None and not self._life.done():

@@ -16,7 +16,7 @@ _LOOKS = 10_000
 _WAYS = (
     "_gate", "session_interface", "middleware_stack", "user_middleware", "kwargs", "app", "_app",
     "wsgi_app", "asgi_app", "application", "asgi_handler", "middleware", "plugins", "state",
-    "_state", "_plugins", "init",
+    "_state", "_plugins", "init", "routes",
 )  # fmt: skip
 """The attributes in which applications and middleware keep what is inside them."""
 
@@ -50,8 +50,11 @@ def search(app: object) -> Found:
         if id(thing) in known:
             continue
         known.add(id(thing))
-        _take(found, thing)
-        queue.extend(_inside(thing))
+        try:
+            _take(found, thing)
+            queue.extend(_inside(thing))
+        except Exception:  # noqa: S112 - such as a proxy that wants a request
+            continue
     _search_django(found)
     if found.sessions is not None and found.transport is None:
         found.transport = CookieTransport.of(found.sessions.policy)
@@ -93,12 +96,7 @@ def _inside(thing: object) -> Iterator[object]:
     yield from (getattr(thing, "func", None), getattr(thing, "keywords", None))  # of a partial
     kept = cast("dict[str, Any]", getattr(thing, "__dict__", {}))
     slots = {name for name in _WAYS if hasattr(type(thing), name)}
-    for name in _WAYS:
-        if name in kept or name in slots:
-            try:
-                yield getattr(thing, name)
-            except Exception:  # noqa: S112 - a property that wants a request
-                continue
+    yield from (getattr(thing, name) for name in _WAYS if name in kept or name in slots)
 
 
 def _search_django(found: Found) -> None:

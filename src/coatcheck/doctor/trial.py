@@ -46,7 +46,7 @@ class Signing:
 
     Attributes:
         login, logout: the status that was answered.
-        got_cookie: whether signing in left a cookie of a session.
+        worked: whether signing in left a cookie that opens a session, as far as one can tell.
         kept_visitors: a visitor's identifier became that of the login.
         took_foreign: an identifier that the application never issued did.
         kept_again: a second sign-in did not change it.
@@ -55,7 +55,7 @@ class Signing:
     """
 
     login: int
-    got_cookie: bool = False
+    worked: bool = False
     kept_visitors: bool | None = None
     took_foreign: bool | None = None
     kept_again: bool | None = None
@@ -114,9 +114,11 @@ def _sign(caller: Caller, plan: Plan, login: str, traffic: Traffic) -> Signing:
     traffic.note(answer, before)
     names = session_names(browser.cookies, plan.cookies)
     if answer.status >= 400 or not names:
-        return Signing(answer.status, got_cookie=bool(names))
+        return Signing(answer.status)
     first = dict(browser.cookies)
     page = GuardedPage(caller, plan.page or plan.entry, first)
+    if plan.page is not None and not page.is_open(first):
+        return Signing(answer.status)
     traffic.personal = page.seen
     planted = {name: first[name] for name in names if first[name] == before.get(name)}
     kept_visitors: bool | None = None
@@ -142,7 +144,7 @@ def _sign(caller: Caller, plan: Plan, login: str, traffic: Traffic) -> Signing:
         opens_after_logout = page.is_open(copied) if status < 400 else None
     return Signing(
         login=200,
-        got_cookie=True,
+        worked=True,
         kept_visitors=kept_visitors,
         took_foreign=took_foreign,
         kept_again=kept_again,

@@ -64,6 +64,10 @@ class WsgiCaller:
             raise CannotRun(
                 f"the application raised {type(error).__name__}", f"{method} {path}", "see its log"
             ) from None
+        if not started:
+            raise CannotRun(
+                "the application started no response", f"{method} {path}", "see its log"
+            )
         status, said = started[0]
         lowered = [(name.lower(), value) for name, value in said]
         return Answer(f"{method} {path}", int(status[:3]), lowered, b"".join(written)[:MAX_BODY])

@@ -20,7 +20,7 @@ def check(envelope: Envelope, now: datetime) -> Iterator[Finding]:
             "sessions are stored as they are: who can read the store can read them",
             "Sessions.envelope",
             "encrypt them by Sealed(keyring) if others can read the store",
-            "ASVS 5.0 V11.3.3",
+            "ASVS 5.0 V14.2.4",
         )
     elif inner.plain_until is not None and now < inner.plain_until:
         yield Finding(

@@ -16,9 +16,9 @@ def check(signing: Signing, login: str) -> Iterator[Finding]:
     def found(severity: Severity, what: str, do: str, clause: str = _CLAUSE) -> Finding:
         return Finding(severity, NAME, what, where, do, clause)
 
-    if signing.login >= 400 or not signing.got_cookie:
-        why = f"it answered {signing.login}" if signing.login >= 400 else "no cookie came of it"
-        do = "correct --login-url, --login-data or --cookie: nothing about sign-in was tried"
+    if not signing.worked:
+        why = f"it answered {signing.login}" if signing.login >= 400 else "no cookie opens --page"
+        do = "correct --login-url, --login-data, --page or --cookie: nothing else was tried"
         yield found(Severity.ERROR, f"signing in failed: {why}", do)
         return
     rotate = "give a new identifier with each sign-in (in coatcheck: session.sign_in)"
