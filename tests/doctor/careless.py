@@ -19,6 +19,7 @@ class Careless:
         name: str = "__Host-sid",
         attributes: str = GOOD,
         cache: str = "no-store",
+        personal: str = "private",
         new: Callable[[], str] = lambda: secrets.token_urlsafe(32),
         *,
         rotates: bool = True,
@@ -28,6 +29,7 @@ class Careless:
         times: int = 1,
     ) -> None:
         self._name, self._attributes, self._cache, self._new = name, attributes, cache, new
+        self._personal = personal
         self._rotates, self._ends_old, self._is_strict = rotates, ends_old, is_strict
         self._ends, self._times = ends, times
         self._users: dict[str, str] = {}
@@ -43,12 +45,18 @@ class Careless:
         body = (await receive()).get("body", b"").decode()
         handler = getattr(self, f"_{scope['path'].strip('/') or 'visit'}")
         status, given = handler(id, {name: values[0] for name, values in parse_qs(body).items()})
-        said = [(b"cache-control", self._cache.encode())]
+        cache = self._personal if given is None else self._cache
+        said = [(b"cache-control", cache.encode())]
         if given is not None:
             line = f"{self._name}={given}; {self._attributes}".encode()
             said += [(b"set-cookie", line)] * self._times
         await send({"type": "http.response.start", "status": status, "headers": said})
         await send({"type": "http.response.body", "body": b""})
+
+    @property
+    def users(self) -> list[str]:
+        """Who is signed in."""
+        return [user for user in self._users.values() if user]
 
     def _visit(self, id: str | None, _: object) -> tuple[int, str | None]:
         if id is not None:
@@ -73,6 +81,8 @@ class Careless:
         return (200 if self._users.get(id or "") else 401), None
 
     def _logout(self, id: str | None, _: object) -> tuple[int, str | None]:
+        if id is None:
+            return 401, None
         if self._ends:
             self._users.pop(id or "", None)
         return 200, ""

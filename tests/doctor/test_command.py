@@ -98,7 +98,9 @@ def test_no_secret_is_in_any_output(tmp_path: Path, login: str) -> None:
         issued.append(f"{len(issued):08d}-guessable")
         return issued[-1]
 
-    careless = Careless("sid", "Path=/", "public", new, rotates=False, is_strict=False, ends=False)
+    careless = Careless(
+        "sid", "Path=/", "public", new=new, rotates=False, is_strict=False, ends=False
+    )
     with redis_server("--requirepass", "hunter2", "--maxmemory-policy", "allkeys-lru") as redis:
         store = f"redis://:hunter2@127.0.0.1:{redis.port}/0"
         with served(careless) as url:

@@ -33,6 +33,12 @@ def test_nothing_is_found_where_nothing_is_wrong(look: Look) -> None:
     assert {"cookie-flags", "identifiers", "rotation", "logout", "caching"} <= set(report.checked)
 
 
+def test_whoever_doctor_signed_in_is_signed_out(look: Look) -> None:
+    app = Careless()
+    look(app)
+    assert app.users == []
+
+
 _numbers = itertools.count(100_000)
 
 
@@ -52,6 +58,7 @@ _numbers = itertools.count(100_000)
         ("cookie-repetition", {"times": 2}),
         ("caching", {"cache": "public, max-age=60"}),
         ("caching", {"cache": "max-age=0"}),
+        ("caching", {"personal": "public"}),
         ("identifiers", {"new": lambda: str(next(_numbers))}),
         ("identifiers", {"new": lambda: f"{next(_numbers):032x}"}),
         ("identifiers", {"new": lambda: uuid.uuid1().hex}),

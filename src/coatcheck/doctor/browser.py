@@ -26,15 +26,17 @@ class Browser:
         """Open a page."""
         return self._send("GET", path, {"Sec-Fetch-Site": "none"}, b"")
 
-    def post(self, path: str, fields: Mapping[str, str], *, as_json: bool) -> Answer:
-        """Send a form from a page of the application.
+    def post(
+        self, path: str, fields: Mapping[str, str], *, form: str, as_json: bool = False
+    ) -> Answer:
+        """Send a form from the page `form`.
 
-        Its token is taken from a hidden field of the page at `path`, or from Django's cookie.
+        Its token is taken from a hidden field of that page, or from Django's cookie.
         """
-        page = self.get(path)
+        page = self.get(form)
         headers = {
             "Origin": self._caller.origin,
-            "Referer": f"{self._caller.origin}{path}",
+            "Referer": f"{self._caller.origin}{form}",
             "Sec-Fetch-Site": "same-origin",
             "Content-Type": "application/x-www-form-urlencoded",
         }

@@ -110,7 +110,7 @@ def _sign(caller: Caller, plan: Plan, login: str, traffic: Traffic) -> Signing:
     traffic.note(browser.get(plan.entry))
     browser.get(login)
     before = dict(browser.cookies)
-    answer = browser.post(login, plan.fields, as_json=plan.as_json)
+    answer = browser.post(login, plan.fields, form=login, as_json=plan.as_json)
     traffic.note(answer, before)
     names = session_names(browser.cookies, plan.cookies)
     if answer.status >= 400 or not names:
@@ -124,10 +124,13 @@ def _sign(caller: Caller, plan: Plan, login: str, traffic: Traffic) -> Signing:
     kept_visitors: bool | None = None
     if session_names(before, plan.cookies):
         kept_visitors = page.is_open(before) is not False if planted else page.is_open(before)
-    took_foreign = _takes_foreign(caller, plan, login, page, {name: first[name] for name in names})
-    for _ in range(_SIGN_INS):
-        traffic.note(Browser(caller).post(login, plan.fields, as_json=plan.as_json))
-    answer = browser.post(login, plan.fields, as_json=plan.as_json)
+    foreign = {name: _made_up(first[name]) for name in names}
+    others = [Browser(caller, foreign), *(Browser(caller) for _ in range(_SIGN_INS))]
+    answers = [other.post(login, plan.fields, form=login, as_json=plan.as_json) for other in others]
+    took_foreign = page.is_open(foreign) if answers[0].status < 400 else None
+    for answer in answers[1:]:
+        traffic.note(answer)
+    answer = browser.post(login, plan.fields, form=login, as_json=plan.as_json)
     traffic.note(answer, first)
     kept_again = opens_after_login = None
     if answer.status < 400:
@@ -136,12 +139,12 @@ def _sign(caller: Caller, plan: Plan, login: str, traffic: Traffic) -> Signing:
     status = opens_after_logout = None
     if plan.logout is not None:
         copied = dict(browser.cookies)
-        answer = browser.post(plan.logout, {}, as_json=False)
-        if answer.status == 405:
-            answer = browser.get(plan.logout)
+        answer = _sign_out(browser, plan.logout, plan)
         traffic.note(answer, copied)
         status = answer.status
         opens_after_logout = page.is_open(copied) if status < 400 else None
+        for other in others:
+            _sign_out(other, plan.logout, plan)
     return Signing(
         login=200,
         worked=True,
@@ -154,15 +157,10 @@ def _sign(caller: Caller, plan: Plan, login: str, traffic: Traffic) -> Signing:
     )
 
 
-def _takes_foreign(
-    caller: Caller, plan: Plan, login: str, page: GuardedPage, like: Mapping[str, str]
-) -> bool | None:
-    """Sign in with identifiers that an attacker made up, and tell whether they open a session."""
-    foreign = {name: _made_up(value) for name, value in like.items()}
-    browser = Browser(caller, foreign)
-    if browser.post(login, plan.fields, as_json=plan.as_json).status >= 400:
-        return None
-    return page.is_open(foreign)
+def _sign_out(browser: Browser, logout: str, plan: Plan) -> Answer:
+    # The form is on another page: looking at this one may be the logout already.
+    answer = browser.post(logout, {}, form=plan.page or plan.entry)
+    return browser.get(logout) if answer.status == 405 else answer
 
 
 def _made_up(identifier: str) -> str:
