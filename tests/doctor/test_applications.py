@@ -1,5 +1,6 @@
 """Applications of each framework: what is inside them is found, and each of them is in order."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -278,20 +279,48 @@ def test_a_shop_behind_tls_has_no_findings(tmp_path: Path) -> None:
 
 
 DJANGO = """
-import os
 import sys
 sys.path.insert(0, {examples!r})
-os.environ["DJANGO_SETTINGS_MODULE"] = "django_site"
 import django_site
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
+
+settings.SECRET_KEY = "{key}"
+call_command("migrate", verbosity=0)
+User.objects.get_or_create(username="alice")
+alice = User.objects.get()
+alice.set_password("wonderland")
+alice.save()
 app = get_wsgi_application()
 """
 
 
-def test_django_is_found_by_its_settings(tmp_path: Path) -> None:
+def test_django_with_its_login_and_its_forms_has_no_findings(tmp_path: Path) -> None:
+    """Its token against forged requests comes in a cookie of another page."""
     examples = str(Path(__file__).parents[2] / "docs" / "examples")
-    (tmp_path / "site_of_django.py").write_text(DJANGO.format(examples=examples))
-    done = coatcheck("doctor", "site_of_django:app", "--json", cwd=tmp_path)
-    assert '"timeouts"' in done.stdout, done.stderr
-    assert '"sqlite-file"' in done.stdout
-    assert '"secret-keys"' in done.stdout
+    site = tmp_path / "site_of_django.py"
+    site.write_text(DJANGO.format(examples=examples, key=STRONG))
+    sign = ("--entry", "/cart", "--login-url", "/login", "--logout-url", "/logout")
+    command = (
+        "doctor",
+        "site_of_django:app",
+        *sign,
+        "--page",
+        "/me",
+        "--login-data",
+        "-",
+        "--json",
+    )
+    given = json.dumps({"password": "wonderland"})
+    done = coatcheck(*command, cwd=tmp_path, given=given)
+    report = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout
+    assert report["skipped"] == []
+    assert {"timeouts", "sqlite-file", "secret-keys", "rotation", "logout"} <= set(
+        report["checked"]
+    )
+    site.write_text(DJANGO.format(examples=examples, key="django-insecure-" + STRONG))
+    done = coatcheck(*command, cwd=tmp_path, given=given)
+    assert {one["check"] for one in json.loads(done.stdout)["findings"][:1]} == {"secret-keys"}

@@ -43,6 +43,9 @@ def doctor(
     sessions: Annotated[
         str | None, typer.Option(help="module:name of a Sessions that is not found by itself")
     ] = None,
+    entry: Annotated[
+        str | None, typer.Option(help="a page for everybody; by default / or the URL's own path")
+    ] = None,
     login_url: Annotated[str | None, typer.Option(help="where the login's form is sent")] = None,
     login_fields: Annotated[
         str | None,
@@ -81,6 +84,7 @@ def doctor(
         if login_fields is not None and login_url is None:
             raise CannotRun("is missing", "--login-url", "name where the form is sent")
         plan = Plan(
+            entry=_path(entry, "--entry", target),
             login=_path(login_url, "--login-url", target),
             logout=_path(logout_url, "--logout-url", target),
             page=_path(page, "--page", target),

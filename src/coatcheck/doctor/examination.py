@@ -131,7 +131,9 @@ def _from_here(report: Report, url: str, order: Order) -> Caller:
 
 
 def _with_entry(order: Order, url: str) -> Order:
-    """Let the path of the URL be the page for everybody."""
+    """Let the path of the URL be the page for everybody, unless one is named."""
+    if order.plan.entry is not None:
+        return order
     parts = urlsplit(url)
     entry = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return replace(order, plan=replace(order.plan, entry=entry))

@@ -24,20 +24,25 @@ class Plan:
     """What to ask for.
 
     Attributes:
-        entry: a page for everybody.
+        entry: a page for everybody; by default `/`.
         login, logout: where forms are sent to.
         page: one that looks different to those who are signed in.
         fields: of the login's form.
         cookies: the names of the session's cookies, where they are known.
     """
 
-    entry: str = "/"
+    entry: str | None = None
     login: str | None = None
     logout: str | None = None
     page: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     as_json: bool = False
     cookies: Collection[str] = ()
+
+    @property
+    def start(self) -> str:
+        """The page for everybody."""
+        return self.entry or "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ def observe(caller: Caller, plan: Plan) -> Traffic:
     """
     traffic = Traffic(plan.cookies)
     for _ in range(_VISITS):
-        traffic.note(Browser(caller).get(plan.entry))
+        traffic.note(Browser(caller).get(plan.start))
     if plan.login is not None:
         traffic.signing = _sign(caller, plan, plan.login, traffic)
     return traffic
@@ -107,7 +112,7 @@ def observe(caller: Caller, plan: Plan) -> Traffic:
 
 def _sign(caller: Caller, plan: Plan, login: str, traffic: Traffic) -> Signing:
     browser = Browser(caller)
-    traffic.note(browser.get(plan.entry))
+    traffic.note(browser.get(plan.start))
     browser.get(login)
     before = dict(browser.cookies)
     answer = browser.post(login, plan.fields, form=login, as_json=plan.as_json)
@@ -116,7 +121,7 @@ def _sign(caller: Caller, plan: Plan, login: str, traffic: Traffic) -> Signing:
     if answer.status >= 400 or not names:
         return Signing(answer.status)
     first = dict(browser.cookies)
-    page = GuardedPage(caller, plan.page or plan.entry, first)
+    page = GuardedPage(caller, plan.page or plan.start, first)
     if plan.page is not None and not page.is_open(first):
         return Signing(answer.status)
     traffic.personal = page.seen
@@ -126,6 +131,8 @@ def _sign(caller: Caller, plan: Plan, login: str, traffic: Traffic) -> Signing:
         kept_visitors = page.is_open(before) is not False if planted else page.is_open(before)
     foreign = {name: _made_up(first[name]) for name in names}
     others = [Browser(caller, foreign), *(Browser(caller) for _ in range(_SIGN_INS))]
+    for other in others:
+        other.get(plan.start)  # where its token against forgery may come from
     answers = [other.post(login, plan.fields, form=login, as_json=plan.as_json) for other in others]
     took_foreign = page.is_open(foreign) if answers[0].status < 400 else None
     for answer in answers[1:]:
@@ -159,7 +166,7 @@ def _sign(caller: Caller, plan: Plan, login: str, traffic: Traffic) -> Signing:
 
 def _sign_out(browser: Browser, logout: str, plan: Plan) -> Answer:
     # The form is on another page: looking at this one may be the logout already.
-    answer = browser.post(logout, {}, form=plan.page or plan.entry)
+    answer = browser.post(logout, {}, form=plan.page or plan.start)
     return browser.get(logout) if answer.status == 405 else answer
 
 
