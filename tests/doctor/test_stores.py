@@ -13,10 +13,12 @@ from coatcheck.doctor.checks import access, clock, eviction, latency, persistenc
 from coatcheck.doctor.examination import Order, examine
 from coatcheck.doctor.failure import CannotRun
 from coatcheck.doctor.finding import Severity
-from coatcheck.doctor.redis_facts import RedisFacts
+from coatcheck.doctor.redis_facts import RedisFacts, ask, is_redis
 from coatcheck.doctor.store_facts import StoreFacts
+from coatcheck.waiting import finish
 from tests.doctor.conftest import serious
-from tests.servers import redis_server
+from tests.servers import free_port, redis_server
+from tests.web.https import certify
 
 PASSWORD = "hunter2-of-redis"
 GOOD = ("--requirepass", PASSWORD, "--maxmemory", "64mb")
@@ -65,6 +67,21 @@ def test_what_a_user_may_not_ask_is_said_to_be_unknown() -> None:
         report = examine(Order(store=f"redis://shop:pw@127.0.0.1:{port}"))
     assert serious(report) == {"eviction", "persistence"}
     assert all("not known" in one.what for one in report.findings if one.check in serious(report))
+
+
+def test_tls_and_a_user_of_its_own_are_seen(tmp_path: Path) -> None:
+    certify(tmp_path)
+    port, ca = free_port(), tmp_path / "certificate.pem"
+    tls = ["--tls-port", str(port), "--tls-cert-file", str(ca), "--tls-auth-clients", "no"]
+    tls += ["--tls-key-file", str(tmp_path / "key.pem"), "--tls-ca-cert-file", str(ca)]
+    with redis(*tls, "--user", "shop", "on", ">pw", "~*", "+@all"):
+        url = f"rediss://shop:pw@127.0.0.1:{port}?ssl_ca_certs={ca}"
+        store = store_from_url(url, blocking=True)
+        assert is_redis(store)
+        facts = finish(ask(store))
+        finish(store.close())
+    assert (facts.is_encrypted, facts.has_password, facts.user) == (True, True, "shop")
+    assert (facts.eviction, facts.fsync, facts.snapshots) == ("noeviction", "always", False)
 
 
 FACTS = RedisFacts(

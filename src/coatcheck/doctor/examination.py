@@ -62,8 +62,8 @@ class Order:
         plan: what to ask the application for.
     """
 
-    target: str | None = None
-    store: str | None = None
+    target: str | None = field(default=None, repr=False)
+    store: str | None = field(default=None, repr=False)
     sessions: str | None = None
     profile: str | None = None
     host: str = "localhost"
