@@ -56,6 +56,11 @@ class Sealed:
             accept_plain_until, what="session records that are not encrypted"
         )
 
+    @property
+    def plain_until(self) -> datetime | None:
+        """Until when records are accepted that are not encrypted."""
+        return self._plain_until
+
     def wrap(self, content: bytes, about: bytes, /) -> bytes:
         """Return header, nonce and ciphertext. `about` is bound as associated data."""
         nonce = os.urandom(_NONCE)

@@ -153,6 +153,16 @@ class Sessions:
         """Whether threads use it, through `BlockingSessions`."""
         return not self._writes_behind
 
+    @property
+    def store(self) -> Store:
+        """Where sessions are kept."""
+        return self._store
+
+    @property
+    def envelope(self) -> Envelope:
+        """How their data is stored."""
+        return self._settings.envelope
+
     def arrive(self) -> Arrival:
         """Note the time, for a request whose session may be opened later, by `admit`."""
         return Arrival(self._clock.now(), self._clock.offset)

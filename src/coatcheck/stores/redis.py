@@ -16,7 +16,7 @@ import struct
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha1
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis
@@ -105,6 +105,14 @@ _SHA = {
 }
 
 
+class Wire(NamedTuple):
+    """How the server is reached; `host` is `None` for a Unix socket."""
+
+    host: str | None
+    is_encrypted: bool
+    has_password: bool
+
+
 class RedisStore:
     """Keeps sessions in Redis.
 
@@ -185,6 +193,24 @@ class RedisStore:
             if not settings.get(setting) or settings[setting] <= 0:
                 raise ConfigurationError("url", f"{setting} must be more than 0 seconds")
         return cls(module.Redis.from_pool(pool), prefix=prefix)
+
+    @property
+    def wire(self) -> Wire:
+        """How the server is reached."""
+        pool = self._client.connection_pool
+        settings = cast("dict[str, Any]", pool.connection_kwargs)
+        has_password = bool(settings.get("password") or settings.get("credential_provider"))
+        tls = (redis.SSLConnection, redis.asyncio.SSLConnection)
+        host = None if settings.get("path") else settings.get("host", "localhost")
+        return Wire(host, issubclass(pool.connection_class, tls), has_password)
+
+    async def ask(self, *command: bytes | str | int) -> Any:
+        """Send a command of one's own, such as `INFO`, and return the reply.
+
+        Raises:
+            StoreUnavailable: the server does not answer, or refuses it.
+        """
+        return await self._send(*command)
 
     async def load(self, id: str, /) -> Stored:
         """See `Store.load`."""

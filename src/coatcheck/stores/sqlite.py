@@ -109,6 +109,7 @@ class SQLiteStore:
             raise ConfigurationError("path", f"{path!r} is no file; for memory use memory:")
         if synchronous.upper() not in ("NORMAL", "FULL", "EXTRA"):
             raise ConfigurationError("synchronous", "is not NORMAL, FULL or EXTRA")
+        self.path, self.synchronous = path, synchronous.upper()
         self._file = SQLiteFile(path, synchronous.upper(), _SCHEMA)
         self._contended_until = 0.0
 
