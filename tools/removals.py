@@ -28,9 +28,14 @@ FOLD = "tests/core/test_fold.py::"
 GROUPS = "tests/sessions/test_groups.py::"
 KEYRING = "tests/sessions/test_keyring.py::"
 LIFECYCLE = "tests/sessions/test_lifecycle.py::"
+LIMIT_HOLDS = "tests/model/test_explorer.py::test_a_limit_holds"
+LIMITS = "tests/sessions/test_limits.py::"
+LOOKOUT = "tests/sessions/test_lookout.py::"
 MEETING = "tests/model/test_explorer.py::test_a_meeting"
+OPEN = "tests/web/test_open.py::"
 RENEWAL = "tests/core/test_renewal.py::"
 SEALED = "tests/sessions/test_sealed.py::"
+TICKETS = "tests/sessions/test_tickets.py::"
 TOUCHES = "tests/sessions/test_touches.py::"
 VERDICT = "tests/core/test_verdict.py::test_every_cell"
 
@@ -183,11 +188,12 @@ REMOVALS = [
         "signing in over another user's session keeps the data",
         "core/session.py",
         """\
-            Session.clear(self)  # whatever a framework's kind of session does beside
-            state.steps, state.mark, state.carries = [], state.settings.empty, False
+        Session.clear(self)  # whatever a framework's kind of session does beside
+        state.own = {}
+        state.steps, state.mark, state.carries = [], state.settings.empty, False
 """,
         """\
-            pass
+        pass
 """,
         LIFECYCLE + "test_signing_in_over_another_user_starts_empty_at_once[memory]",
     ),
@@ -369,10 +375,10 @@ if isinstance(stored, Record) and (
         "creation.py",
         """\
         await writes.save(parts.store, record, None)
-        await enlist(parts, state, record)
+        listed = await enlist(parts, state, record)
 """,
         """\
-        await enlist(parts, state, record)
+        listed = await enlist(parts, state, record)
         await writes.save(parts.store, record, None)
 """,
         MEETING + "[two servers-sign_in, end_all]",
@@ -391,12 +397,17 @@ if isinstance(stored, Record) and (
         "G2",
         "the entry is added without a look at the bar",
         "stores/memory.py",
-        """\
-            if opened_at <= bar != own_bar:
-                return False
-""",
+        "opened_at <= bar != own_bar or ",
         "",
         CONTRACT + "test_a_sign_in_from_before_the_bar_is_refused",
+    ),
+    Removal(
+        "G2",
+        "everybody's bar refuses nobody",
+        "stores/memory.py",
+        " or opened_at <= self._bars.get(None, 0)",
+        "",
+        MEETING + "[two servers-sign_in, end_everything]",
     ),
     Removal(
         "G2",
@@ -413,13 +424,100 @@ if isinstance(stored, Record) and (
         """\
         was_live = await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
         await writes.delist(self._store, subject, id)
-        return was_live
 """,
         """\
         await writes.delist(self._store, subject, id)
-        return await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
+        was_live = await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
 """,
         MEETING + "[two servers-end_all, crash, end_all]",
+    ),
+    Removal(
+        "G4",
+        "what is too many lives on",
+        "commit.py",
+        "if not await evict(self._parts, new.record, new.over):",
+        "if False:",
+        LIMIT_HOLDS + "[two from nobody-end_oldest]",
+    ),
+    Removal(
+        "G4",
+        "one too many is let in, at the cost of others",
+        "limit.py",
+        "raise SessionLimitReached(limit)",
+        "over.append(id)",
+        LIMITS + "test_one_too_many_is_refused[memory]",
+    ),
+    Removal(
+        "G4",
+        "an idle session counts",
+        "limit.py",
+        "return isinstance(stored, Record) and parts.clock.now() < stored.expires_at",
+        "return isinstance(stored, Record)",
+        LIMITS + "test_expired_sessions_do_not_count[memory-end_oldest]",
+    ),
+    Removal(
+        "G4",
+        "an idle session does not count, and may come back",
+        "limit.py",
+        "if (room == 0 and not refuses) or not await _lives(parts, id):",
+        """\
+if not await _lives(parts, id):
+            continue
+        elif room == 0 and not refuses:""",
+        LIMITS + "test_what_expired_is_not_kept_alive_by_a_late_touch[memory-end_oldest]",
+    ),
+    Removal(
+        "G4",
+        "who was ended by a newer one ends that",
+        "limit.py",
+        "if over and not await _lives(parts, record.id):",
+        "if False:",
+        LIMITS + "test_who_was_ended_by_a_newer_one_ends_nobody[redis]",
+    ),
+    Removal(
+        "G4",
+        "a session that is signed in again is refused for the sake of others",
+        "commit.py",
+        "if policy.at_limit is AtLimit.END_OLDEST:",
+        "if True:",
+        LIMITS + "test_a_lower_limit_lets_who_is_in_sign_in_again[memory]",
+    ),
+    Removal(
+        "G4",
+        "a thief's session that ends counts",
+        "commit.py",
+        "new = await create(parts, state, content, sign_in, instead_of)",
+        "new = await create(parts, state, content, sign_in)",
+        LIMITS + "test_a_session_that_changed_hands_does_not_keep_its_owner_out[memory]",
+    ),
+    Removal(
+        "G4",
+        "in memory, an entry keeps its place when its session is signed in again",
+        "stores/memory.py",
+        """\
+            self._forget(record.subject, record.id)
+            if""",
+        """\
+            if""",
+        CONTRACT + "test_an_index_over_the_limit_is_told_in_its_order",
+    ),
+    Removal(
+        "G4",
+        "in SQLite, a session that is being signed in counts",
+        "stores/sqlite.py",
+        "subject = ? AND place IS NOT NULL",
+        "subject = ?",
+        "tests/stores/test_contract.py::TestSQLite::"
+        "test_what_was_saved_and_not_listed_is_in_nobodys_way",
+    ),
+    Removal(
+        "G4",
+        "in Redis, the one that is over first is the oldest",
+        "stores/redis.py",
+        "score = math.max(score, tonumber(last[2]) + 1)",
+        "score = score",
+        "tests/stores/test_contract.py::TestRedis::"
+        "test_an_index_over_the_limit_is_told_in_its_order",
     ),
     Removal(
         "J1",
@@ -654,5 +752,67 @@ if isinstance(stored, Record) and (
         "stream.decompress(deflated, LIMIT + 1)",
         "stream.decompress(deflated)",
         "tests/core/test_compressed.py::test_a_bomb_does_not_go_off",
+    ),
+    Removal(
+        "R-109",
+        "what is open is not asked whether it is still of the lineage it was opened in",
+        "core/fate.py",
+        "        and same(stored.lineage_digest, base.lineage_digest)\n",
+        "",
+        LOOKOUT + "test_an_end_elsewhere_is_noticed[memory-rotate]",
+    ),
+    Removal(
+        "R-109",
+        "a message that comes after the expiry is processed",
+        "web/asgi.py",
+        """\
+        elif self._is_open:
+            await self._is_over()
+        if message""",
+        "        if message",
+        OPEN + "test_messages_alone_keep_no_session_alive[memory]",
+    ),
+    Removal(
+        "R-109",
+        "an outage keeps open what nobody vouches for",
+        "lookout.py",
+        "now >= min(self._expires_at, self._vouched_at + PATIENCE)",
+        "now >= self._expires_at",
+        LOOKOUT + "test_an_outage_is_borne_for_a_minute[memory]",
+    ),
+    Removal(
+        "R-109",
+        "a look takes a change of the socket's own for another's",
+        "lookout.py",
+        """\
+        elif before is None or not is_same_hold(before, state.base):
+            return  # it changed its privileges itself meanwhile: the next look tells
+""",
+        "",
+        LOOKOUT + "test_a_look_that_meets_a_change_of_its_own_says_nothing[False]",
+    ),
+    Removal(
+        "R-110",
+        "a ticket works twice",
+        "core/ticket.py",
+        "    data[KEY] = tickets\n",
+        "",
+        TICKETS + "test_it_opens_the_session_once[memory]",
+    ),
+    Removal(
+        "R-110",
+        "a ticket works from every origin",
+        "core/ticket.py",
+        "if now >= expires_at or origin != asked_by:",
+        "if now >= expires_at:",
+        TICKETS + "test_it_is_bound_to_its_origin[memory-https://app.example-None]",
+    ),
+    Removal(
+        "R-110",
+        "a ticket outlives a privilege change",
+        "core/ticket.py",
+        'sha256(b"ticket" + lineage +',
+        'sha256(b"ticket" +',
+        TICKETS + "test_every_privilege_change_and_every_end_makes_it_worthless[memory-rotate]",
     ),
 ]

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from coatcheck import BlockingSessions, Session
 from coatcheck.errors import Unauthenticated
-from examples.shop import account, answers, cart, devices, storefront
+from examples.shop import account, answers, cart, devices, profiles, step_up, storefront
 from examples.shop.clock import ShopClock
 from examples.shop.time_machine import Move
 from examples.shop.users import check_password
@@ -85,8 +85,13 @@ def _login(call: Call, _: str) -> object:
 
 
 def _me(call: Call, _: str) -> object:
-    ms = call.clock() if call.clock else int(datetime.now(UTC).timestamp() * 1000)
-    return account.describe(call.get(), call.name, datetime.fromtimestamp(ms / 1000, UTC))
+    return account.describe(call.get(), call.name, _now(call))
+
+
+def _now(call: Call) -> datetime:
+    if call.clock is None:
+        return datetime.now(UTC)
+    return datetime.fromtimestamp(call.clock() / 1000, UTC)
 
 
 def _logout(call: Call, _: str) -> object:
@@ -132,14 +137,42 @@ def _end(call: Call, id: str) -> object:
     subject = session.require_subject()
     if id == session.id:
         session.end()
-    elif not call.everyone.end(id, subject=subject):
+        return devices.Ended(ended=1)
+    session.require(max_age=devices.RECENTLY)
+    if not call.everyone.end(id, subject=subject):
         raise HTTPException(404, "no such device")
     return devices.Ended(ended=1)
 
 
 def _end_others(call: Call, _: str) -> object:
     session = call.get()
-    return devices.Ended(ended=call.everyone.end_all(session.require_subject(), keep=session))
+    subject = session.require(max_age=devices.RECENTLY)
+    return devices.Ended(ended=call.everyone.end_all(subject, keep=session))
+
+
+def _confirm(call: Call, _: str) -> object:
+    confirmation = step_up.Confirmation.model_validate_json(call.body)
+    return step_up.confirmed(call.get(), confirmation.code, _now(call).timestamp())
+
+
+def _change_email(call: Call, _: str) -> object:
+    subject = call.get().require(level=2, max_age="5m")
+    email = step_up.Email.model_validate_json(call.body)
+    profiles.change_email(subject, email.email)
+    return email
+
+
+def _show_email(call: Call, _: str) -> object:
+    return step_up.Email(email=profiles.email(call.get().require_subject()))
+
+
+def _order(call: Call, _: str) -> object:
+    return step_up.ordered(_not_over(call))
+
+
+def _code(call: Call, _: str) -> object:
+    subject = call.get().require_subject()
+    return step_up.Code(code=profiles.shown(subject, _now(call).timestamp()))
 
 
 def _goods(call: Call, _: str) -> object:
@@ -178,6 +211,11 @@ _ROUTES: Final[tuple[tuple[str, str, _Route], ...]] = (
     ("GET", "/devices()", _devices),
     ("POST", "/devices/end-others()", _end_others),
     ("DELETE", "/devices/([^/]+)", _end),
+    ("POST", "/step-up()", _confirm),
+    ("GET", "/email()", _show_email),
+    ("PUT", "/email()", _change_email),
+    ("POST", "/orders()", _order),
+    ("GET", "/demo/code()", _code),
     ("GET", "/goods()", _goods),
     ("GET", "/storefront()", _storefront),
     ("POST", "/demo/clock()", _move),

@@ -27,6 +27,7 @@ class Answer:
     fields: dict[str, Any]
     items: list[dict[str, Any]]
     set_cookies: list[str]
+    challenge: str | None
     milliseconds: float
 
     @property
@@ -76,6 +77,7 @@ class Browser:
             fields=response.json() if response.text.startswith("{") else {},
             items=response.json() if response.text.startswith("[") else [],
             set_cookies=response.headers.get_list("set-cookie"),
+            challenge=response.headers.get("www-authenticate"),
             milliseconds=(time.perf_counter() - start) * 1000,
         )
 

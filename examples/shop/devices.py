@@ -1,12 +1,16 @@
 """My devices: every session of mine, wherever it is, and the means to end it."""
 
 from datetime import datetime
+from typing import Final
 
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel
 
 from coatcheck import SessionInfo
+from coatcheck.web.fastapi import requires
 from examples.shop.context import CurrentSession, Everyone, Subject
+
+RECENTLY: Final = "15m"  # who ends a device logged in or gave a code so lately (ASVS V7.5.2)
 
 router = APIRouter(prefix="/devices")
 
@@ -48,12 +52,14 @@ async def end(
     """End one of the caller's sessions; another's is as unknown as one that never was."""
     if device_id == session.id:
         session.end()
-    elif not await everyone.end(device_id, subject=subject):
+        return Ended(ended=1)
+    session.require(max_age=RECENTLY)
+    if not await everyone.end(device_id, subject=subject):
         raise HTTPException(404, "no such device")
     return Ended(ended=1)
 
 
-@router.post("/end-others")
+@router.post("/end-others", dependencies=[requires(max_age=RECENTLY)])
 async def end_others(session: CurrentSession, subject: Subject, everyone: Everyone) -> Ended:
     """End all of the caller's sessions but this one."""
     return Ended(ended=await everyone.end_all(subject, keep=session))

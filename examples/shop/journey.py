@@ -10,6 +10,10 @@ from examples.shop.report import Report
 from examples.shop.users import DEMO_PASSWORDS
 
 EXPIRED: Final = "session expired, please log in again"
+CHALLENGE: Final = (
+    'Cookie error="insufficient_user_authentication", acr_values="aal2", max_age="300"'
+)
+NEW_ADDRESS: Final = {"email": "alice@home.example"}
 MUG: Final = 456
 SCARF: Final = 452
 AT_ONCE: Final = 8
@@ -32,6 +36,7 @@ class Journey:
             self._idle()
             self._add_at_once()
             self._use_two_devices()
+            self._confirm()
             self._log_out()
 
     def _log_in(self) -> None:
@@ -94,6 +99,35 @@ class Journey:
         self._expect(ended, 200, {"one was ended": ended.fields == {"ended": 1}})
         dead = self._phone.ask("GET", "/cart")
         self._expect(dead, 401, {f"the answer is: {EXPIRED}": dead.fields == {"error": EXPIRED}})
+
+    def _confirm(self) -> None:
+        """What is sensitive asks for a second factor, once in a while and on each device."""
+        self._report.chapter("A large order and a new address ask for a code of the app")
+        refused = self._laptop.ask("POST", "/orders")
+        self._expect(
+            refused, 401, {f"the challenge is: {CHALLENGE}": refused.challenge == CHALLENGE}
+        )
+        viewed = self._laptop.ask("GET", "/cart")
+        self._expect(viewed, 200, {"nobody was logged out": quantities(viewed) == {MUG: AT_ONCE}})
+        old = self._laptop.cookie
+        code = self._laptop.ask("GET", "/demo/code").fields["code"]
+        confirmed = self._laptop.ask("POST", "/step-up", {"code": code})
+        facts = {
+            "the cookie is another": self._laptop.cookie not in (None, old),
+            "one session cookie is set": len(confirmed.session_cookies) == 1,
+        }
+        self._expect(confirmed, 200, facts)
+        replayed = self._laptop.ask("POST", "/step-up", {"code": code})
+        self._expect(replayed, 403, {"a code counts once": not replayed.set_cookies})
+        ordered = self._laptop.ask("POST", "/orders")
+        self._expect(ordered, 200, {"there is a message": "message" in ordered.fields})
+        changed = self._laptop.ask("PUT", "/email", {"email": "alice@home.example"})
+        self._expect(changed, 200, {"the address is new": changed.fields == NEW_ADDRESS})
+        self._let_pass(6)
+        late = self._laptop.ask("PUT", "/email", {"email": "mallory@evil.example"})
+        self._expect(late, 401, {f"the challenge is: {CHALLENGE}": late.challenge == CHALLENGE})
+        kept = self._laptop.ask("GET", "/email")
+        self._expect(kept, 200, {"the address is as it was": kept.fields == NEW_ADDRESS})
 
     def _log_out(self) -> None:
         """Logging out ends the session on the server: a copied cookie is dead everywhere."""

@@ -97,4 +97,6 @@ def _content(answer: Answer) -> str:
         return f"cart: {', '.join(things) or 'empty'}"
     if "ended" in fields:
         return f"{fields['ended']} ended"
+    if "email" in fields:
+        return f"e-mail: {fields['email']}"
     return str(fields.get("error") or fields.get("message") or fields.get("status") or "")

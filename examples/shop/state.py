@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from examples.shop.clock import VARIABLE
+
 
 def state_folder() -> Path:
     """Return the folder, yours alone, that keeps sessions and clock between two runs."""
@@ -10,6 +12,12 @@ def state_folder() -> Path:
     folder = Path(home) / "coatcheck-shop"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
+
+
+def profiles_file() -> Path:
+    """Return the file of the users' profiles: beside the shop's clock, where that has a file."""
+    clock = os.environ.get(VARIABLE)
+    return (Path(clock).parent if clock else state_folder()) / "profiles.db"
 
 
 def chosen_store() -> str:

@@ -8,7 +8,8 @@ from coatcheck.core.events import Event, Happened
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Done, Holder, Outcome
-from coatcheck.core.policy import Policy
+from coatcheck.core.own import Pending
+from coatcheck.core.policy import AtLimit, Policy
 from coatcheck.core.profiles import describe_policy, profile
 from coatcheck.core.record import Client
 from coatcheck.core.secrets import Secrets
@@ -25,6 +26,7 @@ from coatcheck.stores.sqlite import SQLiteStore
 
 __all__ = [
     "Action",
+    "AtLimit",
     "Binding",
     "BlockingSessions",
     "Client",
@@ -38,6 +40,7 @@ __all__ = [
     "MemoryStore",
     "Merge",
     "Outcome",
+    "Pending",
     "Policy",
     "SQLiteStore",
     "Sealed",

@@ -84,25 +84,49 @@ class BlockingSessions:
         """See `Sessions.commit`."""
         return finish(self._sessions.commit(session, discard=discard))
 
+    def issue_ticket(self, session: Session, *, origin: str | None) -> str:
+        """See `Sessions.issue_ticket`."""
+        return finish(self._sessions.issue_ticket(session, origin=origin))
+
     def rotate(self, session: Session) -> Outcome:
         """See `Sessions.rotate`."""
         return finish(self._sessions.rotate(session))
 
+    def spend_attempt(self, session: Session) -> str:
+        """See `Sessions.spend_attempt`."""
+        return finish(self._sessions.spend_attempt(session))
+
     def end(
-        self, id: str, *, subject: str | None = None, actor: Session | str | None = None
+        self,
+        id: str,
+        *,
+        subject: str | None = None,
+        actor: Session | str | None = None,
+        reason: str | None = None,
     ) -> bool:
         """See `Sessions.end`."""
-        return finish(self._sessions.end(id, subject=subject, actor=actor))
+        return finish(self._sessions.end(id, subject=subject, actor=actor, reason=reason))
 
     def end_all(
-        self, subject: str, *, keep: Session | None = None, actor: Session | str | None = None
+        self,
+        subject: str,
+        *,
+        keep: Session | None = None,
+        actor: Session | str | None = None,
+        reason: str | None = None,
     ) -> int:
         """See `Sessions.end_all`."""
-        return finish(self._sessions.end_all(subject, keep=keep, actor=actor))
+        return finish(self._sessions.end_all(subject, keep=keep, actor=actor, reason=reason))
 
-    def list(self, subject: str) -> Infos:
+    def end_everything(
+        self, *, actor: Session | str | None = None, reason: str | None = None
+    ) -> int:
+        """See `Sessions.end_everything`."""
+        return finish(self._sessions.end_everything(actor=actor, reason=reason))
+
+    def list(self, subject: str, *, current: Session | None = None) -> Infos:
         """See `Sessions.list`."""
-        return finish(self._sessions.list(subject))
+        return finish(self._sessions.list(subject, current=current))
 
     def page(
         self, subject: str | None = None, *, after: str | None = None, limit: int = 100

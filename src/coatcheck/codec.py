@@ -180,7 +180,7 @@ def _items(value: Any, path: str, depth: int) -> bytes:
 
 
 def _sorted_items(value: Any, path: str, depth: int) -> bytes:
-    return _encode(sorted((_checked(item, path, depth + 1) for item in value), key=_encode))
+    return _encode(sorted([_checked(item, path, depth + 1) for item in value], key=_encode))
 
 
 def _iso(value: Any, *_: object) -> bytes:

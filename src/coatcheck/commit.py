@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from coatcheck import writes
 from coatcheck.core.change import Applied, Change, own, rebased, sizes
-from coatcheck.core.events import Happened
+from coatcheck.core.events import Happened, administrator
 from coatcheck.core.fold import Refusal
 from coatcheck.core.intents import SignIn, StepUp
 from coatcheck.core.merge import merge
 from coatcheck.core.outcome import KEPT, Cookies, Done, Holder, Outcome
+from coatcheck.core.policy import AtLimit
 from coatcheck.core.record import Ended, Record, Stored, Tombstone
 from coatcheck.core.renewal import Renewal, renewed
 from coatcheck.core.session import Session, show
@@ -17,6 +18,7 @@ from coatcheck.core.verdict import Verdict, decide
 from coatcheck.creation import Created, create, enlist, rewrite, take_back
 from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated, Undecodable
 from coatcheck.groups import Groups
+from coatcheck.limit import evict, surplus
 from coatcheck.move import move
 from coatcheck.parts import Parts
 from coatcheck.scan import scan
@@ -59,7 +61,10 @@ class Commit:
             await self._correct_time()
         change = self._change(base)
         if sign_in and sign_in.subject != base.subject:
-            return self._created(await move(self._parts, state, change, sign_in))
+            outcome = await self._created(await move(self._parts, state, change, sign_in))
+            if sign_in.login is not None:
+                self._tell_actor(base)
+            return outcome
         return await self._update(change)
 
     async def end(self, why: Ended = Ended.END) -> Outcome:
@@ -141,7 +146,7 @@ class Commit:
     async def _correct_time(self) -> None:
         """Correct the time of opening, if the store's clock is known only now."""
         await self._parts.clock.measure(self._parts.store)
-        self._state.correct(self._parts.clock.offset)
+        self._state.correct(self._parts.clock.offset, self._parts.clock.error)
 
     async def _update(self, change: Change) -> Outcome:
         if isinstance(change.privilege, SignIn):
@@ -165,7 +170,9 @@ class Commit:
         """
         policy = self._parts.settings.policy
         renewed = change.base._replace(seen_at=change.now, ends_at=policy.ends_at(change.now))
-        await enlist(self._parts, self._state, renewed)
+        listed = await enlist(self._parts, self._state, renewed)
+        if policy.at_limit is AtLimit.END_OLDEST:  # it is one of them already, so it is let in
+            await evict(self._parts, renewed, await surplus(self._parts, listed, [renewed.id]))
 
     def _saved(self, change: Change, applied: Applied) -> Outcome:
         record, token = applied.record, applied.token
@@ -215,16 +222,18 @@ class Commit:
             content = rebased(change, found, self._parts.settings)[0]
         except Undecodable:
             content = own(change, self._parts.settings)
-        new = await create(parts, state, content, sign_in)
+        instead_of = found if self._is_barred(found) else None
+        new = await create(parts, state, content, sign_in, instead_of)
         try:
             if not await self._is_live(found.id):
                 self._tell(Happened.DROPPED, found)
                 new = await rewrite(parts, state, new, own(change, self._parts.settings))
-            await self._end_if_barred(found)
+            if instead_of is not None:
+                await self._end_kept(instead_of)
         except BaseException:
             await take_back(parts, new.record)
             raise
-        return self._created(new)
+        return await self._created(new)
 
     async def _is_live(self, id: str) -> bool:
         try:
@@ -232,28 +241,48 @@ class Commit:
         except Undecodable:
             return False
 
-    async def _end_if_barred(self, base: Record) -> None:
-        """End the session a sign-in leaves behind, if this request ended all of its subject's.
+    def _is_barred(self, base: Record) -> bool:
+        """Tell whether this request ended all sessions of a session's subject."""
+        bar = self._state.bar
+        return bar is not None and bar[0] == base.subject
+
+    async def _end_kept(self, base: Record) -> None:
+        """End the session a sign-in leaves behind, though this request was to keep it.
 
         It was kept in the hands that this request knew, and changed them since.
         """
-        bar = self._state.bar
-        if bar is not None and bar[0] == base.subject:
-            tombstone = Tombstone.of(base.id, Ended.END_ALL, self._parts.clock.now())
-            was_live = await writes.end(self._parts.store, tombstone)
-            await writes.delist(self._parts.store, base.subject, base.id)
-            if was_live:
-                self._tell(Happened.ENDED, base, cause=Ended.END_ALL)
+        tombstone = Tombstone.of(base.id, Ended.END_ALL, self._parts.clock.now())
+        was_live = await writes.end(self._parts.store, tombstone)
+        await writes.delist(self._parts.store, base.subject, base.id)
+        if was_live:
+            self._tell(Happened.ENDED, base, cause=Ended.END_ALL)
 
     async def _create(self, content: bytes, sign_in: SignIn | None) -> Outcome:
         await self._correct_time()
-        return self._created(await create(self._parts, self._state, content, sign_in))
+        return await self._created(await create(self._parts, self._state, content, sign_in))
 
-    def _created(self, new: Created) -> Outcome:
+    async def _created(self, new: Created) -> Outcome:
+        try:
+            if not await evict(self._parts, new.record, new.over):
+                raise Unauthenticated("the user signed in more often meanwhile than is allowed")
+        except BaseException:
+            await take_back(self._parts, new.record)
+            raise
         self._show(new.record, new.content)
         cause = None if new.record.subject is None else "sign_in"
         self._tell(Happened.CREATED, new.record, cause=cause, assurance=new.record.assurance)
         return Outcome(Done.CREATED, Cookies({Holder.of(new.record.subject): new.token}))
+
+    def _tell_actor(self, left: Record) -> None:
+        """Tell that an impersonation has begun, or is over."""
+        id, subject, actor = self._session.id, self._session.subject, self._session.actor
+        tell, client = self._parts.tell, self._state.client
+        if actor is not None:
+            by = administrator(actor)
+            tell(Happened.IMPERSONATION_STARTED, id, subject, actor=by, client=client)
+        else:
+            by = administrator(str(subject))
+            tell(Happened.IMPERSONATION_STOPPED, left.id, left.subject, actor=by, client=client)
 
     def _show(self, record: Record, content: bytes) -> None:
         """Let the session show what is stored now, and warn when it has grown large."""

@@ -1,5 +1,6 @@
 """Write a new session: the record, then its index entry (G1), or neither."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -11,28 +12,49 @@ from coatcheck.core.intents import SignIn
 from coatcheck.core.record import Ended, Record, Tombstone
 from coatcheck.core.state import State
 from coatcheck.core.token import Token
-from coatcheck.errors import InsecureTransport, StoreUnavailable, Unauthenticated
+from coatcheck.errors import (
+    InsecureTransport,
+    SessionLimitReached,
+    StoreUnavailable,
+    Unauthenticated,
+)
+from coatcheck.limit import surplus
 from coatcheck.parts import Parts
 from coatcheck.stores.protocol import Conflict
 
 
 class Created(NamedTuple):
-    """A new session, whose token nobody has yet."""
+    """A new session, whose token nobody has yet.
+
+    Attributes:
+        over: the sessions that end before anybody gets it.
+    """
 
     record: Record
     token: Token
     content: bytes
+    over: Sequence[str]
 
     def __repr__(self) -> str:
         return f"<Created {self.record!r}>"
 
 
-async def create(parts: Parts, state: State, content: bytes, sign_in: SignIn | None) -> Created:
+async def create(
+    parts: Parts,
+    state: State,
+    content: bytes,
+    sign_in: SignIn | None,
+    instead_of: Record | None = None,
+) -> Created:
     """Write a session of whoever signs in, or of a visitor.
+
+    Args:
+        instead_of: the session that it takes the place of, and that therefore does not count.
 
     Raises:
         InsecureTransport: nobody could be handed its token.
         Unauthenticated: all sessions of the user were ended since the request was opened (G2).
+        SessionLimitReached: the user has too many, and the policy is to refuse one more.
         SessionTooLarge, StoreUnavailable: nothing is left of it.
     """
     if not state.is_deliverable:
@@ -44,11 +66,14 @@ async def create(parts: Parts, state: State, content: bytes, sign_in: SignIn | N
     record = settings.filled(record, content)
     try:
         await writes.save(parts.store, record, None)
-        await enlist(parts, state, record)
-    except BaseException:
+        listed = await enlist(parts, state, record)
+        over = await surplus(parts, listed, [each.id for each in (record, instead_of) if each])
+    except BaseException as error:
         await take_back(parts, record)
+        if isinstance(error, SessionLimitReached):
+            parts.tell(Happened.SIGN_IN_REFUSED, record.id, record.subject, limit=error.limit)
         raise
-    return Created(record, token, content)
+    return Created(record, token, content, over)
 
 
 async def rewrite(parts: Parts, state: State, new: Created, content: bytes) -> Created:
@@ -67,8 +92,8 @@ async def rewrite(parts: Parts, state: State, new: Created, content: bytes) -> C
     return new._replace(record=record, content=content)
 
 
-async def enlist(parts: Parts, state: State, record: Record) -> None:
-    """Add the index entry of a stored record.
+async def enlist(parts: Parts, state: State, record: Record) -> Sequence[str]:
+    """Add the index entry of a stored record; return the index, if it is over the limit.
 
     Raises:
         Unauthenticated: the bar of the subject forbids it.
@@ -76,12 +101,15 @@ async def enlist(parts: Parts, state: State, record: Record) -> None:
     """
     subject = record.subject
     if subject is None:
-        return
+        return ()
     own_bar = state.bar[1] if state.bar and state.bar[0] == subject else 0
     opened_at = state.opened_at - parts.clock.error
-    if not await writes.enlist(parts.store, record, opened_at, own_bar):
+    limit = parts.settings.policy.max_sessions
+    listed = await writes.enlist(parts.store, record, opened_at, own_bar, limit)
+    if listed is None:
         parts.tell_of(state, Happened.SIGN_IN_REFUSED, record, cause=Ended.END_ALL)
         raise Unauthenticated("all sessions of the user were ended while this one signed in")
+    return listed
 
 
 async def take_back(parts: Parts, record: Record) -> None:

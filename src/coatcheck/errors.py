@@ -54,8 +54,17 @@ class Unauthenticated(CoatcheckError):
     """The request needs somebody who is signed in, and nobody is. An HTTP adapter answers 401."""
 
 
-class ReauthenticationRequired(Unauthenticated):
-    """The session is withheld until its user is proved again, from where the request comes."""
+class StepUpRequired(Unauthenticated):
+    """Who is signed in must prove more, or prove it again (RFC 9470). An adapter answers 401.
+
+    Attributes:
+        level: the least assurance that is needed.
+        max_age: seconds that the authentication may be old; `None`: any.
+    """
+
+    def __init__(self, level: int, max_age: int | None) -> None:
+        super().__init__("the user must be authenticated better, or more recently")
+        self.level, self.max_age = level, max_age
 
 
 class CSRFRefused(CoatcheckError):
@@ -63,6 +72,21 @@ class CSRFRefused(CoatcheckError):
 
     An HTTP adapter answers 403.
     """
+
+
+class SessionLimitReached(CoatcheckError):
+    """The user has as many sessions as `Policy.max_sessions` allows; the sign-in was refused.
+
+    Nothing else changed: the others go on, and so does what this browser had. An HTTP adapter
+    answers 403, as trying again does not help (RFC 9110 15.5.4).
+
+    Attributes:
+        limit: how many there may be.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the user is signed in {limit} times, which is all that is allowed")
+        self.limit = limit
 
 
 class InsecureTransport(CoatcheckError):

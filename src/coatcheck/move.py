@@ -9,7 +9,13 @@ from coatcheck.core.record import Ended, Record, Stored, Tombstone
 from coatcheck.core.state import State
 from coatcheck.core.verdict import Verdict, decide
 from coatcheck.creation import Created, create, rewrite, take_back
-from coatcheck.errors import StoreUnavailable, Superseded, Undecodable
+from coatcheck.errors import (
+    CoatcheckError,
+    StoreUnavailable,
+    Superseded,
+    Unauthenticated,
+    Undecodable,
+)
 from coatcheck.parts import Parts
 from coatcheck.stores.protocol import Conflict
 
@@ -54,12 +60,22 @@ async def _close(
                 raise _Doubt(str(error)) from error
             except Undecodable as error:
                 raise Superseded("another version of the application wrote the session") from error
+        elif sign_in.login is not None:
+            parts.tell(Happened.SUPERSEDED, base.id, base.subject)
+            raise lost(found)  # nobody proved who they are in this request
         elif decide(base, sign_in, found) is Verdict.KEEP or not state.carries:
             return new
         else:
             parts.tell_of(state, Happened.DROPPED, base)
             return await rewrite(parts, state, new, own(change, state.settings))
         attempt = await back_off(attempt)
+
+
+def lost(found: Stored) -> CoatcheckError:
+    """Return the error of a privilege change whose session is not what it was."""
+    if isinstance(found, Record) or (found is not None and found.why == Ended.MOVED):
+        return Superseded("the session changed its privileges or moved on while this request ran")
+    return Unauthenticated("the session ended while this request ran")
 
 
 def _copied(change: Change, found: Record, state: State) -> bytes:

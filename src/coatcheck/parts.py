@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coatcheck.clock import Clock
-from coatcheck.core.events import USER, Event, Happened, Listener
+from coatcheck.core.events import USER, Event, Happened, Listener, administrator
 from coatcheck.core.once import Once
+from coatcheck.core.own import ACTOR
 from coatcheck.core.record import NOBODY, Client, Record
 from coatcheck.core.settings import Settings
 from coatcheck.core.state import State
@@ -47,7 +48,11 @@ def _line(value: str | int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one application's sessions, checked once."""
+    """The parts of one application's sessions, checked once.
+
+    Attributes:
+        ears: the library's own listeners, which never fail.
+    """
 
     store: Store
     settings: Settings
@@ -55,6 +60,7 @@ class Parts:
     listener: Listener = log
     random: Callable[[int], bytes] = os.urandom
     reported: Once = field(default_factory=Once)
+    ears: list[Listener] = field(default_factory=list[Listener])
 
     def tell(
         self,
@@ -76,6 +82,8 @@ class Parts:
             self.listener(event)
         except Exception:
             _log.exception("the event listener failed on %s", event.kind)
+        for ear in self.ears:
+            ear(event)
 
     def tell_of(
         self,
@@ -86,9 +94,10 @@ class Parts:
         cause: str | None = None,
         **facts: str | int,
     ) -> None:
-        """Report what the user of a request did to a session."""
+        """Report what the user of a request did to a session, or who acts as that user."""
         id, subject, client = record.id, record.subject, state.client
-        self.tell(kind, id, subject, actor=USER, cause=cause, client=client, **facts)
+        actor = administrator(state.own[ACTOR]["subject"]) if ACTOR in state.own else USER
+        self.tell(kind, id, subject, actor=actor, cause=cause, client=client, **facts)
 
     def flush(self) -> None:
         """Have a listener that writes behind, as `observe.Audit` does, write now. Never raises."""

@@ -4,11 +4,13 @@ Written once, as `async`; `BlockingSessions` runs the same code on the spot.
 """
 
 import logging
+from asyncio import gather
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from inspect import iscoroutinefunction
 from typing import NamedTuple
 
-from coatcheck import writes
+from coatcheck import tickets, writes
 from coatcheck.backoff import back_off
 from coatcheck.clock import GivenClock, StoreClock
 from coatcheck.codec import MessagePackCodec
@@ -25,10 +27,12 @@ from coatcheck.core.events import (
     Listener,
     administrator,
 )
+from coatcheck.core.hide import hide
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.once import Once
-from coatcheck.core.outcome import KEPT, Holder, Outcome
+from coatcheck.core.outcome import KEPT, Done, Holder, Outcome
+from coatcheck.core.own import ACTOR, Actor
 from coatcheck.core.policy import Policy
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import NOBODY, Client, Ended, Record, Stored, Tombstone
@@ -36,19 +40,30 @@ from coatcheck.core.session import Session, show
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing, judge
 from coatcheck.core.state import State
+from coatcheck.core.ticket import Ticket, TicketRefused
 from coatcheck.core.token import Token, is_id, same
 from coatcheck.core.unseen import Unseen
-from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
+from coatcheck.errors import (
+    CoatcheckError,
+    ConfigurationError,
+    StoreUnavailable,
+    Unauthenticated,
+    Undecodable,
+)
 from coatcheck.groups import Groups
+from coatcheck.lookout import Lookout, OnEnd, Watched
 from coatcheck.parts import Parts, log
 from coatcheck.stores.protocol import Conflict, Store
 from coatcheck.sweeper import Sweeper
 from coatcheck.touches import Touches
-from coatcheck.waiting import Kind
+from coatcheck.waiting import Kind, pause
 from coatcheck.watch import Watch
 
 _log = logging.getLogger("coatcheck")
 Infos = list[SessionInfo]
+
+BATCH = 100
+"""How many sessions `end_everything` ends before it lets others go on."""
 
 
 class Arrival(NamedTuple):
@@ -112,6 +127,7 @@ class Sessions:
         self._touches = Touches(self._parts, behind=self._writes_behind)
         self._sweeper = Sweeper(self._parts)
         self._watch = Watch(self._parts, notify)
+        self._lookout = Lookout(self._parts)
         self._unreadable, self._expired = Once(), Once()
 
     def _check(self, store: Store) -> None:
@@ -131,6 +147,11 @@ class Sessions:
     def envelope(self) -> Envelope:
         """How their data is stored."""
         return self._settings.envelope
+
+    @property
+    def is_blocking(self) -> bool:
+        """Whether threads use it, through `BlockingSessions`."""
+        return not self._writes_behind
 
     def arrive(self) -> Arrival:
         """Note the time, for a request whose session may be opened later, by `admit`."""
@@ -167,7 +188,7 @@ class Sessions:
         state = session.state
         if state.opened_at >= self._clock.due:  # once a minute; the question costs less here
             await self._clock.measure(self._store)
-            state.correct(self._clock.offset)
+            state.correct(self._clock.offset, self._clock.error)
         try:
             stored = await self._store.load(token.id)
             state.standing = judge(token, stored, state.opened_at)
@@ -183,6 +204,8 @@ class Sessions:
                 state.unreadable, state.token = stored, token
                 state.was_seen_at = stored.seen_at
                 self._fill(session, stored)
+                if ACTOR in state.own and not await self._may_act(state, stored):
+                    return self._blank(of, client, is_activity, arrival, Standing.RETIRED)
                 if state.is_touch_due and self.policy.is_near_end(stored, state.acted_at):  # T2
                     state.base = await self._touches.record_now(stored, state.acted_at)
                 state.unreadable = None
@@ -286,11 +309,17 @@ class Sessions:
         return session
 
     def _blank(
-        self, of: type[Session], client: Client, is_activity: bool, arrival: Arrival | None
+        self,
+        of: type[Session],
+        client: Client,
+        is_activity: bool,
+        arrival: Arrival | None,
+        standing: Standing = Standing.NONE,
     ) -> Session:
         at, offset = arrival or self.arrive()
         state = State(self._settings, at, offset, client, is_activity=is_activity)
-        state.correct(self._clock.offset)
+        state.correct(self._clock.offset, self._clock.error)
+        state.standing = standing
         return of(state)
 
     async def _withhold(
@@ -305,15 +334,27 @@ class Sessions:
         state.standing = Standing.RETIRED
         await self._end(record.id, record.subject, Ended.BINDING, SYSTEM, state.client)
 
+    async def _may_act(self, state: State, stored: Record) -> bool:
+        """Tell whether the actor's sessions were not all ended since the impersonation began.
+
+        If they were, this one ends with them, though it is in the list of who is impersonated.
+        """
+        actor = Actor(**state.own[ACTOR])
+        entry = stored._replace(subject=actor.subject)
+        begun_at = actor.begun_at - self._clock.error
+        if await writes.enlist(self._store, entry, begun_at, 0, None) is not None:
+            return True
+        name = administrator(actor.subject)
+        await self._end(stored.id, stored.subject, Ended.END_ALL, name, state.client)
+        return False
+
     def _fill(self, session: Session, record: Record) -> None:
         state, settings = session.state, self._settings
-        content = settings.content(record)
-        data = settings.codec.decode(content)
+        data = state.fill(record, settings.content(record))
         if state.is_seen:
             session.update(data)
         else:
             state.unseen = data
-        state.base, state.content, state.mark = record, content, content
 
     async def commit(self, session: Session, *, discard: bool = False) -> Outcome:
         """Carry out what was done to the session: save, rotate, move, end, touch, or nothing.
@@ -331,6 +372,7 @@ class Sessions:
             Superseded: the session changed its privileges meanwhile (409); nothing was saved.
             MergeRefused: a key that must not merge was changed by another request (409).
             Unauthenticated: a sign-in or step-up came after the end of it (401).
+            SessionLimitReached: a sign-in over `Policy.max_sessions` (403); nothing was saved.
             SessionTooLarge: over `Policy.max_size`; nothing was saved.
             SecretInSession: a secret, where `Policy.secrets` refuses them; nothing was saved.
             TypeError: a value cannot be stored; it names the key. Nothing was saved.
@@ -342,6 +384,9 @@ class Sessions:
         session.state.is_committing = True
         try:
             return await self._commit(session, discard=discard)
+        except Exception as error:
+            hide(error, pausable=not self._writes_behind)  # in threads no coroutine waits
+            raise
         finally:
             session.state.is_committing = False
 
@@ -380,7 +425,7 @@ class Sessions:
 
     def _next_commit(self, session: Session) -> Commit:
         state = session.state
-        state.correct(self._clock.offset)
+        state.correct(self._clock.offset, self._clock.error)
         if state.is_committed:
             state.acted_at = self._clock.now()
         return Commit(self._parts, self._groups, self._touches, session)
@@ -424,13 +469,113 @@ class Sessions:
         kind, now = Happened.CSRF_REFUSED, self._clock.now()
         self._parts.send(Event(kind, now, id, subject, facts, client=client))
 
+    def watch(self, session: Session, on_end: OnEnd | None = None) -> Watched | None:
+        """Look after a WebSocket or a stream for an adapter, until it or its session is over.
+
+        `None`: there is nothing to look after, as nothing is stored or nobody looked.
+
+        Args:
+            on_end: is told when the session is over, in this event loop; without it the adapter has
+                to `look` when that is due.
+        """
+        return self._lookout.watch(session, on_end)
+
+    async def issue_ticket(self, session: Session, *, origin: str | None) -> str:
+        """Return a text that opens this session's WebSocket once, within 30 s (ASVS 5.0 V4.4.3).
+
+        For where no cookie can: a page of another origin, a client that is no browser. It goes into
+        the URL of the handshake, as `?ticket=`. It commits what else was done to the session.
+
+        Args:
+            origin: of the page that will connect, as its browser spells it, such as
+                `https://app.example`; `None`: a client that sends none.
+
+        Raises:
+            Unauthenticated: nobody is signed in, or not any more.
+            ValueError: `origin` is no origin.
+            Exception: see `commit`.
+        """
+        return await tickets.issue(self._parts, session, origin, self.commit)
+
+    async def redeem(
+        self,
+        text: str,
+        origin: str | None,
+        *,
+        client: Client = NOBODY,
+        is_activity: bool = True,
+        of: type[Unseen] = Unseen,
+    ) -> Session:
+        """Open for an adapter what a ticket opens, and use it up; it never fails. See `admit`.
+
+        Whatever is wrong, the session is nobody's. One that opens has no token, so none is renewed.
+        """
+        session = self._blank(of, client, is_activity, None)
+        ticket = Ticket.parse(text)
+        try:
+            if ticket is None:
+                raise TicketRefused
+            record = await self._redeem(ticket, origin, client)
+        except StoreUnavailable as failure:
+            return self._unavailable(of, None, failure, client, is_activity, None)
+        except (CoatcheckError, TicketRefused):
+            session.state.standing = Standing.RETIRED
+            id = ticket.id if ticket else None
+            self._parts.tell(Happened.REFUSED, id, cause="ticket", client=client)
+        else:
+            session.state.standing, session.state.presented = Standing.CURRENT, Holder.SIGNED_IN
+            session.state.was_seen_at = record.seen_at
+            self._fill(session, record)
+        return session
+
+    async def _redeem(self, ticket: Ticket, origin: str | None, client: Client) -> Record:
+        session = self._blank(Session, client, False, None)
+        await self._clock.measure(self._store)
+        stored, now = await self._store.load(ticket.id), self._clock.now()
+        if not isinstance(stored, Record) or now >= stored.expires_at:
+            raise TicketRefused
+        action, _ = self._watch.judge(stored, client)
+        if action >= Action.STEP_UP:
+            raise TicketRefused
+        self._fill(session, stored)
+        if ACTOR in session.state.own and not await self._may_act(session.state, stored):
+            raise TicketRefused
+        await tickets.use_up(self._parts, session, ticket, origin, self.commit)
+        if session.state.base is None:
+            raise TicketRefused
+        return session.state.base
+
     async def rotate(self, session: Session) -> Outcome:
         """Rotate now rather than with the response, and save what else was done. See `commit`."""
-        session.rotate()
+        session.privilege_changed()
         return await self.commit(session)
 
+    async def spend_attempt(self, session: Session) -> str:
+        """Take one attempt off a sign-in that waits for its second factor; return its user id.
+
+        To be called before the code is checked: it is stored by then, so that no number of requests
+        at the same time has more attempts than `Policy.factor_attempts`. What else was done to the
+        session is saved with it.
+
+        Raises:
+            Unauthenticated: nobody gave a password here, or the time or the attempts are over.
+            Exception: see `commit`.
+        """
+        if (pending := session.pending) is None:
+            raise Unauthenticated("no sign-in waits for a second factor")
+        session.state.require_no_commit()
+        session.state.spend(session)
+        if (await self.commit(session)).done is Done.DROPPED:
+            raise Unauthenticated("the session ended while this request ran")
+        return pending.subject
+
     async def end(
-        self, id: str, *, subject: str | None = None, actor: Session | str | None = None
+        self,
+        id: str,
+        *,
+        subject: str | None = None,
+        actor: Session | str | None = None,
+        reason: str | None = None,
     ) -> bool:
         """End one session by its id; tell whether there was one that was not over anyway.
 
@@ -440,6 +585,7 @@ class Sessions:
             subject: end it only if it is this user's; leave out in an administrator's hands only.
             actor: who does it, for the event: the session of the request that asks for it, or an
                 administrator's name; by default the `subject`.
+            reason: why they do, in their words, for the event.
         """
         if not is_id(id):
             return False
@@ -452,10 +598,15 @@ class Sessions:
         await self._clock.measure(self._store)
         default = APPLICATION if subject is None else USER
         actor, client = _caused(actor, record.subject, default)
-        return await self._end(id, record.subject, Ended.REVOKED, actor, client)
+        return await self._end(id, record.subject, Ended.REVOKED, actor, client, reason)
 
     async def end_all(
-        self, subject: str, *, keep: Session | None = None, actor: Session | str | None = None
+        self,
+        subject: str,
+        *,
+        keep: Session | None = None,
+        actor: Session | str | None = None,
+        reason: str | None = None,
     ) -> int:
         """End all sessions of a user, also one whose sign-in is under way; return how many ended.
 
@@ -463,6 +614,7 @@ class Sessions:
             keep: the session of this request, if it shall live on; a sign-in this very request
                 makes afterwards is not refused.
             actor: who does it, as in `end`; by default whose session `keep` is.
+            reason: why they do, in their words, for the event.
 
         Raises:
             StoreUnavailable: some may have ended, none is known to be left alone; ask again.
@@ -471,7 +623,7 @@ class Sessions:
         await clock.measure(store)
         barred = await store.bar(subject, clock.now() + clock.error)
         if keep is not None:
-            keep.state.correct(clock.offset)
+            keep.state.correct(clock.offset, clock.error)
             is_first = barred.previous < keep.state.opened_at - clock.error
             if is_first or keep.state.bar == (subject, barred.previous):
                 keep.state.bar = (subject, barred.bar)
@@ -479,9 +631,49 @@ class Sessions:
         actor, client = _caused(keep if actor is None else actor, subject, APPLICATION)
         for id in barred.ids:
             if keep is None or not await self._is_kept(keep, id):
-                ended += await self._end(id, subject, Ended.END_ALL, actor, client)
-        self._parts.tell(Happened.ALL_ENDED, None, subject, actor=actor, client=client, count=ended)
+                ended += await self._end(id, subject, Ended.END_ALL, actor, client, reason)
+        self._tell(Happened.ALL_ENDED, None, subject, actor, client, count=ended, reason=reason)
         return ended
+
+    async def end_everything(
+        self, *, actor: Session | str | None = None, reason: str | None = None
+    ) -> int:
+        """End all sessions of everybody, also those that are signing in; return how many ended.
+
+        Visitors' too, and the caller's own. A visitor's session that begins at this very moment may
+        live on: there is nothing in it but what that one request put there. It takes a while, in
+        small steps; requests go on beside it.
+
+        Args:
+            actor: who does it, as in `end`.
+            reason: why they do, in their words, for the event.
+
+        Raises:
+            StoreUnavailable: some may have ended, nobody can sign in by a request from before; ask
+                again.
+        """
+        await self._clock.measure(self._store)
+        await self._store.bar(None, self._clock.now() + self._clock.error)
+        ended, after = 0, None
+        name, client = _caused(actor, None, APPLICATION)
+        while True:
+            page = await self._store.page(None, after, BATCH)
+            found = [(record.id, record.subject) for record in page.records]
+            found += [(id, None) for id in page.unreadable]
+            ended += sum(await self._end_each(found, name, client))
+            if (after := page.next) is None:
+                break
+            await pause(0)  # a store that never waits would hold up everybody else
+        self._tell(Happened.EVERYTHING_ENDED, None, None, name, client, count=ended, reason=reason)
+        return ended
+
+    async def _end_each(
+        self, found: Sequence[tuple[str, str | None]], actor: str, client: Client
+    ) -> Sequence[bool]:
+        ends = (self._end(*each, Ended.END_ALL, actor, client) for each in found)
+        if self.kind is Kind.ASYNCIO:  # what many ask at once leaves together
+            return await gather(*ends)
+        return [await end for end in ends]
 
     async def _is_kept(self, keep: Session, id: str) -> bool:
         """Tell whether `id` is `keep`, and still in the hands that this request knows."""
@@ -494,13 +686,18 @@ class Sessions:
             return False
         return isinstance(stored, Record) and same(stored.lineage_digest, base.lineage_digest)
 
-    async def list(self, subject: str) -> Infos:
-        """Return a user's live sessions, the most recently seen first."""
+    async def list(self, subject: str, *, current: Session | None = None) -> Infos:
+        """Return a user's live sessions, the most recently seen first.
+
+        Args:
+            current: the session of the request, to be marked among them.
+        """
+        own = None if current is None else current.id
         found: dict[str, SessionInfo] = {}
         after: str | None = None
         while True:
             infos, after = await self.page(subject, after=after)
-            found.update((info.id, info) for info in infos)
+            found.update((info.id, replace(info, is_current=info.id == own)) for info in infos)
             if after is None:
                 return sorted(found.values(), key=lambda info: info.seen_at, reverse=True)
 
@@ -520,7 +717,9 @@ class Sessions:
         await self._clock.measure(self._store)
         now = self._clock.now()
         page = await self._store.page(subject, after, limit)
-        return [SessionInfo.of(r) for r in page.records if now < r.expires_at], page.next
+        # Whoever impersonates may be in the index of both, but the session is another's.
+        found = [r for r in page.records if subject in (None, r.subject) and now < r.expires_at]
+        return [SessionInfo.of(record) for record in found], page.next
 
     async def count(self, subject: str | None = None) -> int:
         """Return how many sessions are stored, expired ones not yet swept included."""
@@ -546,13 +745,35 @@ class Sessions:
         await self._store.close()
 
     async def _end(
-        self, id: str, subject: str | None, why: Ended, actor: str, client: Client
+        self,
+        id: str,
+        subject: str | None,
+        why: Ended,
+        actor: str,
+        client: Client,
+        reason: str | None = None,
     ) -> bool:
         was_live = await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
         await writes.delist(self._store, subject, id)
         if was_live:
-            self._parts.tell(Happened.ENDED, id, subject, actor=actor, cause=why, client=client)
+            self._tell(Happened.ENDED, id, subject, actor, client, cause=why, reason=reason)
         return was_live
+
+    def _tell(
+        self,
+        kind: Happened,
+        id: str | None,
+        subject: str | None,
+        actor: str,
+        client: Client,
+        *,
+        cause: Ended | None = None,
+        count: int | None = None,
+        reason: str | None = None,
+    ) -> None:
+        known = {"count": count, "reason": reason}
+        facts = {name: fact for name, fact in known.items() if fact is not None}
+        self._parts.send(Event(kind, self._clock.now(), id, subject, facts, actor, cause, client))
 
     def _refuse(
         self, id: str | None, stored: Stored, state: State, standing: Standing | None = None
@@ -594,6 +815,7 @@ def _beside(visitor: Session, first: Session) -> Session:
     """Return a visitor's session that counts beside a dead login, whose standing is shown."""
     state, other = visitor.state, first.state
     state.standing, state.presented = other.standing, other.presented
+    state.ended_because = other.ended_because
     state.cookies, state.unreadable = other.cookies, other.unreadable
     state.doubt = other.doubt
     return visitor

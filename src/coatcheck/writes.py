@@ -61,12 +61,14 @@ def _was_live(stored: Stored, now: int) -> bool:
     return isinstance(stored, Record) and now < stored.expires_at
 
 
-async def enlist(store: Store, record: Record, opened_at: int, own_bar: int) -> bool:
-    """Add an index entry; when no answer comes, once more, as repeating it changes nothing."""
+async def enlist(
+    store: Store, record: Record, opened_at: int, own_bar: int, limit: int | None
+) -> list[str] | None:
+    """Add an index entry; when no answer comes, once more, as repeating it does no harm."""
     try:
-        return await store.enlist(record, opened_at, own_bar)
+        return await store.enlist(record, opened_at, own_bar, limit)
     except StoreUnavailable:
-        return await store.enlist(record, opened_at, own_bar)
+        return await store.enlist(record, opened_at, own_bar, limit)
 
 
 async def delist(store: Store, subject: str | None, id: str) -> None:

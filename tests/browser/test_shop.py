@@ -167,6 +167,72 @@ def test_a_phone_and_a_laptop_see_each_other_and_one_ends_the_other(
     assert (laptop.refusals, phone.refusals) == ([], ["POST /cart/items"])
 
 
+def test_a_large_order_asks_for_a_code_and_then_goes_through(
+    welcome: Welcome, album: Album
+) -> None:
+    visitor = welcome()
+    tab = visitor.open_tab()
+    tab.log_in()
+    tab.put_in("Enamel mug")
+    tab.click("Order")
+    expect(tab.page.get_by_role("alert")).to_contain_text("ordered for 16.00 euros")
+    expect(tab.count).to_have_text("0")
+    tab.put_in("Waxed rain coat")
+    before = visitor.cookies[SIGNED_IN].get("value")
+    tab.click("Order")
+    expect(tab.confirmation).to_be_visible()
+    tab.confirmation.get_by_label("Code").fill("000000")
+    tab.click("Confirm", within=tab.confirmation)
+    expect(tab.confirmation.get_by_role("alert")).to_contain_text("this code is wrong")
+    album.keep(tab, "confirm")
+    expect(tab.count).to_have_text("1")
+    tab.confirm()
+    expect(tab.page.get_by_role("alert")).to_contain_text("ordered for 149.00 euros")
+    expect(tab.count).to_have_text("0")
+    expect(tab.who).to_have_text("Hello, alice")
+    assert visitor.cookies[SIGNED_IN].get("value") != before
+    assert tab.refusals == ["POST /orders", "POST /step-up"]
+
+
+def test_a_new_address_asks_for_a_code_once_in_five_minutes(welcome: Welcome) -> None:
+    tab = welcome().open_tab()
+    tab.log_in("bob")
+    address = tab.page.get_by_label("E-mail address")
+    expect(address).to_have_value(re.compile("^bob"))
+    for number in (1, 2):
+        address.fill(f"bob{number}@home.example")
+        tab.click("Change")
+        if number == 1:
+            tab.confirm()
+        expect(tab.page.get_by_role("alert")).to_contain_text(f"bob{number}@home.example")
+    tab.let_pass(10)
+    address.fill("mallory@evil.example")
+    tab.click("Change")
+    expect(tab.confirmation).to_be_visible()
+    tab.click("Close", within=tab.confirmation)
+    tab.reload()
+    expect(address).to_have_value("bob2@home.example")
+    assert tab.refusals == ["PUT /email", "PUT /email"]
+
+
+def test_ending_other_devices_asks_for_a_code_when_the_login_is_old(welcome: Welcome) -> None:
+    laptop, phone = welcome().open_tab(), welcome(PHONE).open_tab()
+    laptop.log_in()
+    laptop.let_pass(29)
+    phone.log_in()
+    laptop.reload()
+    expect(laptop.devices).to_have_count(2)
+    laptop.click("End all others")
+    expect(laptop.confirmation).to_be_visible()
+    phone.reload()
+    expect(phone.who).to_have_text("Hello, alice")
+    laptop.confirm()
+    expect(laptop.devices).to_have_count(1)
+    phone.reload()
+    expect(phone.reason).to_have_text(EXPIRED)
+    assert laptop.refusals == ["POST /devices/end-others"]
+
+
 def test_a_copy_of_the_cookie_is_dead_after_the_logout(welcome: Welcome, fleet: Fleet) -> None:
     visitor, thief = welcome(), welcome()
     tab = visitor.open_tab()

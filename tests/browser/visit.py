@@ -1,5 +1,6 @@
 """A person in front of the shop's page: what they can do there, and what is noted meanwhile."""
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -26,8 +27,8 @@ PHONE: dict[str, Any] = {
     "is_mobile": True,
     "has_touch": True,
 }
-# What Chromium itself reports of an answer that the page expects and deals with.
-UNAUTHORIZED = "the server responded with a status of 401"
+# What Chromium itself reports of answers that the page expects and deals with.
+EXPECTED = re.compile(r"the server responded with a status of 40[13]")
 
 
 class Answer(NamedTuple):
@@ -79,6 +80,19 @@ class Tab:
         return self.form.get_by_role("alert")
 
     @property
+    def confirmation(self) -> Locator:
+        """The form that asks for a code."""
+        return self.page.get_by_role("dialog", name="Is it you?")
+
+    def confirm(self) -> None:
+        """Give a code of the authenticator app to the form that asks for one."""
+        expect(self.confirmation).to_be_visible()
+        self.click("Fill in a code", within=self.confirmation)
+        expect(self.confirmation.get_by_label("Code")).to_have_value(re.compile("^[0-9]{6}$"))
+        self.click("Confirm", within=self.confirmation)
+        expect(self.confirmation).to_be_hidden()
+
+    @property
     def devices(self) -> Locator:
         return self.page.locator("#device-list > li")
 
@@ -127,7 +141,7 @@ class Tab:
         self.answers.append(_answer(response))
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and UNAUTHORIZED not in message.text:
+        if message.type in ("error", "warning") and not EXPECTED.search(message.text):
             self.problems.append(message.text)
 
     def _fail(self, error: Error) -> None:

@@ -101,7 +101,7 @@ def _kind(words: list[bytes]) -> str:
     if name in ("EVAL", "EVALSHA"):
         keys, values = words[2], words[3 + int(words[2]) :]
         if keys == b"2":
-            return "enlist" if len(values) == 6 else "bar"
+            return "enlist" if len(values) == 7 else "bar"
         if len(values) == 2:
             return "touch"
         return "save" if values[1].startswith(b"R") else "end"

@@ -119,7 +119,7 @@ async def step_up(_: Sessions, session: Session, words: list[str]) -> None:
 
 
 async def rotate(_: Sessions, session: Session, words: list[str]) -> None:
-    session.rotate()
+    session.privilege_changed()
 
 
 async def add(_: Sessions, session: Session, words: list[str]) -> None:

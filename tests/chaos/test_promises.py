@@ -66,7 +66,7 @@ async def test_only_open_and_commit_ask_the_store(store: Store, clock: Clock) ->
     session.edit(lambda data: data.update(seen=True))
     session.require_subject()
     session.step_up(2)
-    session.rotate()
+    session.privilege_changed()
     session.sign_in("bob")
     session.end()
     session["after"] = 1
@@ -88,7 +88,8 @@ def test_threads_have_the_same_methods_as_asyncio() -> None:
 def public(kind: type) -> dict[str, list[str]]:
     """Return the public methods and their parameters."""
     members = inspect.getmembers(kind, inspect.isfunction)
-    members = [each for each in members if each[0] not in ("arrive", "report_unsaved")]  # no I/O
+    no_io = ("arrive", "report_unsaved", "report_forgery", "redeem", "watch")  # or for adapters
+    members = [each for each in members if each[0] not in no_io]
     return {
         name: list(inspect.signature(member).parameters)
         for name, member in members

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer as AiohttpServer
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from coatcheck.testing import log_in
 from tests.docs.test_examples import load
 
 HERE = "http://localhost"
@@ -40,6 +41,39 @@ def test_fastapi() -> None:
         assert client.put("/cart/cap").json()["draft"] == "hi"
         client.post("/logout")
         assert client.get("/me").status_code == 401
+
+
+def test_step_up() -> None:
+    with TestClient(load("step_up").app, HERE, client=LOCAL, follow_redirects=False) as client:
+        assert client.post("/login/code", json={"code": "123456"}).status_code == 401
+        assert client.post("/login", json={"name": "admin", "password": "guess"}).status_code == 401
+        client.post("/login", json={"name": "admin", "password": "opensesame"})
+        assert client.get("/account").status_code == 401
+        assert client.post("/login/code", json={"code": "000000"}).status_code == 401
+        assert client.post("/login/code", json={"code": "123456"}).json() == "welcome, admin"
+        assert client.get("/account").status_code == 200
+        assert client.post("/as/alice").json() == "admin acts as alice"
+        assert client.post("/as/bob").status_code == 403
+        assert client.post("/myself").json() == "admin again"
+
+
+def test_step_up_of_a_password_alone() -> None:
+    example, page = load("step_up"), {"Accept": "text/html"}
+    with TestClient(example.app, HERE, client=LOCAL, follow_redirects=False) as client:
+        log_in(client, example.sessions, "alice", development=True)
+        assert client.post("/transfers/100").json() == "done"
+        refused = client.post("/transfers/101")
+        assert (refused.status_code, refused.json()["acr_values"]) == (401, "aal2")
+        there = client.get("/account?a=b", headers=page).headers["location"]
+        assert there == "/confirm?next=/account%3Fa%3Db"
+        assert client.post(there, json={"code": "000000"}).status_code == 403
+        assert client.post(there, json={"code": "123456"}).headers["location"] == "/account?a=b"
+        assert client.get("/account").status_code == 200
+        evil = client.post("/confirm?next=//evil.example", json={"code": "123456"}).headers[
+            "location"
+        ]
+        assert evil == "/"
+        assert client.post("/as/bob").status_code == 403
 
 
 def test_starlette() -> None:
@@ -107,3 +141,44 @@ async def test_aiohttp_session() -> None:
         assert await (await client.get("/name")).json() == "Alice"
         await client.post("/logout")
         assert await (await client.get("/name")).json() is None
+
+
+def test_control() -> None:
+    module = load("control")
+    with TestClient(module.app, HERE, client=LOCAL) as client:
+
+        def browser() -> TestClient:
+            return TestClient(module.app, HERE, client=LOCAL)
+
+        first, second, third, fourth, root = (browser() for _ in range(5))
+        assert first.post("/login/alice?password=wrong").status_code == 403
+        for each in (first, second, third):
+            assert each.post("/login/alice?password=wonder").json() == []
+        asked = fourth.post("/login/alice?password=wonder")
+        assert (asked.status_code, len(asked.json()), dict(fourth.cookies)) == (403, 3, {})
+        oldest = min(asked.json(), key=lambda info: str(info["created_at"]))["id"]
+        chosen = fourth.post(f"/login/alice?password=wonder&instead_of={oldest}")
+        assert (chosen.status_code, chosen.json()) == (200, [])
+        assert first.get("/").json() == "you were logged out"
+        shown = fourth.get("/devices").json()
+        assert [info["is_current"] for info in shown].count(True) == 1
+        here = next(info["id"] for info in shown if info["is_current"])
+        root.post("/login/root?password=root")
+        assert root.delete(f"/devices/{here}").status_code == 404
+        assert fourth.delete("/devices/unknown").status_code == 404
+        fourth.post("/password?password=land")
+        assert [each.get("/").json() for each in (second, fourth)] == [
+            "you were logged out",
+            "hello alice",
+        ]
+        assert fourth.delete("/sessions?reason=fun").status_code == 403
+        assert root.delete("/users/alice?reason=left").json() == 1
+        assert fourth.get("/").json() == "you were logged out"
+        client.post("/login/root?password=root")
+        third.post("/login/root?password=root")
+        (id,) = [each["id"] for each in third.get("/devices").json() if each["is_current"]]
+        assert root.delete(f"/sessions/{id}?reason=lost").json() is True
+        assert third.get("/").json() == "you were logged out"
+        assert root.delete("/sessions?reason=stolen").json() == 2
+        assert root.get("/").json() == "you were logged out"
+        assert client.get("/").json() == "you were logged out"

@@ -1,6 +1,8 @@
 """Every example of the documentation runs."""
 
+import asyncio
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -17,6 +19,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from coatcheck import Action, Drift, Keyring
+from coatcheck.errors import SecretInSession
 
 DJANGO = """
 import django_site
@@ -117,6 +120,26 @@ def test_a_socket_and_a_stream(parts: Any) -> None:
     assert [info.subject for info in client.portal.call(module.sessions.list, "alice")] == ["alice"]
 
 
+@pytest.mark.usefixtures("here")
+def test_tickets() -> None:
+    origin = {"Origin": "https://app.example"}
+    with TestClient(load("tickets").app, HTTPS) as client:
+        token = client.post("/login").headers["Session-Token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert client.post("/ticket").status_code == 401
+        ticket = client.post("/ticket", headers=bearer).json()
+        url = f"wss://shop.test/chat?ticket={ticket}"
+        with client.websocket_connect(url, headers=origin) as socket:
+            socket.send_text("hi")
+            assert socket.receive_text() == "alice: hi"
+        for again in (url, "wss://shop.test/chat"):
+            with (
+                pytest.raises(WebSocketDisconnect),
+                client.websocket_connect(again, headers=origin),
+            ):
+                pass
+
+
 def test_bearer(parts: Any) -> None:
     module, _ = parts
     client = TestClient(module.api, HTTPS)
@@ -187,6 +210,34 @@ def test_typed() -> None:
         client.post("/cart/hat")
         client.post("/cart/hat")
         assert client.get("/").json() == "de: 1 kinds of things"
+
+
+def test_audit(here: Path) -> None:
+    module = load("audit")
+    with TestClient(module.app, HTTPS, client=("198.51.100.7", 50000)) as client:
+        client.post("/login/alice")
+        stale = client.cookies["__Host-sid"]
+        with pytest.raises(SecretInSession, match="password holds"):
+            client.post("/remember/password", params={"value": "hunter2"})
+        client.post("/remember/calendar_token", params={"value": "k9" + "x7Qa" * 8})
+        (session,) = asyncio.run(module.sessions.list("alice"))
+        client.post("/login/eve")
+        assert client.delete(f"/admin/sessions/{session.id}").json() is False  # it moved
+        client.cookies = {"__Host-sid": stale}
+        client.delete(f"/admin/sessions/{session.id}")
+        asyncio.run(module.disable("eve"))
+    asyncio.run(module.sessions.flush())
+    lines = [json.loads(line) for line in Path("audit.log").read_text().splitlines()]
+    told = [(line["event"], line.get("subject"), line.get("actor")) for line in lines]
+    assert told == [
+        ("session_created", "alice", "user"),
+        ("session_ended", "alice", "user"),
+        ("session_created", "eve", "user"),
+        ("token_refused", None, None),
+        ("session_ended", "eve", "administrator:the nightly clean-up"),
+        ("sessions_ended", "eve", "administrator:the nightly clean-up"),
+    ]
+    assert module.alarms == [f"{session.id} from 198.51.100.7"]
 
 
 def test_the_tests_that_are_examples() -> None:

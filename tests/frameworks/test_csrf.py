@@ -54,6 +54,20 @@ def sessions(events: list[Event]) -> BlockingSessions:
 # WSGI
 
 
+class Input(BytesIO):
+    """A body on a connection that stays open: who reads on waits for the next request."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self.left = len(body)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        assert size is not None
+        assert 0 <= size <= self.left, "it would wait for ever"
+        self.left -= size
+        return super().read(size)
+
+
 class Wsgi:
     """Sends requests with bodies to an application that gives them back."""
 
@@ -85,7 +99,7 @@ class Wsgi:
             "CONTENT_TYPE": FORM if body else "",
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "https",
-            "wsgi.input": BytesIO(body + b"the next request"),
+            "wsgi.input": Input(body),
             "wsgi.errors": BytesIO(),
             "wsgi.multithread": True,
             "wsgi.multiprocess": False,
@@ -135,8 +149,12 @@ class _User(UserMixin):
     id = "alice"
 
 
-def flask_app(sessions: BlockingSessions, **settings: Any) -> Flask:
+def flask_app(
+    sessions: BlockingSessions, before: Callable[[], None] | None = None, **settings: Any
+) -> Flask:
     app = Flask("shop")
+    if before is not None:
+        app.before_request(before)
     app.secret_key = "for flask-login"
     of_flask.SessionInterface(app, sessions, **settings)
     LoginManager(app).user_loader(lambda _: _User())
@@ -182,9 +200,8 @@ def test_a_form_reaches_a_flask_view_whole(sessions: BlockingSessions) -> None:
 
 def test_a_flask_application_may_answer_by_itself(sessions: BlockingSessions) -> None:
     """And what it then says is not looked at by a view, nor by what the application does first."""
-    app = flask_app(sessions)
     ran: list[str] = []
-    app.before_request(lambda: ran.append("before"))
+    app = flask_app(sessions, before=lambda: ran.append("before"))
 
     @app.errorhandler(CSRFRefused)
     def sorry(_: CSRFRefused) -> Response:

@@ -20,6 +20,7 @@ def sessions() -> Generator[BlockingSessions]:
     sessions = BlockingSessions(MemoryStore())
     pages = [path("async/" + view.__name__, view) for view in (amine, alogin, alogout)]
     pages += [path(view.__name__, view) for view in (login, put, mine, leave, change, say)]
+    pages += [path(view.__name__, view) for view in (act_as, back)]
     with site(
         *pages,
         COATCHECK={"sessions": sessions},
@@ -68,6 +69,16 @@ def change(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
+def act_as(request: HttpRequest) -> HttpResponse:
+    session_of(request).impersonate(request.META["QUERY_STRING"])
+    return HttpResponse()
+
+
+def back(request: HttpRequest) -> HttpResponse:
+    session_of(request).stop_impersonating()
+    return HttpResponse()
+
+
 def say(request: HttpRequest) -> HttpResponse:
     said = [str(message) for message in messages.get_messages(request)]
     messages.info(request, "hello")
@@ -113,6 +124,22 @@ def test_another_user_starts_with_nothing_and_ends_the_first(sessions: Any, user
     assert browser.get("/mine").json() == ["bob", None]
     assert sessions.list(str(users[0].pk)) == []
     assert sessions.count() == 1
+
+
+def test_who_acts_as_a_user_is_that_user_and_then_themself(sessions: Any, users: Any) -> None:
+    """Fails when Django's own keys of before say who is there."""
+    alice, bob = users
+    browser = Browser()
+    browser.get("/login?alice:wonder")
+    browser.get("/put?hat")
+    browser.get(f"/act_as?{bob.pk}")
+    assert browser.get("/mine").json() == ["bob", None]
+    browser.get("/put?scarf")
+    assert [info.subject for info in sessions.list(str(bob.pk))] == [str(bob.pk)]
+    browser.get("/back")
+    assert browser.get("/mine").json() == ["alice", None]
+    assert sessions.list(str(bob.pk)) == []
+    assert [info.subject for info in sessions.list(str(alice.pk))] == [str(alice.pk)]
 
 
 def test_a_login_again_replaces_the_token(sessions: Any, users: Any) -> None:

@@ -353,7 +353,9 @@ def test_what_was_superseded_is_answered_409(serve: Any, sessions: BlockingSessi
         request.session.save()
 
     browser = serve(
-        page(late), page(lambda r: session_of(r).rotate(), "rotate"), SESSION_COOKIE_NAME=SID
+        page(late),
+        page(lambda r: session_of(r).privilege_changed(), "rotate"),
+        SESSION_COOKIE_NAME=SID,
     )
     browser.get("/login")
     answer = browser.get("/page")
@@ -441,7 +443,7 @@ async def test_a_coroutine_that_does_not_await_is_told(
 def test_djangos_cache_keeps_no_token(serve: Any, sessions: BlockingSessions) -> None:
     """Fails when a response that hands a token over says nothing of caches."""
     browser = serve(
-        page(lambda r: session_of(r).rotate()),
+        page(lambda r: session_of(r).privilege_changed()),
         MIDDLEWARE=[
             "django.middleware.cache.UpdateCacheMiddleware",
             OUR_SESSIONS,

@@ -254,7 +254,7 @@ def test_a_permanent_session_outlives_the_browser(settings: dict[str, Any], age:
 
     @site.app.get("/rotate")
     def rotate() -> str:
-        session_of().rotate()
+        session_of().privilege_changed()
         return ""
 
     @site.app.get("/permanent/<int:value>")
@@ -353,7 +353,7 @@ def test_a_session_outside_a_request_is_refused() -> None:
 def test_the_session_of_another_interface_is_refused() -> None:
     app = Flask("plain")
     app.secret_key = "x"
-    with app.test_request_context(), pytest.raises(RuntimeError, match=r"app\.session_interface"):
+    with app.test_request_context(), pytest.raises(RuntimeError, match="give the app to coatcheck"):
         session_of()
 
 

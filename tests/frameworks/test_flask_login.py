@@ -90,6 +90,16 @@ def pages(app: Flask) -> None:
     def hello() -> str:
         return "hello"
 
+    @app.get("/as/<id>")
+    def act_as(id: str) -> str:
+        session_of().impersonate(id)
+        return ""
+
+    @app.get("/back")
+    def back() -> str:
+        session_of().stop_impersonating()
+        return ""
+
     @app.get("/update/<id>")
     def update(id: str) -> str:
         session.update(_user_id=id, _fresh=True)
@@ -457,3 +467,23 @@ def test_a_set_user_id_of_none_is_a_logout(site: Site) -> None:
         browser.get(path)
         assert [subject for subject in site.subjects if subject] == []
         assert json(browser.get("/data")).keys() == left
+
+
+def test_who_acts_as_a_user_is_that_user_to_it_and_then_themself(site: Site) -> None:
+    """Fails when its own keys of before say who is there."""
+    browser = site.client()
+    browser.get("/login/admin")
+    browser.get("/put/notes")
+    browser.get("/as/alice")
+    assert json(browser.get("/me"))["_user_id"] == "alice"
+    assert "notes" not in json(browser.get("/me"))
+    assert browser.get("/secret").status_code == 401, "nobody gave the password of alice"
+    browser.get("/put/cart")
+    assert site.subjects == ["alice"]
+    browser.get("/back")
+    me = json(browser.get("/me"))
+    assert (me["_user_id"], "cart" in me) == ("admin", False)
+    assert site.subjects == ["admin"]
+    browser.get("/as/alice")
+    browser.get("/logout")
+    assert browser.get("/me").status_code == 401

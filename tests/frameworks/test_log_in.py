@@ -54,7 +54,7 @@ def fastapi(sessions: Sessions, transport: Transport | None, *, development: boo
 
     @app.get("/me/rotate")
     async def rotate(request: Request) -> None:
-        session_of(request).rotate()
+        session_of(request).privilege_changed()
 
     return app
 
@@ -137,7 +137,7 @@ def test_litestar() -> None:
 
     @litestar.get("/me/rotate")
     async def rotate(request: "litestar.Request[Any, Any, Any]") -> None:
-        session_of(cast("Any", request)).rotate()
+        session_of(cast("Any", request)).privilege_changed()
 
     sessions = Sessions(MemoryStore())
     middleware = litestar.middleware.DefineMiddleware(
@@ -161,7 +161,7 @@ def flask_app() -> flask.Flask:
 
     @app.get("/me/rotate")
     def rotate() -> str:
-        flask_session_of().rotate()
+        flask_session_of().privilege_changed()
         return "done"
 
     return app
@@ -207,7 +207,7 @@ async def test_quart() -> None:
 
     @app.get("/me/rotate")
     async def rotate() -> str:
-        session_of(cast("Any", quart.request)).rotate()
+        session_of(cast("Any", quart.request)).privilege_changed()
         return "done"
 
     client = app.test_client()
@@ -229,7 +229,7 @@ async def test_aiohttp() -> None:
         session = await sessions.open(token)
         if request.path == "/me":
             return web.json_response([session.require_subject(), session.get("cart")])
-        session.rotate()
+        session.privilege_changed()
         outcome = await sessions.commit(session)
         response = web.json_response(None)
         for _, line in transport.write(Cookies(outcome.cookies), ""):

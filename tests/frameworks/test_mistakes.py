@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import pytest
 from aiohttp import web
+from django.core.handlers.wsgi import WSGIHandler
+from flask import Flask
 from litestar import Litestar
 from quart import Quart
 from starlette.applications import Starlette
@@ -16,9 +18,20 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from coatcheck import BlockingSessions, MemoryStore
+from coatcheck import BlockingSessions, MemoryStore, Sessions, store_from_url
 from coatcheck.errors import ConfigurationError
-from coatcheck.web import aiohttp, aiohttp_session, asgi, litestar, quart
+from coatcheck.web import (
+    BearerTransport,
+    GateOptions,
+    aiohttp,
+    aiohttp_session,
+    asgi,
+    flask,
+    litestar,
+    quart,
+    wsgi,
+)
+from tests.frameworks.django_site import site
 from tests.frameworks.shop import Shop
 from tests.web.client import App
 
@@ -38,13 +51,60 @@ FRAMEWORKS = [
     "quart", "starlette",
 ]  # fmt: skip
 
-SET_UP: dict[str, Callable[[Any], object]] = {
-    "aiohttp": lambda sessions: aiohttp.setup(web.Application(), sessions),
-    "aiohttp_session": lambda sessions: aiohttp_session.setup(web.Application(), sessions),
-    "asgi": lambda sessions: asgi.SessionMiddleware(cast("App", None), sessions=sessions),
-    "litestar": lambda sessions: Litestar([], plugins=[litestar.SessionPlugin(sessions)]),
-    "quart": lambda sessions: quart.SessionInterface(Quart(__name__), sessions),
+
+def of_aiohttp(sessions: Any, **options: Any) -> None:
+    aiohttp.setup(web.Application(), sessions, **options)
+
+
+def of_aiohttp_session(sessions: Any, **options: Any) -> None:
+    aiohttp_session.setup(web.Application(), sessions, **options)
+
+
+def of_asgi(sessions: Any, **options: Any) -> None:
+    asgi.SessionMiddleware(cast("App", None), sessions=sessions, **options)
+
+
+def of_django(sessions: Any, **options: Any) -> None:
+    with site(COATCHECK={"sessions": sessions, **options}):
+        WSGIHandler()
+
+
+def of_flask(sessions: Any, **options: Any) -> None:
+    flask.SessionInterface(Flask(__name__), sessions, **options)
+
+
+def of_litestar(sessions: Any, **options: Any) -> None:
+    Litestar([], plugins=[litestar.SessionPlugin(sessions, **options)])
+
+
+def of_quart(sessions: Any, **options: Any) -> None:
+    quart.SessionInterface(Quart(__name__), sessions, **options)
+
+
+def of_wsgi(sessions: Any, **options: Any) -> None:
+    wsgi.SessionMiddleware(cast("Any", None), sessions=sessions, **options)
+
+
+SET_UP: dict[str, Callable[..., None]] = {
+    "aiohttp": of_aiohttp,
+    "aiohttp_session": of_aiohttp_session,
+    "asgi": of_asgi,
+    "django": of_django,
+    "flask": of_flask,
+    "litestar": of_litestar,
+    "quart": of_quart,
+    "wsgi": of_wsgi,
 }
+BLOCKING = {
+    "django": r'COATCHECK\["sessions"\]: is for asyncio',
+    "flask": "sessions: Flask needs BlockingSessions",
+    "wsgi": "sessions: WSGI needs BlockingSessions",
+}
+ASYNCIO = sorted(SET_UP.keys() - BLOCKING)
+
+
+def sessions_for(name: str) -> Sessions | BlockingSessions:
+    return (BlockingSessions if name in BLOCKING else Sessions)(MemoryStore())
 
 
 def python(program: str) -> str:
@@ -96,10 +156,43 @@ except ImportError as error:
     assert "coatcheck" not in python(program)
 
 
-@pytest.mark.parametrize("name", SET_UP)
+@pytest.mark.parametrize("name", ASYNCIO)
 def test_sessions_that_block_are_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match="sessions: asyncio needs Sessions"):
         SET_UP[name](BlockingSessions(MemoryStore()))
+
+
+@pytest.mark.parametrize("name", BLOCKING)
+def test_sessions_of_asyncio_are_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=BLOCKING[name]):
+        SET_UP[name](Sessions(store_from_url("redis://localhost")))
+
+
+WRONG: dict[str, Any] = {
+    "transport": BearerTransport,
+    "trusted_proxies": "x",
+    "passive": "x",
+    "csrf": "x",
+    "step_up_url": 7,
+    "tickets": "x",
+}
+
+
+@pytest.mark.parametrize("name", SET_UP)
+def test_every_adapter_has_every_option(name: str) -> None:
+    """Fails when one is not passed on to the gate, which refuses it."""
+    assert WRONG.keys() | {"development"} == GateOptions.__annotations__.keys()
+    for option, value in WRONG.items():
+        with pytest.raises(ConfigurationError, match=option):
+            SET_UP[name](sessions_for(name), **{option: value})
+    SET_UP[name](sessions_for(name), development=True)
+
+
+@pytest.mark.parametrize("name", SET_UP)
+def test_an_option_that_is_misspelled_is_refused(name: str) -> None:
+    """Fails when the gate takes whatever it is given."""
+    with pytest.raises((TypeError, ConfigurationError), match="developement"):
+        SET_UP[name](sessions_for(name), developement=True)
 
 
 def test_the_same_twice_is_refused() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from coatcheck import AtLimit, Policy
 from tests.model.explorer.chance import predictable
 from tests.model.explorer.loop import SteppedLoop
 from tests.model.explorer.programs import BROWSER, CORE, MORE, RENEWING, STARTS, pairs, triples
@@ -68,6 +69,35 @@ def test_two_requests_and_a_fault(
     scene = Scene(start, tick=0, faults=faults)
     found = explored(explorer, pairs(start, SIGN_INS), scene, servers)
     assert not found.violations, explorer.tell(found)
+
+
+@pytest.mark.parametrize("faults", [frozenset[str](), UNANSWERED, BROKEN_OFF], ids=str)
+@pytest.mark.parametrize("at_limit", AtLimit)
+@pytest.mark.parametrize("start", STARTS)
+def test_two_requests_under_a_limit(
+    explorer: Explorer, start: str, at_limit: AtLimit, faults: frozenset[str]
+) -> None:
+    """Each user may have one session."""
+    policy = Policy(max_sessions=1, at_limit=at_limit)
+    scene = Scene(start, tick=0, faults=faults, policy=policy)
+    found = explored(explorer, pairs(start, SIGN_INS), scene, servers=2)
+    assert not found.violations, explorer.tell(found)
+
+
+@pytest.mark.parametrize("at_limit", AtLimit)
+@pytest.mark.parametrize("start", STARTS)
+def test_three_requests_under_a_limit(explorer: Explorer, start: str, at_limit: AtLimit) -> None:
+    policy = Policy(max_sessions=1, at_limit=at_limit)
+    programs = triples(start, ("edit", "sign_in u1", "sign_in u2", "end"))
+    found = explored(explorer, programs, Scene(start, tick=0, policy=policy), servers=2)
+    assert not found.violations, explorer.tell(found)
+
+
+@pytest.mark.parametrize("at_limit", AtLimit)
+def test_two_requests_under_a_limit_over_sqlite(sqlite: Explorer, at_limit: AtLimit) -> None:
+    policy = Policy(max_sessions=1, at_limit=at_limit)
+    found = explored(sqlite, pairs("u1", SIGN_INS), Scene("u1", tick=0, policy=policy), servers=2)
+    assert not found.violations, sqlite.tell(found)
 
 
 @pytest.mark.parametrize("start", STARTS)

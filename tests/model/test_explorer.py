@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
+from coatcheck import AtLimit, Policy
 from coatcheck.core.verdict import Verdict
 from coatcheck.waiting import Kind
 from tests.model.explorer.programs import BROWSER, RENEWING, STARTS, pairs, program
@@ -64,6 +65,12 @@ MEETINGS: dict[str, tuple[str, tuple[str, ...], frozenset[str], int]] = {
     "step_up, rotate": ("u1", ("browser: step_up", "browser: rotate"), NO_FAULT, 0),
     "first edit, sign_in": ("nobody", ("browser: edit", "browser: sign_in u1"), NO_FAULT, 0),
     "sign_in, end_all": ("nobody", ("browser: sign_in u1", "staff: end_all u1"), NO_FAULT, 0),
+    "sign_in, end_everything": (
+        "visitor",
+        ("browser: sign_in u1", "staff: end_everything"),
+        NO_FAULT,
+        0,
+    ),
     "sign_in, edit": ("visitor", ("browser: sign_in u1", "browser: count"), NO_FAULT, 0),
     "sign_in, crash": ("visitor", ("browser: sign_in u1",), BROKEN_OFF, 0),
     "end_all, crash, end_all": ("u1", ("staff: end_all u1", "staff: end_all u1"), BROKEN_OFF, 0),
@@ -100,6 +107,43 @@ def test_a_meeting(
 ) -> None:
     scene = Scene(start, age=age, faults=faults, kind=kind)
     found = explored(explorer, [texts], scene, servers)
+    assert not found.violations, explorer.tell(found)
+
+
+# What signs in where only so many sessions of a user may be.
+SIGN_INS: dict[str, tuple[str, tuple[str, ...], int, frozenset[str]]] = {
+    "two from nobody": ("nobody", ("browser: sign_in u1",) * 2, 1, NO_FAULT),
+    "two from a visitor": ("visitor", ("browser: sign_in u1",) * 2, 1, NO_FAULT),
+    "two again": ("u1", ("browser: sign_in u1",) * 2, 1, NO_FAULT),
+    "three": ("nobody", ("browser: sign_in u1",) * 3, 2, NO_FAULT),
+    "beside a thief": ("u1", ("browser: sign_in u1", "attacker: sign_in u1"), 1, NO_FAULT),
+    "beside an end": ("u1", ("browser: sign_in u1", "attacker: end"), 1, NO_FAULT),
+    "from u1 and to it": ("u1", ("browser: sign_in u2", "attacker: sign_in u1"), 1, NO_FAULT),
+    "after the end of all": (
+        "u1",
+        ("browser: end_all u1, sign_in u1", "attacker: step_up"),
+        1,
+        NO_FAULT,
+    ),
+    "no answer": ("nobody", ("browser: sign_in u1",) * 2, 1, UNANSWERED),
+    "broken off": ("visitor", ("browser: sign_in u1",) * 2, 1, BROKEN_OFF),
+}
+
+
+@pytest.mark.parametrize("at_limit", AtLimit)
+@pytest.mark.parametrize(("start", "texts", "limit", "faults"), SIGN_INS.values(), ids=SIGN_INS)
+def test_a_limit_holds(
+    explorer: Explorer,
+    start: str,
+    texts: tuple[str, ...],
+    limit: int,
+    faults: frozenset[str],
+    at_limit: AtLimit,
+) -> None:
+    """G4: whoever signs in at the same moment, and whatever goes wrong."""
+    policy = Policy(max_sessions=limit, at_limit=at_limit)
+    scene = Scene(start, tick=0, faults=faults, policy=policy)
+    found = explored(explorer, [texts], scene, servers=2)
     assert not found.violations, explorer.tell(found)
 
 

@@ -4,13 +4,14 @@ import contextlib
 import traceback
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Generator
+from inspect import CO_COROUTINE
 from pprint import pformat
 from urllib.parse import quote
 
 from rich.pretty import pretty_repr
 
 from coatcheck import Token
-from coatcheck.errors import StoreUnavailable
+from coatcheck.errors import ConfigurationError, StoreUnavailable
 
 WINDOW = 8
 DATA = "17 Quince Walk, Xyloburg"
@@ -34,7 +35,8 @@ class Hunt:
     def secret(self, name: str, secret: str | bytes) -> None:
         """Look for a secret as it is, in base64, in hex, quoted, and as Python shows it."""
         raw = secret.encode() if isinstance(secret, str) else secret
-        spellings = {raw.decode("latin-1"), repr(raw)[2:-1], raw.hex(), quote(raw)}
+        self._needles[repr(raw)[2:-1]] = name  # its pieces are in anything binary
+        spellings = {raw.decode("latin-1"), raw.hex(), quote(raw)}
         for encode in (b64encode, urlsafe_b64encode):
             for shift in range(3):  # how it looks depends on what stands before it
                 spelled = encode(b"\0" * shift + raw).decode().rstrip("=")
@@ -67,7 +69,7 @@ class Hunt:
         else:
             raise AssertionError(f"no {kind.__name__} was raised")
 
-    def error(self, error: BaseException) -> None:
+    def error(self, error: BaseException, *, is_scope_seen: bool = False) -> None:
         self.raised.append(error)
         each: BaseException | None = error
         while each is not None:
@@ -79,17 +81,36 @@ class Hunt:
             f"traceback of {type(error).__name__}", "".join(traceback.format_exception(error))
         )
 
+        # A URL with a password is in a frame of the application too, a scope in the server's.
+        if not is_scope_seen and not isinstance(error, ConfigurationError):
+            shown = "\n".join(_locals_of_the_library(error))
+            self.hear(f"locals behind {type(error).__name__}", shown)
+
     @property
     def hits(self) -> list[str]:
         """Where which secret was said."""
         found: list[str] = []
+        long = {needle: name for needle, name in self._needles.items() if len(needle) > WINDOW}
         for where, said in self._said:
             pieces = {said[start : start + WINDOW] for start in range(len(said))}
+            found += [f"{name} in {where}" for needle, name in long.items() if needle in said]
             found += [
                 f"{name} in {where}"
                 for name in {self._needles[piece] for piece in pieces & self._needles.keys()}
             ]
         return found
+
+
+def _locals_of_the_library(error: BaseException) -> Generator[str]:
+    """Yield what a traceback with local variables shows of our frames, and of a driver's."""
+    each: BaseException | None = error
+    while each is not None:
+        for frame, _ in traceback.walk_tb(each.__traceback__):
+            # A coroutine may be at work still; where none can be, Django's pages show them all.
+            is_ours = frame.f_globals["__name__"].partition(".")[0] in ("coatcheck", "redis")
+            if is_ours and not frame.f_code.co_flags & CO_COROUTINE:
+                yield f"{frame.f_code.co_name}: {frame.f_locals!r}"
+        each = each.__cause__ or each.__context__
 
 
 def _with_locals(shown: object) -> str:

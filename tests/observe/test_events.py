@@ -54,7 +54,7 @@ class Shop:
         return PlainTextResponse("")
 
     async def rotate(self, request: Request) -> Response:
-        session_of(request).rotate()
+        session_of(request).privilege_changed()
         return PlainTextResponse("")
 
     async def clear(self, request: Request) -> Response:

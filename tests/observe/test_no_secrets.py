@@ -31,10 +31,10 @@ from coatcheck import (
     Sessions,
     Store,
     Token,
-    creation,
+    commit,
     store_from_url,
 )
-from coatcheck.core import change, fold
+from coatcheck.core import fold
 from coatcheck.core.presented import Presented
 from coatcheck.errors import (
     CoatcheckError,
@@ -147,13 +147,13 @@ async def test_what_is_refused(shop: Shop, hunt: Hunt, store: Store, tmp_path: P
     second["x"] += ["!"]
     await shop.sessions.commit(first)
     await shop.sessions.commit(second)
-    third.rotate()
+    third.privilege_changed()
     token = await shop.commit(third)
     first["x"] = DATA + "?"
     with hunt.raises(Superseded):
         await shop.sessions.commit(first)
     late = await shop.sessions.open(token)
-    late.rotate()
+    late.privilege_changed()
     await shop.sessions.end_all("alice", actor="eve")
     with hunt.raises(Unauthenticated):
         await shop.sessions.commit(late)
@@ -270,7 +270,7 @@ async def fail(hunt: Hunt, url: str, kind: str, spoil: Callable[[], None] | None
     token = hunt.token(outcome.token)
     session = await sessions.open(token)
     session["x"] += DATA
-    session.rotate()
+    session.privilege_changed()
     spoil()
     for attempt in (sessions.commit(session), sessions.open(token)):
         try:
@@ -313,8 +313,7 @@ def test_wrong_settings_with_secrets_in_them(hunt: Hunt) -> None:
         store_from_url(f"{HOST}:1/0", blocking=True),
     ]
     for store in stores:
-        client = cast("Any", vars(store)["_client"])
-        hunt.show(store=store, client=client, pool=client.connection_pool)
+        hunt.show(store=store, **vars(store))
         for make in (Sessions, BlockingSessions):
             try:
                 make(store)
@@ -324,15 +323,15 @@ def test_wrong_settings_with_secrets_in_them(hunt: Hunt) -> None:
 
 async def test_what_a_commit_is_made_of(shop: Shop, hunt: Hunt, monkeypatch: Any) -> None:
     """It stands in frames that a traceback with local variables shows."""
-    for module, name in ((change, "apply"), (fold, "_attempt"), (creation, "create")):
+    for module, name in ((fold, "apply"), (commit, "create")):
         monkeypatch.setattr(module, name, overheard(hunt, getattr(module, name)))
     token = await shop.log_in()
     session = await shop.sessions.open(token)
     session["x"] = DATA
     session.edit(lambda data: data.update(y=DATA))
     await shop.sessions.commit(session)
-    (records, _) = await vars(shop.sessions)["_store"].page(None, None, 10)
-    hunt.show(records=records, page=await shop.sessions.page())
+    page = await vars(shop.sessions)["_store"].page(None, None, 10)
+    hunt.show(records=page.records, page=await shop.sessions.page())
 
 
 def overheard(hunt: Hunt, function: Any) -> Any:

@@ -4,9 +4,22 @@ from dataclasses import dataclass, field
 
 from coatcheck import Holder, Outcome, Session, Sessions, Token
 from coatcheck.core.presented import Presented
-from coatcheck.errors import MergeRefused, StoreUnavailable, Superseded, Unauthenticated
+from coatcheck.errors import (
+    CoatcheckError,
+    MergeRefused,
+    SessionLimitReached,
+    StoreUnavailable,
+    Superseded,
+    Unauthenticated,
+)
 
-STATUS = {Superseded: 409, MergeRefused: 409, Unauthenticated: 401, StoreUnavailable: 503}
+STATUS: dict[type[CoatcheckError], int] = {
+    Superseded: 409,
+    MergeRefused: 409,
+    Unauthenticated: 401,
+    SessionLimitReached: 403,
+    StoreUnavailable: 503,
+}
 
 
 @dataclass
@@ -41,7 +54,7 @@ class Browser:
         """Let the request be committed, and its answer arrive unless it is to be lost."""
         try:
             outcome = await self.sessions.commit(session)
-        except (Superseded, Unauthenticated, StoreUnavailable) as error:
+        except tuple(STATUS) as error:
             answer = Answer(STATUS[type(error)], dict(session.state.cookies))
         else:
             answer = Answer(200, dict(session.state.cookies), outcome)

@@ -23,7 +23,7 @@ from coatcheck import (
 )
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import Ended, Record, Tombstone
-from coatcheck.errors import ConfigurationError, ReauthenticationRequired, Unauthenticated
+from coatcheck.errors import ConfigurationError, StepUpRequired, Unauthenticated
 from coatcheck.testing import Clock
 
 PHONE = Client("203.0.113.7", "Chrome on Android", "Android (mobile)", "de,en")
@@ -187,7 +187,7 @@ async def test_until_the_user_is_proved_a_doubted_session_is_nobodys_and_empty(
         assert session.doubt is not None
         assert session.doubt.subject == "alice"
         assert Drift.ADDRESS | Drift.BROWSER in session.doubt.drift
-        with pytest.raises(ReauthenticationRequired) as error:
+        with pytest.raises(StepUpRequired) as error:
             session.require_subject()
         assert isinstance(error.value, Unauthenticated)
         await thief.finish(session)
@@ -241,7 +241,7 @@ async def test_a_proof_brings_the_session_back_and_binds_it_to_the_new_client(
 async def test_too_little_a_proof_brings_nothing_back(make: Make) -> None:
     phone = await Device(make(Action.STEP_UP)).signed_in(cart="hat")
     session = await phone.at(THIEF).send()
-    with pytest.raises(ReauthenticationRequired):
+    with pytest.raises(StepUpRequired):
         session.step_up(1)
     assert (session.subject, dict(session)) == (None, {})
 

@@ -293,13 +293,15 @@ async def test_a_doubtful_clock_raises_the_bar_and_not_the_time_of_opening(
             clock.move(seconds=0.1)
             return now
 
-        async def bar(self, subject: str, at: int, /) -> Barred:
+        async def bar(self, subject: str | None, at: int, /) -> Barred:
             self.bars.append(at)
             return await super().bar(subject, at)
 
-        async def enlist(self, record: Record, opened_at: int, own_bar: int, /) -> bool:
+        async def enlist(
+            self, record: Record, opened_at: int, own_bar: int, limit: int | None = None, /
+        ) -> list[str] | None:
             self.opened.append(opened_at)
-            return await super().enlist(record, opened_at, own_bar)
+            return await super().enlist(record, opened_at, own_bar, limit)
 
     monkeypatch.setattr("coatcheck.sessions.StoreClock", lambda: StoreClock(local=clock))
     sessions = Sessions(Slow())

@@ -149,7 +149,7 @@ async def test_taking_the_last_key_out_is_an_edit(sessions: Sessions, meanwhile:
         await other.put(cart=1)
     elif meanwhile == "lineage":
         rotating = await other.send()
-        rotating.rotate()
+        rotating.privilege_changed()
         await other.finish(rotating)
     session.pop("flash")
     answer = await browser.finish(session)
@@ -402,7 +402,7 @@ async def test_a_fork_beside_a_session_that_ends_meanwhile_carries_nothing_of_it
     await browser.sign_in("alice", secret=1)
     again = await browser.send()
     other = await twin(browser).send()
-    other.rotate()
+    other.privilege_changed()
     await browser.finish(other, lose=True)
     store.victim = browser.jar[Holder.SIGNED_IN]
     again.sign_in("alice")

@@ -104,7 +104,7 @@ async def test_what_was_discarded_is_not_saved_later(sessions: Sessions) -> None
     session = await browser.send()
     session["discarded"] = 1
     session.edit(lambda data: data.update(edited=1))
-    session.rotate()
+    session.privilege_changed()
     await sessions.commit(session, discard=True)
     assert session == {"kept": 1}
     session["later"] = 1

@@ -142,7 +142,7 @@ async def test_each_is_decided_on_what_the_one_before_it_left(busy: Busy) -> Non
     before = await busy.commit(put(before=1))
     step_up = await busy.commit(lambda session: session.step_up(2))
     after = await busy.commit(put(after=1))
-    second = await busy.commit(lambda session: session.rotate())
+    second = await busy.commit(lambda session: session.privilege_changed())
     await busy.answers()
     assert [answer().status for answer in (before, step_up, after, second)] == [
         200, 200, 409, 409,
@@ -247,7 +247,10 @@ async def test_one_that_cannot_be_applied_is_left_out(busy: Busy) -> None:
 async def test_no_answer_is_unavailable_for_all(busy: Busy) -> None:
     """J5: fails when one of them is told that it is saved, or that it is not."""
     await busy.start()
-    waiting = [await busy.commit(put(a=1)), await busy.commit(lambda session: session.rotate())]
+    waiting = [
+        await busy.commit(put(a=1)),
+        await busy.commit(lambda session: session.privilege_changed()),
+    ]
     busy.store.fails = True
     await busy.answers()
     assert [answer().status for answer in (busy.first, *waiting)] == [503, 503, 503]
@@ -475,7 +478,7 @@ async def test_whatever_a_commit_would_drop_is_refused_during_it(
     for ask in (
         shared.end,
         shared.clear,
-        shared.rotate,
+        shared.privilege_changed,
         lambda: shared.sign_in("alice"),
         lambda: shared.step_up(2),
         lambda: shared.edit(increment),

@@ -48,7 +48,7 @@ async def test_nothing_is_stored_until_something_is_put_in(sessions: Sessions) -
         assert session.get("cart") is None
         session["x"] = 1
         del session["x"]
-        session.rotate()
+        session.privilege_changed()
         session.end()
         answer = await browser.finish(session)
         assert (answer.outcome and answer.outcome.done, answer.cookies) == (Done.KEPT, {})
@@ -58,7 +58,7 @@ async def test_nothing_is_stored_until_something_is_put_in(sessions: Sessions) -
 async def test_a_rotation_of_nothing_stores_nothing(sessions: Sessions) -> None:
     """R-080. Fails when a privilege change alone is taken for something to store."""
     session = await Browser(sessions).send()
-    session.rotate()
+    session.privilege_changed()
     assert await sessions.commit(session) == KEPT
     assert await sessions.count() == 0
 
@@ -195,7 +195,7 @@ async def test_activity_never_extends_the_absolute_lifetime(
         session = await browser.send()
         assert (session.subject, session.created_at) == ("alice", created)
         if minute % 100 == 0:
-            session.rotate()
+            session.privilege_changed()
         await browser.finish(session)
     clock.move(minutes=1)
     assert (await browser.see())[0] is None
@@ -257,7 +257,7 @@ async def test_a_privilege_change_kills_every_older_token(sessions: Sessions, ho
     thief = twin(browser)
     session = await browser.send()
     {"sign_in": lambda: session.sign_in("alice"), "step_up": lambda: session.step_up(2)}.get(
-        how, session.rotate
+        how, session.privilege_changed
     )()
     await browser.finish(session)
     assert await browser.see() == ("alice", {"cart": 1})

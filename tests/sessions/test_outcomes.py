@@ -25,7 +25,7 @@ def intend(session: Session, intent: str) -> None:
         case "step_up":
             session.step_up(2)
         case "rotate":
-            session.rotate()
+            session.privilege_changed()
         case "sign_in same":
             session.sign_in("u1")
         case "sign_in other":
@@ -43,7 +43,7 @@ async def happen(browser: Browser, what: str) -> None:
         case "edit":
             session["cart"]["theirs"] = 1
         case "lineage":
-            session.rotate()
+            session.privilege_changed()
             session["cart"]["theirs"] = 1
         case "moved":
             session.sign_in("u3")

@@ -163,7 +163,7 @@ async def test_a_token_from_before_a_privilege_change_raises_no_alarm(
     thief = twin(browser)
     await renew(browser, clock)
     session = await browser.send()
-    session.rotate()
+    session.privilege_changed()
     await browser.finish(session)
     clock.move(minutes=2)
     assert (await thief.send()).standing is Standing.RETIRED
@@ -176,7 +176,7 @@ async def test_a_renewal_that_loses_to_a_rotation_sends_no_cookie(
     """R6. Fails when a dead token is written over the one of the rotation."""
     clock.move(minutes=16)
     late, rotating = await seen(browser), await browser.send()
-    rotating.rotate()
+    rotating.privilege_changed()
     await browser.finish(rotating)
     answer = await browser.finish(late)
     assert (answer.status, answer.cookies) == (200, {})
@@ -250,7 +250,7 @@ async def test_a_busy_session_is_judged_again_before_it_is_ended(
     clock.move(minutes=2)
     stored = await store.load(token_of(browser).id)
     session = await browser.send()
-    session.rotate()
+    session.privilege_changed()
     await browser.finish(session)
 
     async def load(id: str, /) -> Stored:

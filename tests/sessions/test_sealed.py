@@ -367,7 +367,7 @@ async def test_concurrent_edits_merge_as_ever(site: Site) -> None:
         await site.sessions.commit(session)
     session = await site.sessions.open(token)
     assert (session["one"], session["other"], session["n"]) == ("1" * 100, "2" * 100, 2)
-    session.rotate()
+    session.privilege_changed()
     rotated = (await site.sessions.commit(session)).token
     assert (await site.sessions.open(rotated))["n"] == 2
 

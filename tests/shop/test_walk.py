@@ -30,7 +30,7 @@ def test_the_walk_through(kind: str, redis: Server, tmp_path: Path) -> None:
     url = f"redis://127.0.0.1:{redis.port}/2" if kind == "redis" else f"sqlite:///{tmp_path}/w.db"
     done = run_walk(url)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "All 29 steps went as they should." in done.stdout
+    assert "All 37 steps went as they should." in done.stdout
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
@@ -39,7 +39,7 @@ def test_one_login_over_three_frameworks(kind: str, redis: Server, tmp_path: Pat
     url = f"redis://127.0.0.1:{redis.port}/3" if kind == "redis" else f"sqlite:///{tmp_path}/w.db"
     done = run_walk(url, APPS="fastapi,flask,django")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "All 29 steps went as they should." in done.stdout
+    assert "All 37 steps went as they should." in done.stdout
     assert all(name in done.stdout for name in ("A-fastapi", "B-flask", "C-django"))
 
 

@@ -139,7 +139,7 @@ async def test_an_index_stays_as_long_as_its_longest_session(store: RedisStore, 
     for hours in (1, 12, 2):
         record = make_record(subject="alice", seen_at=now, ends_at=now + hours * HOUR)
         await store.save(record, None)
-        assert await store.enlist(record, now, 0)
+        assert await store.enlist(record, now, 0) is not None
     index = await keys.find("*:index")
     assert is_about(await keys("PTTL", index), 12 * HOUR + GRACE)
 
@@ -190,7 +190,7 @@ async def test_scripts_survive_that_redis_forgets_them(store: RedisStore, keys: 
     await keys.forget_scripts()
     await store.touch(record, record.seen_at + 1)
     await keys.forget_scripts()
-    assert await store.enlist(record, record.seen_at, 0)
+    assert await store.enlist(record, record.seen_at, 0) is not None
     await keys.forget_scripts()
     assert (await store.bar("alice", 1)).ids == [record.id]
     await keys.forget_scripts()

@@ -212,7 +212,7 @@ async def test_bars_are_kept_a_day_and_swept_in_bounded_batches(
     assert [(await store.sweep(now, 2), left()) for _ in range(4)] == [
         (0, 4), (0, 2), (0, 1), (0, 1),
     ]  # fmt: skip
-    assert not await store.enlist(make_record(subject="alice"), now - BAR_KEPT, 0)
+    assert await store.enlist(make_record(subject="alice"), now - BAR_KEPT, 0) is None
 
 
 async def test_what_was_stored_is_there_when_the_file_is_opened_again(

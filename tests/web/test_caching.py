@@ -83,7 +83,7 @@ LOOKS: dict[str, Callable[[Session], object]] = {
     "client": lambda s: s.client,
     "standing": lambda s: s.standing,
     "sign_in": lambda s: s.sign_in("alice"),
-    "rotate": lambda s: s.rotate(),
+    "rotate": lambda s: s.privilege_changed(),
     "end": lambda s: s.end(),
     "edit": lambda s: s.edit(lambda data: None),
     "hasattr": lambda s: hasattr(s, "anything"),

@@ -334,7 +334,7 @@ async def rotate_twice_and_end(request: Request) -> Response:
 async def rotate_twice(request: Request) -> Response:
     session, sessions = session_of(request), request.app.state.sessions
     await sessions.rotate(session)
-    session.rotate()
+    session.privilege_changed()
     return PlainTextResponse("rotated")
 
 

@@ -183,8 +183,8 @@ async def test_a_login_that_another_site_makes_is_refused(
 async def test_a_refused_request_is_nobodys_activity(browser: Client, clock: Clock) -> None:
     """Fails when another site's page can keep somebody signed in."""
     await browser.post("/login")
-    for _ in range(2):
-        clock.move(minutes=20)
+    for minutes in (20, 9.9, 0.2):  # the second so late that activity would be recorded at once
+        clock.move(minutes=minutes)
         assert (await browser.post("/write", FOREIGN)).status == 403
     assert (await browser.get("/me")).status == 401
 
@@ -288,6 +288,11 @@ async def login_form(request: Request) -> Response:
     return PlainTextResponse(session_of(request).csrf_token())
 
 
+async def rotates(request: Request) -> Response:
+    session_of(request).privilege_changed()
+    return PlainTextResponse(session_of(request).csrf_token())
+
+
 async def reserved(request: Request) -> Response:
     """A form that is made for a visitor, who is then signed in after all."""
     token = session_of(request).csrf_token()
@@ -298,7 +303,7 @@ async def reserved(request: Request) -> Response:
 @pytest.fixture
 def strict(sessions: Sessions, clock: Clock) -> Client:
     """A browser of a shop that insists on a sign."""
-    more = [form, received, checks, login_form, reserved]
+    more = [form, received, checks, login_form, reserved, rotates]
     return Client(shop(sessions, *more, csrf=CSRF(strict=True)), jar=Jar(clock))
 
 
@@ -401,6 +406,18 @@ async def test_a_token_dies_with_every_change_of_privileges(strict: Client) -> N
     assert (await post(strict, "/write", again)).status == 403
 
 
+async def test_a_token_outlives_a_renewal(strict: Client, clock: Clock) -> None:
+    """Fails when it is made of the secret, so that a form that is open for long is refused."""
+    assert (await post(strict, "/login", await token_of(strict))).status == 200
+    token, held = await token_of(strict), strict.jar.value("__Host-sid")
+    for _ in range(2):
+        clock.move(minutes=20)
+        await strict.get("/me")
+        assert strict.jar.value("__Host-sid") != held
+        held = strict.jar.value("__Host-sid")
+        assert (await post(strict, "/write", token)).status == 200
+
+
 async def test_a_visitor_is_given_a_session_once(strict: Client, sessions: Sessions) -> None:
     """Fails when each form starts a new one, or the first form's token is not that session's."""
     first, second = await token_of(strict), await token_of(strict)
@@ -417,6 +434,12 @@ async def test_a_form_beside_a_sign_in_has_the_new_sessions_token(
     token = await token_of(strict, path)
     assert (await strict.get("/me")).json()["subject"] == "alice"
     assert (await post(strict, "/write", token)).status == 200
+
+
+async def test_a_form_beside_a_rotation_has_the_new_token(strict: Client) -> None:
+    """Fails when the commit makes another lineage than the form was made for."""
+    await token_of(strict, "/login_form")
+    assert (await post(strict, "/write", await token_of(strict, "/rotates"))).status == 200
 
 
 async def test_a_form_over_a_visitors_session_needs_a_new_token_after_the_sign_in(

@@ -13,6 +13,7 @@ export function showCart(cart, products, acts) {
   find("cart-total").hidden = count === 0;
   find("cart-total").lastElementChild.textContent = euros(cart.total);
   find("cart-note").hidden = count === 0 || cart.subject !== null;
+  find("order").hidden = count === 0 || cart.subject === null;
   find("cart-note").textContent = "You are not logged in. When you do, your cart comes with you.";
 }
 

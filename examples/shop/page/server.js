@@ -4,8 +4,9 @@ export const answers = new EventTarget();
 
 /** A request that was not carried out: `status` is 0 where nobody answered at all. */
 export class Refusal extends Error {
-  constructor(status, message, seconds = 2) {
+  constructor(status, message, seconds = 2, wantsMore = false) {
     super(message);
+    this.wantsMore = wantsMore; // 401 to somebody who is logged in, and must prove it again, or better
     this.status = status;
     this.seconds = seconds;
   }
@@ -20,7 +21,7 @@ export async function ask(method, path, body) {
   const content = await response.json().catch(() => ({}));
   if (!response.ok) {
     const seconds = Number(response.headers.get("Retry-After")) || 2;
-    throw new Refusal(response.status, content.error ?? `the server said ${response.status}`, seconds);
+    throw new Refusal(response.status, content.error ?? `the server said ${response.status}`, seconds, "acr_values" in content);
   }
   return content;
 }

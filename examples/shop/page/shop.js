@@ -2,6 +2,7 @@
 
 import * as banner from "./banner.js";
 import { showCart } from "./cart.js";
+import * as confirm from "./confirm.js";
 import { hideDevices, showDevices } from "./devices.js";
 import { find, say } from "./elements.js";
 import { showGoods } from "./goods.js";
@@ -82,12 +83,16 @@ async function lay() {
   display.products.forEach((product) => products.set(product.id, product));
   showGoods(display.products, addOne);
   login.prepare(display.accounts, loggedIn);
+  confirm.prepare(refused);
   find("machine").hidden = !display.time_moves;
 }
 
 async function refresh() {
   const me = await ask("GET", "/me");
   showSession(me, () => attempt(refresh));
+  const { email } = await ask("GET", "/email");
+  if (document.activeElement !== find("email")) find("email").value = email;
+  find("mail").hidden = false;
   showDevices(await ask("GET", "/devices"), Date.parse(me.now), onDevices);
 }
 
@@ -103,7 +108,10 @@ function become(someone) {
   find("who").hidden = find("logout").hidden = !someone;
   find("open-login").hidden = Boolean(someone);
   find("who").replaceChildren("Hello, ", Object.assign(document.createElement("b"), { textContent: someone }));
-  if (!someone) hideDevices();
+  if (someone) return;
+  hideDevices();
+  find("mail").hidden = true;
+  confirm.close();
 }
 
 async function loggedIn(message) {
@@ -118,26 +126,33 @@ function loggedOut() {
   show({ subject: null, items: [], total: 0 });
 }
 
-// What a refusal means. 401: to the login form, with the server's words. 409: nothing was saved, do it again.
+// What a refusal means. 401: to the login form, with the server's words, or to the step-up form, if somebody is
+// logged in and that is not enough. 409: nothing was saved, do it again.
 // 503: the store is away and nobody is logged out by that; wait for it.
 
 async function attempt(action) {
   try {
     return await action();
   } catch (refusal) {
-    if (!("status" in refusal)) throw refusal;
-    if (refusal.status === 401) {
-      loggedOut();
-      banner.hide();
-      login.open(refusal.message);
-    } else if (refusal.status === 503) {
-      waitForStore(refusal.seconds);
-    } else if (refusal.status === 409) {
-      const text = "Your session changed elsewhere at the same moment, so nothing was saved.";
-      banner.show(text, { action: { label: "Try again", run: () => attempt(action) } });
-    } else {
-      banner.show(`${refusal.message[0].toUpperCase()}${refusal.message.slice(1)}.`, { action: { label: "Try again", run: () => attempt(action) } });
-    }
+    refused(refusal, action);
+  }
+}
+
+function refused(refusal, action = load) {
+  if (!("status" in refusal)) throw refusal;
+  if (refusal.wantsMore) {
+    confirm.open(() => attempt(action));
+  } else if (refusal.status === 401) {
+    loggedOut();
+    banner.hide();
+    login.open(refusal.message);
+  } else if (refusal.status === 503) {
+    waitForStore(refusal.seconds);
+  } else if (refusal.status === 409) {
+    const text = "Your session changed elsewhere at the same moment, so nothing was saved.";
+    banner.show(text, { action: { label: "Try again", run: () => attempt(action) } });
+  } else {
+    banner.show(`${refusal.message[0].toUpperCase()}${refusal.message.slice(1)}.`, { action: { label: "Try again", run: () => attempt(action) } });
   }
 }
 
@@ -165,6 +180,26 @@ find("logout").addEventListener("click", () => attempt(async () => {
   banner.show("You are logged out, on the server too: no copy of your cookie works any more.", { good: true });
   say(message);
 }));
+
+find("order").addEventListener("click", () => attempt(async () => {
+  const { message } = await ask("POST", "/orders");
+  banner.show(`Thank you: ${message}.`, { good: true });
+  say(message);
+  otherTabs.postMessage("changed");
+  await load();
+}));
+
+find("mail-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const email = find("email").value;
+  find("email").blur();
+  attempt(async () => {
+    await ask("PUT", "/email", { email });
+    banner.show(`We write to ${email} from now on.`, { good: true });
+    say("Address changed");
+    await refresh();
+  });
+});
 
 for (const push of document.querySelectorAll("[data-minutes]")) {
   push.addEventListener("click", () => attempt(async () => {

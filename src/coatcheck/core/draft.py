@@ -23,14 +23,25 @@ def first(
         renew_nonce=None,
         renewed_at=now,
         created_at=now,
-        authenticated_at=now if sign_in else None,
+        authenticated_at=_authenticated_at(sign_in, now),
         assurance=sign_in.assurance if sign_in else 0,
         seen_at=now,
         idle=policy.idle_ms,
-        ends_at=policy.ends_at(now),
+        ends_at=_ends_at(sign_in, policy, now),
         client=client,
         payload=b"",
     )
+
+
+def _authenticated_at(sign_in: SignIn | None, now: int) -> int | None:
+    if sign_in is None:
+        return None
+    return sign_in.login.authenticated_at if sign_in.login else now
+
+
+def _ends_at(sign_in: SignIn | None, policy: Policy, now: int) -> int:
+    ends_at = policy.ends_at(now)
+    return min(ends_at, sign_in.login.ends_at) if sign_in and sign_in.login else ends_at
 
 
 def following(stored: Record, seen_at: int, stamp: bytes, payload: bytes = b"") -> Record:

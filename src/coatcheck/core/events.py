@@ -32,6 +32,9 @@ class Happened(StrEnum):
     SECRET_STORED = "secret_stored"  # noqa: S105 - a name
     EVENTS_LOST = "events_lost"
     CSRF_REFUSED = "csrf_refused"
+    EVERYTHING_ENDED = "all_sessions_ended"
+    IMPERSONATION_STARTED = "impersonation_started"
+    IMPERSONATION_STOPPED = "impersonation_stopped"
 
     @property
     def is_routine(self) -> bool:

@@ -9,7 +9,12 @@ from coatcheck.core.record import Client, Record
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """One session in a list of devices. Its `id` is a handle that opens nothing (ASVS V7.5.2)."""
+    """One session in a list of devices (ASVS 5.0 V7.5.2).
+
+    Attributes:
+        id: a handle to end it by, which opens nothing.
+        is_current: whether it is the session that was named as the request's own.
+    """
 
     id: str
     subject: str | None
@@ -19,6 +24,7 @@ class SessionInfo:
     authenticated_at: datetime | None
     assurance: int
     client: Client
+    is_current: bool = False
 
     @classmethod
     def of(cls, record: Record) -> Self:

@@ -20,11 +20,23 @@ def moves(key: str) -> bool:
     return not key.startswith(LIBRARY_KEYS) and key not in _OF_FORMS
 
 
+class Login(NamedTuple):
+    """An authentication of before that a session goes on with; milliseconds UTC."""
+
+    authenticated_at: int
+    ends_at: int
+
+
 class SignIn(NamedTuple):
-    """The request proved who its user is."""
+    """The request proved who its user is; or goes on with what an earlier one proved.
+
+    Attributes:
+        login: what it goes on with.
+    """
 
     subject: str
     assurance: int
+    login: Login | None = None
 
 
 class StepUp(NamedTuple):

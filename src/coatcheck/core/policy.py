@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Literal
 
 from coatcheck.core.binding import OBSERVING, Bound, actions
@@ -18,6 +19,16 @@ Stores keep expired records for it.
 """
 BAR_KEPT = 86_400_000
 """Milliseconds a bar is kept: longer than any request that was opened before it runs."""
+_SHORTEST, _LONGEST = timedelta(milliseconds=10), timedelta(minutes=1)
+
+
+class AtLimit(StrEnum):
+    """What a sign-in over `Policy.max_sessions` does."""
+
+    END_OLDEST = "end_oldest"
+    """It ends the sessions of the user that were signed in longest ago."""
+    REFUSE = "refuse"
+    """It is refused by `SessionLimitReached`, and the others go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,13 @@ class Policy:
         secrets: what becomes of a session in which a password, token, private key or card number
             is about to be stored; by default it is reported, in development only.
         secrets_allowed: top-level keys where that is meant to be.
+        max_sessions: how many live sessions a user may have at once (ASVS 5.0 V7.1.2); by default
+            as many as there are. Visitors' do not count.
+        at_limit: what a sign-in over it does.
+        factor_timeout: time to give the second factor after the password.
+        factor_attempts: how often it may be tried in that time.
+        watch_every: how long after a session ended elsewhere its WebSockets and streams are closed
+            at the latest, apart from the time that one look at the store takes: 10 ms to 1 min.
 
     Raises:
         ConfigurationError: a limit is not positive, idle is longer than absolute, or a setting is
@@ -56,11 +74,16 @@ class Policy:
     profile: Profile | None = None
     secrets: Secrets | None = None
     secrets_allowed: Collection[str] = ()
+    max_sessions: int | None = None
+    at_limit: AtLimit = AtLimit.END_OLDEST
+    factor_timeout: timedelta = timedelta(minutes=5)
+    factor_attempts: int = 5
+    watch_every: timedelta = timedelta(seconds=5)
     renew_ms: int | None = field(init=False, repr=False, compare=False)
     """`renew_after` in milliseconds."""
 
     def __post_init__(self) -> None:
-        for name in ("idle", "absolute"):
+        for name in ("idle", "absolute", "factor_timeout"):
             value = getattr(self, name)
             if not _is_time(value):
                 raise ConfigurationError(
@@ -72,6 +95,12 @@ class Policy:
             raise ConfigurationError("Policy.touch_share", f"{self.touch_share!r} is not 0 to 0.5")
         if type(self.max_size) is not int or self.max_size < 256:
             raise ConfigurationError("Policy.max_size", f"{self.max_size!r} is no size from 256 on")
+        if self.max_sessions is not None and not _is_positive(self.max_sessions):
+            raise ConfigurationError(
+                "Policy.max_sessions", f"{self.max_sessions!r} is no number from 1 on, nor None"
+            )
+        if not isinstance(self.at_limit, AtLimit):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("Policy.at_limit", f"{self.at_limit!r} is no AtLimit")
         if self.renew_after is not None and not _is_time(self.renew_after):
             raise ConfigurationError(
                 "Policy.renew_after", f"{self.renew_after!r} is neither None nor a time of 1 s on"
@@ -88,8 +117,17 @@ class Policy:
         if isinstance(self.secrets_allowed, str):
             raise ConfigurationError("Policy.secrets_allowed", "is a text: write a set of keys")
         object.__setattr__(self, "secrets_allowed", frozenset(self.secrets_allowed))
+        if not _is_bound(self.watch_every):
+            raise ConfigurationError(
+                "Policy.watch_every", f"{self.watch_every!r} is no time of 10 ms to 1 min"
+            )
         if self.profile is not None:
             self.profile.check("Policy", self)
+
+        if type(self.factor_attempts) is not int or self.factor_attempts < 1:
+            raise ConfigurationError(
+                "Policy.factor_attempts", f"{self.factor_attempts!r} is no number from 1 on"
+            )
 
     @property
     def idle_ms(self) -> int:
@@ -115,6 +153,14 @@ class Policy:
 
 def _is_time(value: object) -> bool:
     return isinstance(value, timedelta) and value >= timedelta(seconds=1)
+
+
+def _is_positive(value: object) -> bool:
+    return type(value) is int and value >= 1
+
+
+def _is_bound(value: object) -> bool:
+    return isinstance(value, timedelta) and _SHORTEST <= value <= _LONGEST
 
 
 def _is_number(value: object) -> bool:

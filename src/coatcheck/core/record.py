@@ -104,6 +104,8 @@ class Ended(StrEnum):
     REFUSED = "refused"
     REPLAYED = "replayed"
     BINDING = "binding"
+    EVICTED = "evicted"
+    """The user signed in elsewhere, over the limit of `Policy.max_sessions`."""
 
     @classmethod
     def of(cls, why: str) -> "Ended | None":

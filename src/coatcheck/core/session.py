@@ -7,20 +7,24 @@ when the adapter commits, before the response starts.
 from collections.abc import Mapping
 from contextvars import copy_context
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from inspect import iscoroutinefunction
 from typing import Any
 
 from coatcheck.core.csrf import issue
 from coatcheck.core.doubt import Doubt
+from coatcheck.core.hide import hidden
 from coatcheck.core.info import SessionInfo, moment
-from coatcheck.core.intents import Edit, Rotate, SignIn, StepUp, moves
+from coatcheck.core.intents import Edit, Login, Rotate, SignIn, StepUp, moves
 from coatcheck.core.merge import Data, merge
 from coatcheck.core.outcome import Holder
-from coatcheck.core.record import Client, Ended
+from coatcheck.core.own import ACTOR, PENDING, Actor, Pending, past, take
+from coatcheck.core.policy import BAR_KEPT
+from coatcheck.core.record import Client, Ended, Record
+from coatcheck.core.requirement import Requirement
 from coatcheck.core.standing import Standing
 from coatcheck.core.state import State
-from coatcheck.errors import CSRFRefused, ReauthenticationRequired, Unauthenticated
+from coatcheck.errors import CSRFRefused, StepUpRequired, Unauthenticated
 
 
 class Session(dict[str, Any]):
@@ -86,20 +90,54 @@ class Session(dict[str, Any]):
         base, expires_at = self.state.base, self.expires_at
         if base is None or expires_at is None:
             return None
-        return replace(SessionInfo.of(base), expires_at=expires_at)
+        return replace(SessionInfo.of(base), expires_at=expires_at, is_current=True)
 
     def require_subject(self) -> str:
         """Return the user id.
 
         Raises:
             Unauthenticated: nobody is signed in. Left alone, it becomes a 401.
-            ReauthenticationRequired: of those, the user has to be proved again: see `doubt`.
+            StepUpRequired: of those, the user has to be proved again: see `doubt`.
         """
         if (subject := self.subject) is None:
             if self.state.doubt is not None:
-                raise ReauthenticationRequired("the user has to be proved again on this client")
+                raise StepUpRequired(self.state.doubt.record.assurance, 0)
             raise Unauthenticated("nobody is signed in")
         return subject
+
+    def require(self, *, level: int = 1, max_age: timedelta | str | None = None) -> str:
+        """Return the user id, if the user is authenticated well enough, and recently enough.
+
+        Only `sign_in` and `step_up` count as authentication, in this very request too; activity
+        does not.
+
+        Args:
+            level, max_age: see `Requirement`.
+
+        Raises:
+            Unauthenticated: nobody is signed in. Left alone, it becomes a 401.
+            StepUpRequired: somebody is, but that is not enough. Left alone, it becomes a 401 that
+                says what would be (RFC 9470 3), or leads a page to where that is to be had.
+            ConfigurationError: `level` or `max_age` is none.
+        """
+        requirement, subject = Requirement(level, max_age), self.require_subject()
+        if not requirement.is_met(self.assurance, self._authentication_age()):
+            raise StepUpRequired(level, requirement.seconds)
+        return subject
+
+    def _authentication_age(self) -> int | None:
+        """Return how long ago the user proved who they are: at most that, milliseconds."""
+        state, privilege = self.state, self.state.privilege
+        if isinstance(privilege, StepUp):
+            return 0
+        authenticated_at = state.base.authenticated_at if state.base else None
+        if isinstance(privilege, SignIn):
+            if privilege.login is None:
+                return 0
+            authenticated_at = privilege.login.authenticated_at
+        if authenticated_at is None:
+            return None
+        return state.acted_at - authenticated_at + state.clock_error
 
     def csrf_token(self) -> str:
         """Return a token that shows with a later request that a page of this session made it.
@@ -181,13 +219,116 @@ class Session(dict[str, Any]):
             for key in [key for key in self if not moves(key)]:
                 del self[key]
         elif state.subject != subject:
-            Session.clear(self)  # whatever a framework's kind of session does beside
-            state.steps, state.mark, state.carries = [], state.settings.empty, False
-        state.note(self)
+            self._start_empty()
+        state.own = {}
+        with hidden():
+            state.note(self)
         if not isinstance(state.privilege, SignIn) or state.privilege.subject != subject:
             state.signed_at = len(state.steps)
         state.privilege = SignIn(subject, assurance)
         state.is_gone = False
+
+    def _start_empty(self) -> None:
+        """Leave the data to the session that is being left (P4)."""
+        state = self.state
+        Session.clear(self)  # whatever a framework's kind of session does beside
+        state.own = {}
+        state.steps, state.mark, state.carries = [], state.settings.empty, False
+
+    @property
+    def pending(self) -> Pending | None:
+        """The sign-in that waits for its second factor, if there is one that is not over."""
+        kept, policy = self.state.own.get(PENDING), self.state.settings.policy
+        if kept is None or kept["attempts"] < 1:
+            return None
+        over = kept["since"] + policy.factor_timeout // timedelta(milliseconds=1)
+        if self.state.acted_at >= over:
+            return None
+        return Pending(kept["subject"], kept["attempts"], moment(over))
+
+    def expect_factor(self, subject: str) -> None:
+        """Note that the password of `subject` was right, and that a second factor is to come.
+
+        Nobody is signed in by it: `subject` stays `None`, as after a wrong password. It is over
+        with `Policy.factor_timeout` or `factor_attempts`. `Sessions.spend_attempt` is asked before
+        each code is checked, and `sign_in` with the assurance of both completes it.
+
+        The token changes, as whoever planted or copied the visitor's would have passed the first
+        factor otherwise. A session that somebody is signed in to ends.
+
+        Raises:
+            ValueError: `subject` is empty or no text.
+        """
+        self.state.require_no_commit()
+        if not _is_text(subject):
+            raise ValueError("expect_factor needs a text that is not empty")
+        if self.state.subject is not None:
+            self.end()
+        state = self.state
+        attempts = state.settings.policy.factor_attempts
+        subject = str.__str__(subject)
+        state.own = {PENDING: {"subject": subject, "since": state.acted_at, "attempts": attempts}}
+        state.privilege = Rotate()
+
+    @property
+    def actor(self) -> str | None:
+        """The user id of who acts as `subject`, while somebody impersonates."""
+        actor = self._actor()
+        return actor.subject if actor else None
+
+    def _actor(self) -> Actor | None:
+        kept = self.state.own.get(ACTOR)
+        return None if kept is None else Actor(**kept)
+
+    def impersonate(self, subject: str) -> None:
+        """Let the user who is signed in act as `subject`, until `stop_impersonating`.
+
+        Whether they may is the application's to check. Their session gives way to a new one of
+        `subject`, which starts empty and lives no longer than it did, and at most a day. Assurance
+        and `authenticated_at` stay those of the actor, who alone was authenticated.
+
+        Raises:
+            Unauthenticated: nobody is signed in.
+            ValueError: `subject` is empty or no text, or signed in already.
+            RuntimeError: this is an impersonation already, or the privileges changed in this very
+                request.
+        """
+        actor, state = self.require_subject(), self.state
+        if not _is_text(subject) or subject == actor:
+            raise ValueError("impersonate needs the id of another user")
+        if self.actor is not None:
+            raise RuntimeError("stop_impersonating comes first")
+        base = self._base_of_login()
+        at, begun_at = base.authenticated_at or 0, state.opened_at
+        login = Login(at, min(base.ends_at, begun_at + BAR_KEPT))
+        kept = Actor(actor, base.assurance, at, base.ends_at, begun_at)
+        self._go_on_as(SignIn(str.__str__(subject), base.assurance, login))
+        state.own = {ACTOR: kept._asdict()}
+
+    def stop_impersonating(self) -> None:
+        """Let the actor be who they were: the same login, in a new session that starts empty.
+
+        Raises:
+            RuntimeError: nobody impersonates, or the privileges changed in this very request.
+        """
+        if (actor := self._actor()) is None:
+            raise RuntimeError("nobody impersonates in this session")
+        self._base_of_login()
+        login = Login(actor.authenticated_at, actor.ends_at)
+        self._go_on_as(SignIn(actor.subject, actor.assurance, login))
+
+    def _base_of_login(self) -> Record:
+        state = self.state
+        state.require_no_commit()
+        if state.base is None or state.privilege is not None:
+            raise RuntimeError("the privileges changed in this request: do one at a time")
+        return state.base
+
+    def _go_on_as(self, sign_in: SignIn) -> None:
+        self._start_empty()
+        self.state.note(self)
+        self.state.signed_at = 0
+        self.state.privilege = sign_in
 
     def step_up(self, assurance: int) -> None:
         """Note that the signed-in user proved more, such as a second factor. The token changes.
@@ -213,12 +354,16 @@ class Session(dict[str, Any]):
         if doubt is None or (assurance is not None and assurance < doubt.record.assurance):
             return
         before = _moving(state.settings.codec.decode(state.content))
-        data = merge(before, _moving(state.kept(self)), doubt.data, {}, [])
-        state.take_up(doubt)
+        mine = _moving(state.kept(self))
+        data = merge(before, mine, state.take_up(doubt), {}, [])
         show(self, data)
 
-    def rotate(self) -> None:
-        """Change the token, as after a change of role or password; every older one dies."""
+    def privilege_changed(self) -> None:
+        """Rotate: change the token, as role, permissions or password changed; older ones die.
+
+        `sign_in`, `step_up`, `expect_factor`, `impersonate` and `stop_impersonating` do so by
+        themselves. When the session is committed; `Sessions.rotate` does it at once.
+        """
         self.state.require_no_commit()
         if self.state.privilege is None:
             self.state.privilege = Rotate()
@@ -233,9 +378,13 @@ class Session(dict[str, Any]):
         self.state.end()
 
     def clear(self) -> None:
-        """Empty the data. A stored session that is left empty ends, whatever others wrote to it."""
+        """Empty the data. A stored session that is left empty ends, whatever others wrote to it.
+
+        An impersonation does not: that it is one stays known until it is stopped, or ended.
+        """
         self.state.require_no_commit()
         self.state.is_cleared = True
+        self.state.own.pop(PENDING, None)
         super().clear()
 
     def edit(self, change: Edit) -> None:
@@ -253,11 +402,13 @@ class Session(dict[str, Any]):
             raise TypeError("edit needs a plain function: it is run while the session is saved")
         state = self.state
         state.require_no_commit()
-        state.note(self)
-        change(self)
-        state.mark = state.settings.codec.encode(state.kept(self))
+        with hidden():
+            state.note(self)
+            change(self)
+            again = past(change)
+            state.mark = state.settings.codec.encode(state.kept(self))
         context = copy_context()
-        state.steps.append(lambda data: context.run(change, data))
+        state.steps.append(lambda data: context.run(again, data))
 
     def __repr__(self) -> str:
         keys = ", ".join(map(repr, self)) or "nothing"
@@ -266,8 +417,10 @@ class Session(dict[str, Any]):
 
 def show(session: Session, data: Mapping[str, Any]) -> None:
     """Let a session hold `data`, which is nothing that the application did."""
+    shown = dict(data)
+    session.state.own = take(shown)
     dict[str, Any].clear(session)
-    session.update(data)
+    session.update(shown)
 
 
 def _moving(data: Data) -> Data:

@@ -7,6 +7,7 @@ from coatcheck.core.csrf import fits
 from coatcheck.core.doubt import Doubt
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
 from coatcheck.core.outcome import Cookies, Holder
+from coatcheck.core.own import ACTOR, PENDING, spend, take, without
 from coatcheck.core.record import NOBODY, Client, Ended, Record
 from coatcheck.core.renewal import is_due
 from coatcheck.core.settings import Settings
@@ -24,6 +25,7 @@ class State:
         acted_at: the activity to record: the opening, or a later commit of the same request.
         standing: what the presented token was.
         token: the token that opened it; a secret.
+        ended: why the session of a token ended that opens none, as long as that is known.
         was_seen_at: the last activity before this request.
         presented: in whose place it came, where there was one.
         ended_because: why its session ended, where that is still known.
@@ -52,6 +54,8 @@ class State:
         is_late: whether the response has started, so that nobody may look for the first time.
         unseen: the data, where nobody looked at it yet.
         is_seen: false while nobody has looked at a session that `admit` opened.
+        own: what the library keeps beside the data; see `core.own`.
+        clock_error: how far the clock may be off the store's, milliseconds.
         lent: by key, the defaults that `SessionData` put into the data, and each encoded.
         cookies: what the client is to be told with the response.
         lineage: of the token that the next commit mints, where it is known before.
@@ -62,6 +66,7 @@ class State:
     presented: Holder | None = None
     ended_because: Ended | None = None
     token: Token | None = None
+    ended: str | None = None
     was_seen_at: int = 0
     failure: StoreUnavailable | None = None
     unreadable: Record | None = None
@@ -87,6 +92,7 @@ class State:
     lent: dict[str, tuple[Any, bytes]] | None = None
     lineage: str | None = None
     shows_token: bool = False
+    clock_error: int = 0
 
     # One is made for each request, and most of it stays as it is: what stands above costs nothing.
     def __init__(
@@ -106,6 +112,7 @@ class State:
         self.content = self.mark = settings.empty
         self.steps: list[Step] = []
         self.ending: list[Record] = []
+        self.own: dict[str, Any] = {}
         self.cookies = Cookies()
 
     @property
@@ -180,6 +187,7 @@ class State:
 
         Before anything was done to it. It is no edit, but the next save is of this.
         """
+        data = self.kept(data)
         self.content = self.mark = self.settings.codec.encode(data) if data else self.settings.empty
 
     def withhold(self, doubt: Doubt) -> None:
@@ -188,12 +196,40 @@ class State:
         self.doubt, self.taken_up = doubt, None
         self.start(None, self.settings.empty)
 
-    def take_up(self, doubt: Doubt) -> None:
-        """Be the session that was withheld, as its user is being proved."""
+    def take_up(self, doubt: Doubt) -> dict[str, Any]:
+        """Be the session that was withheld, as its user is being proved; return its data."""
         self.doubt, self.taken_up = None, doubt
         self.token, self.was_seen_at = doubt.token, doubt.record.seen_at
-        self.start(doubt.record, self.settings.codec.encode(doubt.data))
+        content = self.settings.codec.encode(doubt.data)
+        self.start(doubt.record, content)
         self.is_gone = False
+        return self.fill(doubt.record, content)
+
+    def fill(self, record: Record, content: bytes) -> dict[str, Any]:
+        """Take a record with its encoded `content` as what was opened, and return its data.
+
+        Raises:
+            Undecodable: it cannot be read.
+        """
+        data = self.settings.codec.decode(content)
+        if ACTOR in data or PENDING in data:
+            self.own = take(data)  # and in the order in which it will be compared
+            content = self.settings.codec.encode({**data, **self.own})
+        self.base, self.content, self.mark = record, content, content
+        return data
+
+    def spend(self, data: dict[str, Any]) -> None:
+        """Take one attempt off the sign-in that waits, in each commit that is tried.
+
+        Raises:
+            Unauthenticated: there is none left.
+        """
+        self.note(data)
+        kept = dict(self.kept(data))
+        spend(kept)
+        self.mark = self.settings.codec.encode(kept)
+        self.own = take(kept)
+        self.steps.append(spend)
 
     def end(self) -> None:
         """Have what is stored ended by the next commit, and begin with nothing."""
@@ -201,6 +237,7 @@ class State:
         records = (self.base, self.unreadable, doubted)
         self.ending += [record for record in records if record is not None]
         self.unreadable = self.doubt = self.taken_up = None
+        self.own = {}
         self.start(None, self.settings.empty)
         self.is_gone = False
 
@@ -215,8 +252,9 @@ class State:
                 "another task is committing this session: await that first, or share a lock"
             )
 
-    def correct(self, clock_offset: int) -> None:
+    def correct(self, clock_offset: int, clock_error: int = 0) -> None:
         """Correct the times by what is known of the clock now (T5)."""
+        self.clock_error = clock_error
         if clock_offset == self.clock_offset:
             return
         self.opened_at += clock_offset - self.clock_offset
@@ -269,10 +307,15 @@ class State:
         self.lent = {**(self.lent or {}), key: (value, encoded)}
 
     def kept(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Return the data without the defaults that were lent and are still as they were."""
-        if self.lent is None:
-            return data
-        return {key: value for key, value in data.items() if not self._is_as_lent(key, value)}
+        """Return the data as it is stored: with the library's own, whatever stands in its place.
+
+        Without the defaults that were lent and are still as they were.
+        """
+        if self.lent is not None:
+            data = {key: value for key, value in data.items() if not self._is_as_lent(key, value)}
+        if self.own or ACTOR in data or PENDING in data:
+            return {**without(data), **self.own}
+        return data
 
     def _is_as_lent(self, key: str, value: Any) -> bool:
         lent, encoded = (self.lent or {}).get(key, (None, b""))

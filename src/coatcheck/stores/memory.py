@@ -22,8 +22,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self._stored: dict[str, Record | Tombstone] = {}
         self._due: list[tuple[int, str]] = []
-        self._subjects: dict[str, set[str]] = {}
-        self._bars: dict[str, int] = {}
+        self._subjects: dict[str, dict[str, None]] = {}  # in the order of G4
+        self._bars: dict[str | None, int] = {}
         self._lock = threading.RLock()
         _log.warning("memory store: sessions end with this process and no other process sees them")
 
@@ -58,29 +58,34 @@ class MemoryStore:
                 self._put(tombstone, tombstone.keep_until)
             return stored
 
-    async def enlist(self, record: Record, opened_at: int, own_bar: int, /) -> bool:
+    async def enlist(
+        self, record: Record, opened_at: int, own_bar: int, limit: int | None = None, /
+    ) -> list[str] | None:
         """See `Store.enlist`."""
         if record.subject is None:
-            return True
+            return []
         with self._lock:
             bar = self._bars.get(record.subject, 0)
-            if opened_at <= bar != own_bar:
-                return False
+            if opened_at <= bar != own_bar or opened_at <= self._bars.get(None, 0):
+                return None
+            self._forget(record.subject, record.id)
             if isinstance(self._stored.get(record.id), Record):
-                self._subjects.setdefault(record.subject, set()).add(record.id)
-            return True
+                self._subjects.setdefault(record.subject, {})[record.id] = None
+            ids = self._subjects.get(record.subject, {})
+            return list(ids) if limit is not None and len(ids) > limit else []
 
     async def delist(self, subject: str, id: str, /) -> None:
         """See `Store.delist`."""
         with self._lock:
             self._forget(subject, id)
 
-    async def bar(self, subject: str, at: int, /) -> Barred:
+    async def bar(self, subject: str | None, at: int, /) -> Barred:
         """See `Store.bar`."""
         with self._lock:
             previous = self._bars.get(subject, 0)
             bar = self._bars[subject] = max(previous + 1, at)
-            return Barred(previous, bar, sorted(self._subjects.get(subject, ())))
+            ids = [] if subject is None else sorted(self._subjects.get(subject, ()))
+            return Barred(previous, bar, ids)
 
     async def page(self, subject: str | None, after: str | None, limit: int, /) -> Page:
         """See `Store.page`."""
@@ -129,8 +134,8 @@ class MemoryStore:
         """See `Store.close`."""
 
     def _forget(self, subject: str, id: str) -> None:
-        ids = self._subjects.get(subject, set())
-        ids.discard(id)
+        ids = self._subjects.get(subject, {})
+        ids.pop(id, None)
         if not ids:
             self._subjects.pop(subject, None)
 

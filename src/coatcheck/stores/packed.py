@@ -11,8 +11,11 @@ import msgspec
 
 from coatcheck.core.record import Client, Record, Stored, Tombstone
 from coatcheck.errors import Undecodable
+from coatcheck.stores.protocol import Page
 
 RECORD, TOMBSTONE = b"R", b"T"
+FOREIGN = b"?"
+"""What stands for a value that is no string of bytes, so that no store of ours wrote it."""
 _HEADER = struct.Struct(">cQ8sQ")
 
 
@@ -114,14 +117,17 @@ def unpack(id: str, value: bytes | None, touched_at: int = 0) -> Stored:
     return stored
 
 
-def records(found: Mapping[str, bytes]) -> list[Record]:
-    """Return the records among the values, without tombstones and what cannot be read."""
-    found_records: list[Record] = []
+def page_of(found: Mapping[str, bytes], next: str | None) -> Page:
+    """Return the records among the values, and the ids of what cannot be read, not tombstones."""
+    records: list[Record] = []
+    unreadable: list[str] = []
     for id, value in found.items():
         try:
             stored = unpack(id, value or None)
         except Undecodable:
+            if value != FOREIGN:
+                unreadable.append(id)
             continue
         if isinstance(stored, Record):
-            found_records.append(stored)
-    return found_records
+            records.append(stored)
+    return Page(records, next, unreadable)

@@ -5,6 +5,7 @@ judges an expiry (that is the caller's, who has the clock) and turns every failu
 into `StoreUnavailable`. All methods are required.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from coatcheck.core.record import Record, Stored, Tombstone
@@ -21,10 +22,15 @@ class Conflict(CoatcheckError):
 
 
 class Page(NamedTuple):
-    """Some records of a listing, and where the next page starts (`None`: this was the last)."""
+    """Some records of a listing, and where the next page starts (`None`: this was the last).
+
+    Attributes:
+        unreadable: ids of what is stored there beside them and is no record of this version.
+    """
 
     records: list[Record]
     next: str | None
+    unreadable: Sequence[str] = ()
 
 
 class Barred(NamedTuple):
@@ -93,13 +99,19 @@ class Store(Protocol):
         """
         ...
 
-    async def enlist(self, record: Record, opened_at: int, own_bar: int, /) -> bool:
-        """Add a stored record to its subject's index, unless the bar forbids it (G2).
+    async def enlist(
+        self, record: Record, opened_at: int, own_bar: int, limit: int | None = None, /
+    ) -> list[str] | None:
+        """Put a stored record at the end of its subject's index, unless a bar forbids it (G2).
 
-        Without a subject there is no index, and the answer is `True`.
+        Without a subject there is no index, and the answer is an empty list.
 
-        Refused, with `False`, when the bar is at `opened_at` or later and is not `own_bar`. One
-        atomic step; repeating it changes nothing.
+        Refused, with `None`, when the subject's bar is at `opened_at` or later and is not
+        `own_bar`, or everybody's bar is at `opened_at` or later. Otherwise the ids in the index
+        afterwards, in the order in which they were put there, if they are more than `limit`, else
+        none (G4). Of an entry that is there already, the place is the last one.
+
+        One atomic step, but for the look at everybody's bar, which may come before it.
         """
         ...
 
@@ -107,10 +119,10 @@ class Store(Protocol):
         """Remove an ended session from its subject's index; absent is fine."""
         ...
 
-    async def bar(self, subject: str, at: int, /) -> Barred:
+    async def bar(self, subject: str | None, at: int, /) -> Barred:
         """Raise the subject's bar to `at`, or just above where it is, and read its index (G3).
 
-        One atomic step. The bar is kept for a day.
+        One atomic step. The bar is kept for a day. `None` raises everybody's, without any ids.
         """
         ...
 
@@ -118,8 +130,9 @@ class Store(Protocol):
         """Return records of `subject`, or of everybody, page by page from the start (`None`).
 
         A record that is there during the whole listing is on some page; expired ones that were not
-        swept yet may be, tombstones and unreadable ones never. Pages may be shorter than `limit`,
-        and empty. Entries of the index whose record is gone are removed on the way.
+        swept yet may be, tombstones never. Unreadable ones are named where their id can be told.
+        Pages may be shorter than `limit`, and empty. Entries of the index whose record is gone are
+        removed on the way.
         """
         ...
 

@@ -2,10 +2,11 @@
 
 A session is one string: a load is one GET, and each write one small script on one key, atomic in a
 cluster too. The key's time to live is a duration with a margin; the record decides about expiry. A
-subject's index is a sorted set scored by `ends_at`, its bar a string in the same slot.
+subject's index is a sorted set, its bar a string in the same slot. An entry's score is when its
+session ends at the latest, but above all that were there, so that it is the order of G4, too.
 
 With asyncio the commands of one turn of the event loop leave together (`redis_batch`); a thread has
-one command at a time to send, and sends it on a connection out of the client's pool.
+one command at a time to send, on a connection that the client's pool has lent (`redis_loans`).
 """
 
 import asyncio
@@ -29,15 +30,17 @@ from coatcheck.core.record import Record, Stored, Tombstone
 from coatcheck.core.token import is_id
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.stores.packed import (
+    FOREIGN,
     TOMBSTONE,
     expected,
     pack,
     pack_tombstone,
-    records,
+    page_of,
     unpack,
 )
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
-from coatcheck.stores.redis_batch import Batches, Command, unavailable
+from coatcheck.stores.redis_batch import Batches, unavailable
+from coatcheck.stores.redis_loans import Loans
 from coatcheck.waiting import Kind
 
 _DEFAULTS = {"socket_timeout": 2, "socket_connect_timeout": 2, "max_connections": 32}
@@ -76,9 +79,13 @@ _ENLIST = """
 local bar = tonumber(redis.call('GET', KEYS[2]) or '0')
 if bar >= tonumber(ARGV[1]) and bar ~= tonumber(ARGV[2]) then return 0 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[6])
-redis.call('ZADD', KEYS[1], 'GT', ARGV[3], ARGV[4])
+local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
+local score = tonumber(ARGV[3])
+if last[1] and last[1] ~= ARGV[4] then score = math.max(score, tonumber(last[2]) + 1) end
+redis.call('ZADD', KEYS[1], 'GT', string.format('%.0f', score), ARGV[4])
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
-return 1
+if ARGV[7] == '' or redis.call('ZCARD', KEYS[1]) <= tonumber(ARGV[7]) then return {} end
+return redis.call('ZRANGE', KEYS[1], 0, -1)
 """
 _BAR = """
 local previous = tonumber(redis.call('GET', KEYS[2]) or '0')
@@ -135,6 +142,7 @@ class RedisStore:
             )
         self._client: Any = client
         self._prefix = prefix
+        self._loans = Loans(driver.connection_pool)
         self._batches: Batches | None = None
 
     @classmethod
@@ -232,20 +240,26 @@ class RedisStore:
         except Undecodable:
             return None
 
-    async def enlist(self, record: Record, opened_at: int, own_bar: int, /) -> bool:
+    async def enlist(
+        self, record: Record, opened_at: int, own_bar: int, limit: int | None = None, /
+    ) -> list[str] | None:
         """See `Store.enlist`."""
         if record.subject is None:
-            return True
+            return []
+        if opened_at <= int(await self._send("GET", self._index(None)[1]) or 0):
+            return None
         life = record.ends_at - record.seen_at + GRACE
         over = record.seen_at - GRACE  # sessions that ended before are in the index for nothing
-        values = (opened_at, own_bar, record.ends_at, record.id, life, over)
-        return bool(await self._script(_ENLIST, self._index(record.subject), *values))
+        most = "" if limit is None else limit
+        values = (opened_at, own_bar, record.ends_at, record.id, life, over, most)
+        ids = await self._script(_ENLIST, self._index(record.subject), *values)
+        return None if ids == 0 else [id.decode() for id in ids]
 
     async def delist(self, subject: str, id: str, /) -> None:
         """See `Store.delist`."""
         await self._send("ZREM", self._index(subject)[0], id)
 
-    async def bar(self, subject: str, at: int, /) -> Barred:
+    async def bar(self, subject: str | None, at: int, /) -> Barred:
         """See `Store.bar`."""
         previous, bar, ids = await self._script(_BAR, self._index(subject), at, BAR_KEPT)
         return Barred(int(previous), int(bar), [id.decode() for id in ids])
@@ -258,7 +272,7 @@ class RedisStore:
             start = len(self._key(""))
             tails = [key.decode(errors="replace")[start:] for key in keys]
             found = await self._load_all([id for id in tails if is_id(id)])
-            return Page(records(found), str(cursor) if cursor else None)
+            return page_of(found, str(cursor) if cursor else None)
         index = self._index(subject)[0]
         members = await self._do(self._client.zrange, index, 0, -1)
         ids = sorted(id for id in map(bytes.decode, members) if after is None or id > after)
@@ -266,7 +280,7 @@ class RedisStore:
         found = await self._load_all(chosen)
         if gone := [id for id, value in found.items() if value[:1] in (b"", TOMBSTONE)]:
             await self._do(self._client.zrem, index, *gone)  # safe by G1: records come first
-        return Page(records(found), chosen[-1] if len(ids) > limit else None)
+        return page_of(found, chosen[-1] if len(ids) > limit else None)
 
     async def count(self, subject: str | None, /) -> int:
         """See `Store.count`."""
@@ -289,6 +303,7 @@ class RedisStore:
     async def close(self) -> None:
         """See `Store.close`."""
         if self.kind is Kind.BLOCKING:
+            self._loans.close()
             await self._do(self._client.close)
         else:
             batches = await self._enter()
@@ -298,9 +313,9 @@ class RedisStore:
     def _key(self, id: str) -> str:
         return f"{self._prefix}:s:{id}"
 
-    def _index(self, subject: str) -> list[str]:
-        # base64url keeps the hash tag well-formed and distinct for every subject
-        tag = urlsafe_b64encode(subject.encode()).decode()
+    def _index(self, subject: str | None) -> list[str]:
+        # base64url keeps the hash tag well-formed and distinct for every subject; all have `*`
+        tag = "*" if subject is None else urlsafe_b64encode(subject.encode()).decode()
         return [f"{self._prefix}:u:{{{tag}}}:index", f"{self._prefix}:u:{{{tag}}}:bar"]
 
     async def _load_all(self, ids: list[str]) -> dict[str, bytes]:
@@ -325,7 +340,7 @@ class RedisStore:
     async def _send(self, *command: bytes | str | int) -> Any:
         """Send one command, in asyncio with those of others."""
         if self.kind is Kind.BLOCKING:
-            return await self._do(_talk, self._client.connection_pool, command)
+            return await self._do(self._loans.send, command)
         batches = self._batches
         if batches is None or batches.loop is not asyncio.get_running_loop():
             batches = await self._enter()
@@ -355,16 +370,6 @@ class RedisStore:
         return self._batches
 
 
-def _talk(pool: Any, command: Command) -> Any:
-    """Send one command and return its reply, as the client's own method does at a higher price."""
-    connection = pool.get_connection()
-    try:
-        connection.send_packed_command(connection.pack_command(*command))
-        return connection.read_response()  # at all but an error reply the connection closes itself
-    finally:
-        pool.release(connection)
-
-
 def _life(record: Record) -> int:
     """Return the key's time to live: from the activity on, with a margin.
 
@@ -374,13 +379,13 @@ def _life(record: Record) -> int:
 
 
 def _value(reply: object) -> bytes:
-    """Return what a key holds, `b""` where nothing is; no string is a value of unknown kind."""
+    """Return what a key holds, `b""` where nothing is."""
     if isinstance(reply, bytes):
         return reply
     if reply is None:
         return b""
     if isinstance(reply, ResponseError) and "WRONGTYPE" in str(reply):
-        return b"?"
+        return FOREIGN
     raise StoreUnavailable(f"Redis: {reply}")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
+from coatcheck.core.hide import hide
 from coatcheck.errors import StoreUnavailable
 
 PATIENCE = 2.0
@@ -127,6 +128,7 @@ def unavailable(error: Exception) -> StoreUnavailable:
     """Return how the store puts an error of the driver, which is its cause."""
     outage = StoreUnavailable(f"Redis: {type(error).__name__}: {error}")
     outage.__cause__ = error
+    hide(error)  # the driver's frames hold the password, and what was to be written
     return outage
 
 

@@ -3,7 +3,7 @@
 Statements run inline, in microseconds; a thread would cost ten times as much. A lock held by
 another process is waited for inside SQLite for at most 50 ms, then by suspending (or sleeping, in a
 thread), so that an event loop is never held up longer. The table is the index: a saved row is
-listed, so that `enlist` has only the bar to look at.
+listed, and `enlist` gives it its place in the order of the subject's sessions.
 """
 
 import os
@@ -31,8 +31,9 @@ BUSY_TOTAL = 5.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS coatcheck_sessions (
     id TEXT PRIMARY KEY, subject TEXT, seen_at INTEGER NOT NULL, idle INTEGER NOT NULL,
-    ends_at INTEGER NOT NULL, due INTEGER NOT NULL, record BLOB NOT NULL
+    ends_at INTEGER NOT NULL, due INTEGER NOT NULL, record BLOB NOT NULL, place INTEGER
 );
+SELECT place FROM coatcheck_sessions LIMIT 0;
 CREATE INDEX IF NOT EXISTS coatcheck_subject ON coatcheck_sessions (subject, id)
     WHERE subject IS NOT NULL;
 CREATE INDEX IF NOT EXISTS coatcheck_due ON coatcheck_sessions (due);
@@ -44,6 +45,15 @@ CREATE INDEX IF NOT EXISTS coatcheck_tombstones_due ON coatcheck_tombstones (kee
 CREATE TABLE IF NOT EXISTS coatcheck_bars (subject TEXT PRIMARY KEY, at INTEGER NOT NULL)
     WITHOUT ROWID;
 """
+_PLACE = """
+UPDATE coatcheck_sessions SET place = (
+    SELECT ifnull(max(place), 0) + 1 FROM coatcheck_sessions WHERE subject = ?2
+) WHERE id = ?1
+"""
+_PLACED = """
+SELECT id FROM coatcheck_sessions WHERE subject = ? AND place IS NOT NULL ORDER BY place
+"""
+_EVERYBODY = b""  # no text, so that it is no subject
 _LOAD = "SELECT record, seen_at FROM coatcheck_sessions WHERE id = ?"
 _LOAD_TOMBSTONE = "SELECT * FROM coatcheck_tombstones WHERE id = ?"
 _INSERT = """
@@ -136,24 +146,38 @@ class SQLiteStore:
 
         return await self._run(write)
 
-    async def enlist(self, record: Record, opened_at: int, own_bar: int, /) -> bool:
+    async def enlist(
+        self, record: Record, opened_at: int, own_bar: int, limit: int | None = None, /
+    ) -> list[str] | None:
         """See `Store.enlist`."""
-        statement = "SELECT 1 FROM coatcheck_bars WHERE subject = ? AND at >= ? AND at <> ?"
-        values = (record.subject, opened_at, own_bar)
-        return await self._run(lambda db: db.execute(statement, values).fetchone() is None)
+        subject = record.subject
+        if subject is None:
+            return []
+
+        def write(db: sqlite3.Connection) -> list[str] | None:
+            with _transaction(db):
+                if opened_at <= _bar(db, subject) != own_bar or opened_at <= _bar(db, _EVERYBODY):
+                    return None
+                db.execute(_PLACE, (record.id, subject))
+                if limit is None:
+                    return []
+                ids = [id for (id,) in db.execute(_PLACED, (subject,))]
+                return ids if len(ids) > limit else []
+
+        return await self._run(write)
 
     async def delist(self, subject: str, id: str, /) -> None:
         """See `Store.delist`: the row was the entry."""
 
-    async def bar(self, subject: str, at: int, /) -> Barred:
+    async def bar(self, subject: str | None, at: int, /) -> Barred:
         """See `Store.bar`."""
+        whose = _EVERYBODY if subject is None else subject
 
         def write(db: sqlite3.Connection) -> Barred:
             with _transaction(db):
-                old = db.execute("SELECT at FROM coatcheck_bars WHERE subject = ?", (subject,))
-                previous = (old.fetchone() or [0])[0]
+                previous = _bar(db, whose)
                 bar = max(previous + 1, at)
-                db.execute("INSERT OR REPLACE INTO coatcheck_bars VALUES (?, ?)", (subject, bar))
+                db.execute("INSERT OR REPLACE INTO coatcheck_bars VALUES (?, ?)", (whose, bar))
                 ids = db.execute("SELECT id FROM coatcheck_sessions WHERE subject = ?", (subject,))
                 return Barred(previous, bar, [id for (id,) in ids])
 
@@ -169,7 +193,8 @@ class SQLiteStore:
         rows = await self._run(lambda db: db.execute(statement, values).fetchall())
         records = [record for row in rows if (record := _readable(*row))]
         ids = [row[0] for row in rows if isinstance(row[0], str)]  # a damaged one is no place
-        return Page(records, ids[-1] if ids and len(rows) == limit else None)
+        unreadable = set(ids) - {record.id for record in records}
+        return Page(records, ids[-1] if ids and len(rows) == limit else None, sorted(unreadable))
 
     async def count(self, subject: str | None, /) -> int:
         """See `Store.count`."""
@@ -249,6 +274,11 @@ class SQLiteStore:
         if self._contended_until and time.monotonic() < self._contended_until:
             return 0.0
         return BUSY_INLINE
+
+
+def _bar(db: sqlite3.Connection, whose: str | bytes) -> int:
+    row = db.execute("SELECT at FROM coatcheck_bars WHERE subject = ?", (whose,)).fetchone()
+    return row[0] if row else 0
 
 
 def _sweep(db: sqlite3.Connection, before: int, limit: int) -> tuple[int, int]:

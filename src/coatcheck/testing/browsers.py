@@ -327,6 +327,31 @@ class BrowserContract:
             browser.get("/me").expect(json="alice")
             old.get("/me").expect(READ, status=401, why="a newer cookie is not to be deleted")
 
+    def test_who_must_prove_more_is_told_how_much(self) -> None:
+        """By the challenge of RFC 9470; a step-up counts for five minutes, and for one session."""
+        with self._site() as site:
+            browser, other = Browser(site).logged_in(), Browser(site).logged_in()
+            challenge = (
+                'Cookie error="insufficient_user_authentication", acr_values="aal2", max_age="300"'
+            )
+            error = {
+                "error": "please confirm that it is you",
+                "acr_values": "aal2",
+                "max_age": 300,
+            }
+            missing: dict[str, Any] = {"status": 401, "json": error}
+            browser.get("/secret").expect(READ, www_authenticate=[challenge], **missing)
+            browser.get("/me").expect(READ, json="alice", why="it is signed in all the same")
+            old = browser.copy()
+            browser.get("/step-up").expect(hands_over(keeps(SIGNED_IN)))
+            browser.get("/secret").expect(READ, json="alice")
+            other.get("/secret").expect(why="it is another session", **missing)
+            old.get("/me").expect(READ, status=401, why="the token of before is dead")
+            site.clock.move(minutes=5)
+            browser.get("/secret").expect(json="alice")
+            site.clock.move(milliseconds=1)
+            browser.get("/secret").expect(why="it was too long ago", **missing)
+
     def test_a_stream_is_whole_and_committed_before_it_starts(self) -> None:
         with self._site() as site:
             browser = Browser(site).logged_in()
@@ -342,6 +367,23 @@ class BrowserContract:
             site.expect_unsaved(1)
             browser.get("/put?hat").expect()
             site.expect_unsaved(1)
+
+    def test_a_stream_stops_when_its_session_is_over(self) -> None:
+        """Fails when nobody looks while it is being sent."""
+        with self._site() as site:
+            browser = Browser(site).logged_in()
+
+            def end() -> None:
+                site.admin.end_all("alice")
+                site.clock.move(minutes=1)  # longer than anybody may go without a look
+
+            site.pages.on_streaming = lambda: site.clock.move(minutes=1)
+            browser.get("/stream").expect(body=b"one two")
+            site.pages.on_streaming = lambda: site.clock.move(minutes=31)
+            browser.get("/stream").expect(body=b"one ", why="it expired")
+            browser = Browser(site).logged_in()
+            site.pages.on_streaming = end
+            browser.get("/stream").expect(body=b"one ", why="it was ended")
 
     def test_a_request_that_fails_changes_nothing(self) -> None:
         with self._site() as site:

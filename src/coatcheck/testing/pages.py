@@ -31,11 +31,13 @@ class Pages:
 
     Attributes:
         on_meeting: called when all who wait at `/meet` are there, before the last of them goes on.
+        on_streaming: called when a part of `/stream` was sent, before the next one is made.
     """
 
     def __init__(self, meeting: int = 1) -> None:
         """Let as many requests as `meeting` wait for each other at `/meet`."""
         self.on_meeting: Callable[[], object] = int
+        self.on_streaming: Callable[[], object] = int
         self._threads = threading.Barrier(meeting, action=self._meet)
         self._tasks = asyncio.Barrier(meeting)
 
@@ -86,6 +88,10 @@ class Pages:
             session.sign_in(query or "alice")
         elif path == "/me":
             return Page(json.dumps(session.require_subject()))
+        elif path == "/secret":
+            return Page(json.dumps(session.require(level=2, max_age="5m")))
+        elif path == "/step-up":
+            session.step_up(2)
         elif path == "/cart":
             return Page(json.dumps(session.get("cart", {})))
         elif path == "/half":
@@ -97,12 +103,12 @@ class Pages:
             yield
             session["cart"][query] = 1
         elif path == "/rotate":
-            session.rotate()
+            session.privilege_changed()
         elif path == "/logout":
             session.end()
         elif path == "/stream":
             session["streamed"] = True
-            return Page(chunks=_streaming(session, query))
+            return Page(chunks=self._streaming(session, query))
         elif path == "/error":
             session["half"] = "done"
             if query == "end":
@@ -115,13 +121,13 @@ class Pages:
             raise LookupError(path)
         return Page("done")
 
+    def _streaming(self, session: Session, query: str) -> Callable[[], Generator[str]]:
+        def chunks() -> Generator[str]:
+            yield "one "
+            self.on_streaming()
+            if query == "late":
+                data: dict[str, Any] = session
+                data["late"] = True
+            yield "two"
 
-def _streaming(session: Session, query: str) -> Callable[[], Generator[str]]:
-    def chunks() -> Generator[str]:
-        yield "one "
-        if query == "late":
-            data: dict[str, Any] = session
-            data["late"] = True
-        yield "two"
-
-    return chunks
+        return chunks

@@ -263,7 +263,7 @@ class StoreContract:
     @_runs
     async def test_an_entry_is_there_once(self, store: Store) -> None:
         record = await self._add(store, "alice")
-        assert await store.enlist(record, record.seen_at, 0)
+        assert await store.enlist(record, record.seen_at, 0) is not None
         assert await store.count("alice") == 1
 
     @_runs
@@ -298,12 +298,76 @@ class StoreContract:
         assert await store.bar("alice", 5_000) == (0, 5_000, [record.id])
         late = make_record(subject="alice")
         await store.save(late, None)
-        assert not await store.enlist(late, 4_999, 0)
-        assert not await store.enlist(late, 5_000, 0)
-        assert not await store.enlist(late, 4_999, 4_000)
-        assert await store.enlist(late, 4_999, 5_000), "its own request raised the bar"
-        assert await store.enlist(late, 5_001, 0)
-        assert await store.enlist(make_record(subject="bob"), 1, 0)
+        assert await store.enlist(late, 4_999, 0) is None
+        assert await store.enlist(late, 5_000, 0) is None
+        assert await store.enlist(late, 4_999, 4_000) is None
+        assert await store.enlist(late, 4_999, 5_000) is not None, "its own request raised the bar"
+        assert await store.enlist(late, 5_001, 0) is not None
+        assert await store.enlist(make_record(subject="bob"), 1, 0) is not None
+
+    @_runs
+    async def test_a_bar_of_everybody_refuses_each(self, store: Store) -> None:
+        """Whoever raised it, and whatever the subject's own bar is."""
+        await self._add(store, "alice")
+        own = (await store.bar("alice", 5_000)).bar
+        assert await store.bar(None, 6_000) == (0, 6_000, [])
+        assert await store.bar(None, 5_000) == (6_000, 6_001, [])
+        await store.bar("", 9_000)  # nobody's, and not everybody's
+        for subject in ("alice", "bob", "*"):
+            late = make_record(subject=subject)
+            await store.save(late, None)
+            assert await store.enlist(late, 6_001, own) is None
+            assert await store.enlist(late, 6_001, 6_001) is None
+            assert await store.enlist(late, 6_002, 0) is not None
+
+    @_runs
+    async def test_an_index_over_the_limit_is_told_in_its_order(self, store: Store) -> None:
+        """G4: the one that was added last is the newest, whatever the clocks or the policy say."""
+        base = make_record().seen_at
+        records = [
+            make_record(subject="alice", seen_at=base - ago, ends_at=base - ago + hours * HOUR)
+            for ago, hours in ((0, 12), (2_000, 12), (1_000, 1), (3_000, 8))
+        ]
+        for record in records:
+            await store.save(record, None)
+        ids = [record.id for record in records]
+        added: list[str] = []
+        for record in records:
+            added.append(record.id)
+            over = added if len(added) > 2 else []
+            assert await store.enlist(record, 1, 0, 2) == over
+        assert await store.enlist(records[3], 1, 0, 4) == []
+        assert await store.enlist(records[1], 1, 0, 3) == [ids[0], ids[2], ids[3], ids[1]]
+        assert await store.enlist(records[1], 1, 0, 3) == [ids[0], ids[2], ids[3], ids[1]]
+        await store.end(make_tombstone(ids[2]))
+        await store.delist("alice", ids[2])
+        assert await store.enlist(records[0], 1, 0, 2) == [ids[3], ids[1], ids[0]]
+        assert await store.enlist(await self._add(store, "bob"), 1, 0, 1) == []
+
+    @_runs
+    async def test_of_many_sign_ins_at_once_each_has_its_place(self, store: Store) -> None:
+        """G4: each is told all that were there before it, and itself as the last."""
+        records = [make_record(subject="alice") for _ in range(10)]
+        for record in records:
+            await store.save(record, None)
+        attempts = [store.enlist(record, 1, 0, 0) for record in records]
+        if self.is_blocking:
+            told = [await attempt for attempt in attempts]
+        else:
+            told = await asyncio.gather(*attempts)
+        found = [ids for ids in told if ids is not None]
+        assert sorted(map(len, found)) == list(range(1, 11))
+        longest = max(found, key=len)
+        for record, ids in zip(records, found, strict=True):
+            assert ids == longest[: len(ids)]
+            assert ids[-1] == record.id
+
+    @_runs
+    async def test_what_was_saved_and_not_listed_is_in_nobodys_way(self, store: Store) -> None:
+        """G4: a sign-in that is under way does not count before it has its place."""
+        await store.save(make_record(subject="alice"), None)
+        record = await self._add(store, "alice")
+        assert await store.enlist(record, 1, 0, 0) == [record.id]
 
     @_runs
     async def test_a_bar_never_falls(self, store: Store) -> None:
@@ -312,13 +376,13 @@ class StoreContract:
         assert (await store.bar("alice", 4_000))[:2] == (5_000, 5_001)
         assert (await store.bar("alice", 5_001))[:2] == (5_001, 5_002)
         assert (await store.bar("alice", 6_000))[:2] == (5_002, 6_000)
-        assert not await store.enlist(make_record(subject="alice"), 6_000, 0)
+        assert await store.enlist(make_record(subject="alice"), 6_000, 0) is None
 
     @_runs
     async def test_an_anonymous_session_has_no_index(self, store: Store) -> None:
         record = make_record()
         await store.save(record, None)
-        assert await store.enlist(record, 1, 0)
+        assert await store.enlist(record, 1, 0) is not None
 
     @_runs
     async def test_sweeps_what_expired_in_bounded_batches(self, store: Store) -> None:
@@ -380,5 +444,5 @@ class StoreContract:
     async def _add(self, store: Store, subject: str, opened_at: int = 1) -> Record:
         record = make_record(subject=subject)
         await store.save(record, None)
-        assert await store.enlist(record, opened_at, 0)
+        assert await store.enlist(record, opened_at, 0) is not None
         return record

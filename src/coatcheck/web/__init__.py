@@ -9,7 +9,8 @@ from coatcheck.web.bearer import BearerTransport
 from coatcheck.web.cookie import CookieTransport
 from coatcheck.web.csrf import CSRF, Peek
 from coatcheck.web.exchange import Exchange
-from coatcheck.web.gate import Gate, Passive
+from coatcheck.web.gate import Gate, GateOptions, Passive
+from coatcheck.web.redirect import safe_next
 from coatcheck.web.transport import Headers, Transport
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Cookies",
     "Exchange",
     "Gate",
+    "GateOptions",
     "Headers",
     "Passive",
     "Peek",
@@ -28,4 +30,5 @@ __all__ = [
     "Transport",
     "Unseen",
     "look",
+    "safe_next",
 ]

@@ -7,16 +7,13 @@ What they ask `aiohttp_session.get_session(request)` for, they read and write in
 """
 
 import time
-from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Unpack
 
 from coatcheck.core import session as ours
 from coatcheck.sessions import Sessions
-from coatcheck.web.csrf import CSRF
 from coatcheck.web.extras import extra
-from coatcheck.web.gate import Passive
-from coatcheck.web.transport import Transport
+from coatcheck.web.gate import GateOptions
 
 with extra("aiohttp-session", "aiohttp", "aiohttp_session"):
     import aiohttp_session
@@ -100,26 +97,13 @@ class Storage(aiohttp_session.AbstractStorage):
 def setup(
     app: web.Application,
     sessions: Sessions,
-    *,
-    transport: Transport | None = None,
-    development: bool = False,
-    trusted_proxies: Sequence[str] = (),
-    passive: Passive = (),
-    csrf: CSRF | None = None,
+    **options: Unpack[GateOptions],
 ) -> None:
     """Give an application sessions, for aiohttp_session's functions and for coatcheck's.
 
     The arguments and errors are those of `coatcheck.web.aiohttp.setup`.
     """
-    adapter.setup(
-        app,
-        sessions,
-        transport=transport,
-        development=development,
-        trusted_proxies=trusted_proxies,
-        passive=passive,
-        csrf=csrf,
-    )
+    adapter.setup(app, sessions, **options)
 
     @web.middleware
     async def remember(request: web.Request, handler: Handler) -> web.StreamResponse:

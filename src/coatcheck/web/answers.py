@@ -1,12 +1,20 @@
 """What the library itself answers when a request cannot go on: one body for each reason."""
 
 import json
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from coatcheck.errors import CSRFRefused, StoreUnavailable, Superseded, Unauthenticated
+from coatcheck.errors import (
+    CSRFRefused,
+    SessionLimitReached,
+    StepUpRequired,
+    StoreUnavailable,
+    Superseded,
+    Unauthenticated,
+)
 from coatcheck.web.transport import Headers
 
-ERRORS = (StoreUnavailable, Superseded, Unauthenticated, CSRFRefused)
+ERRORS = (StoreUnavailable, Superseded, Unauthenticated, CSRFRefused, SessionLimitReached)
 """What is answered; unless the application has handlers of its own for these."""
 
 
@@ -23,25 +31,69 @@ def answer(error: Exception) -> Answer | None:
 
     All ways of not being signed in have one answer, so that it tells nothing about why.
     """
+    if isinstance(error, StepUpRequired):
+        return _json(401, "please confirm that it is you", facts=dict(_wanted(error)))
     if isinstance(error, Unauthenticated):
         return _json(401, "session expired, please log in again")
     if isinstance(error, Superseded):
         return _json(409, "the session changed meanwhile, please try again")
+    if isinstance(error, SessionLimitReached):
+        return _json(
+            403,
+            "you are signed in as often as is allowed: log out somewhere else, then log in again",
+        )
     if isinstance(error, StoreUnavailable):
         return _json(
-            503, "sessions are unavailable for the moment, please try again", (b"retry-after", b"2")
+            503,
+            "sessions are unavailable for the moment, please try again",
+            headers=[(b"retry-after", b"2")],
         )
     if isinstance(error, CSRFRefused):
         vary = (b"vary", b"Sec-Fetch-Site, Origin")
-        return _json(403, "this request was refused", vary, (b"cache-control", b"no-store"))
+        headers = [vary, (b"cache-control", b"no-store")]
+        return _json(403, "this request was refused", headers=headers)
     return None
 
 
-def _json(status: int, error: str, *more: tuple[bytes, bytes]) -> Answer:
-    body = json.dumps({"error": error}).encode()
-    headers = [
+def challenge(error: Exception, scheme: bytes | None) -> bytes | None:
+    """Return the `WWW-Authenticate` of an answer of 401.
+
+    Args:
+        scheme: the transport's own challenge. Where there is none, what is wanted of the user is
+            said in the scheme `Cookie`, which no browser knows, so that none of them asks.
+    """
+    if not isinstance(error, StepUpRequired):
+        return scheme
+    said = ", ".join(
+        f'{name}="{value}"'
+        for name, value in [("error", "insufficient_user_authentication"), *_wanted(error)]
+    )
+    scheme = scheme or b"Cookie"
+    return scheme + (b", " if b" " in scheme else b" ") + said.encode()
+
+
+def see_other(location: str) -> Answer:
+    """Return a redirect to a page."""
+    return Answer(303, [(b"location", location.encode()), (b"content-length", b"0")], b"")
+
+
+def _wanted(error: StepUpRequired) -> list[tuple[str, str | int]]:
+    """Return what would be enough, in the words of RFC 9470 3."""
+    wanted: list[tuple[str, str | int]] = [("acr_values", f"aal{error.level}")]
+    return wanted if error.max_age is None else [*wanted, ("max_age", error.max_age)]
+
+
+def _json(
+    status: int,
+    error: str,
+    *,
+    headers: Headers | None = None,
+    facts: Mapping[str, str | int] | None = None,
+) -> Answer:
+    body = json.dumps({"error": error, **(facts or {})}).encode()
+    all_headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        *more,
+        *(headers or ()),
     ]
-    return Answer(status, headers, body)
+    return Answer(status, all_headers, body)

@@ -108,11 +108,13 @@ class CSRF:
         if method in SAFE or self.off is not None or path in self._exempt:
             return None
         said = _said(headers)
+        site = said.get(b"sec-fetch-site", b"")
+        if site in _HERE and method is not None:
+            return None
         own = origin.of_host(said.get(b"host", b""), secure=secure)
         page, source = _page(said)
         is_trusted = page in self._trusted
         if method is not None or source is None:
-            site = said.get(b"sec-fetch-site", b"")
             is_elsewhere = site in _ELSEWHERE and not (is_trusted and source == "origin")
             if is_elsewhere or b"," in site:
                 return Doubt("sec-fetch-site", page, own)

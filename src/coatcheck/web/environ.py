@@ -1,7 +1,7 @@
 """How a request and a response look to WSGI (PEP 3333)."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Any, cast
 
@@ -39,6 +39,7 @@ def enter(gate: Gate, environ: Environ) -> Exchange:
             _decoded(environ.get("SCRIPT_NAME", "")),
             method=method(environ),
             peek=partial(_peek, environ) if gate.searches_forms else None,
+            query=environ.get("QUERY_STRING", ""),
         )
     )
     environ[_KEY] = gate, exchange, id(environ)
@@ -62,16 +63,6 @@ def entered(environ: Environ) -> Exchange | None:
     """Return the exchange of a request whose session was opened, whichever gate did so."""
     found = environ.get(_KEY)
     return None if found is None else cast("Exchange", found[1])
-
-
-def text(lines: Headers) -> list[tuple[str, str]]:
-    """Return headers as WSGI has them."""
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines]
-
-
-def raw(lines: Iterable[tuple[str, str]]) -> Headers:
-    """Return WSGI's headers as ASGI has them."""
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in lines]
 
 
 def method(environ: Mapping[str, Any]) -> str | None:

@@ -4,9 +4,10 @@ Written once, as `async`; an adapter of a blocking framework runs it on the spot
 """
 
 from coatcheck.core.session import Session
-from coatcheck.errors import CoatcheckError, StoreUnavailable
+from coatcheck.errors import CoatcheckError, StepUpRequired, StoreUnavailable
+from coatcheck.lookout import OnEnd, Watched
 from coatcheck.sessions import Sessions
-from coatcheck.web.answers import Answer, answer
+from coatcheck.web.answers import Answer, answer, challenge, see_other
 from coatcheck.web.caching import protect
 from coatcheck.web.cookie import LONGEST_LIFE
 from coatcheck.web.transport import Headers, Transport
@@ -22,19 +23,27 @@ class Exchange:
         refused: why the request is not to reach the application, if it is not.
     """
 
+    refused: CoatcheckError | None = None
+
     def __init__(
-        self, sessions: Sessions, session: Session, transport: Transport | None, mount: str
+        self,
+        sessions: Sessions,
+        session: Session,
+        transport: Transport | None,
+        mount: str,
+        step_up_page: str | None = None,
     ) -> None:
         """Take what `Gate.enter` found.
 
         Args:
             transport: what carries tokens on this connection; `None`: nothing may.
             mount: the path the application is mounted at.
+            step_up_page: where this request leads if its user must prove more; `None`: nowhere.
         """
         self.session = session
         self.is_answered = self.is_over = False
-        self.refused: CoatcheckError | None = None
         self._sessions, self._transport, self._mount = sessions, transport, mount
+        self._step_up_page = step_up_page
 
     def saves(self, status: int) -> bool:
         """Tell whether the commit of a response with this status saves what was done."""
@@ -69,6 +78,10 @@ class Exchange:
         """Let an `end()` hold even where there was no response."""
         if self.session.state.ending:
             await self._sessions.commit(self.session, discard=True)
+
+    def watch(self, on_end: OnEnd | None = None) -> Watched | None:
+        """Look after a response that goes on after it started. See `Sessions.watch`."""
+        return self._sessions.watch(self.session, on_end)
 
     def report_unsaved(self) -> None:
         """Report what was done to the session while the response was being sent."""
@@ -111,8 +124,10 @@ class Exchange:
         self.is_answered = True
         if response.status == 503:
             self.session.state.cookies.drop_deletions()  # an outage deletes nothing
-        challenge = self._transport.challenge if self._transport else None
+        if isinstance(error, StepUpRequired) and self._step_up_page is not None:
+            response = see_other(self._step_up_page)
         headers = list(response.headers)
-        if response.status == 401 and challenge is not None:
-            headers.append((b"www-authenticate", challenge))
+        if response.status == 401 and self._transport is not None:
+            said = challenge(error, self._transport.challenge)
+            headers += [] if said is None else [(b"www-authenticate", said)]
         return response._replace(headers=self.depart(headers))

@@ -3,11 +3,12 @@
 Either is what a parameter's annotation says: `async def me(user: CurrentUser) -> str`.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from coatcheck.core.session import Session
 from coatcheck.web.asgi import session_of
 from coatcheck.web.extras import extra
+from coatcheck.web.requires import Age, demanding
 
 with extra("fastapi"):
     from fastapi import Depends
@@ -29,3 +30,20 @@ async def _user(session: CurrentSession) -> str:
 
 CurrentUser = Annotated[str, Depends(_user)]
 """The user id; where nobody is signed in, the request ends with 401."""
+
+
+def requires(*, level: int = 1, max_age: Age = None) -> Any:
+    """Return a dependency that keeps routes for who is authenticated so well, and so recently.
+
+    `dependencies=[requires(level=2)]`, or as a parameter that is the user id:
+    `user: Annotated[str, requires(level=2, max_age="5m")]`. See `Session.require`.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    async def user(session: CurrentSession) -> str:
+        return check(session)
+
+    return Depends(user)

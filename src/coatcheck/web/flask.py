@@ -4,24 +4,25 @@ A request goes straight down: `open_session` reads the token and opens the sessi
 `save_session` commits before the response starts and adds the headers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 from coatcheck.blocking import BlockingSessions
-from coatcheck.core.unseen import Unseen, look
+from coatcheck.core.unseen import Unseen
 from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailable
 from coatcheck.waiting import finish
-from coatcheck.web.answers import ERRORS, Answer
-from coatcheck.web.cookie_settings import transport_of
-from coatcheck.web.csrf import CSRF
-from coatcheck.web.environ import enter, entered, raw, text
+from coatcheck.web.answers import Answer
+from coatcheck.web.application import behind, set_up
+from coatcheck.web.environ import enter, entered
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
-from coatcheck.web.gate import Gate, Passive
-from coatcheck.web.permanent import follow, lifetime
+from coatcheck.web.gate import GateOptions
+from coatcheck.web.permanent import follow
+from coatcheck.web.requires import Age, View, demanding, guard
 from coatcheck.web.reuse import require_new
-from coatcheck.web.transport import Transport
+from coatcheck.web.streams import has_length, watched
+from coatcheck.web.transport import raw, text
 
 with extra("flask"):
     from flask import Flask, Request, Response, got_request_exception, request
@@ -59,11 +60,23 @@ def session_of(session: SessionMixin = current) -> FlaskSession:
         RuntimeError: this application has other sessions; or no request is being served, or its
             response has started and nobody looked before.
     """
-    found = cast("Any", session)
-    found = found._get_current_object() if session is current else found
-    if not isinstance(found, FlaskSession):
-        raise RuntimeError("no session here: set app.session_interface to coatcheck's")
-    return cast("FlaskSession", look(found))
+    return behind(session, current, FlaskSession, "give the app to coatcheck's SessionInterface")
+
+
+def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
+    """Keep a view for who is authenticated so well, and so recently.
+
+    See `Session.require`; `@requires()` asks for a login.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def of_current(*_: object, **__: object) -> None:
+        check(session_of())
+
+    return guard(of_current)
 
 
 class SessionInterface(FlaskInterface):
@@ -85,8 +98,8 @@ class SessionInterface(FlaskInterface):
     Args:
         app: the application, whose configuration is complete.
         sessions: where sessions come from.
-        transport: in place of what the configuration says.
-        development, trusted_proxies, passive, csrf: see `coatcheck.web.gate.Gate`.
+        options: see `coatcheck.web.GateOptions`; a transport is in place of what the configuration
+            says.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -98,12 +111,7 @@ class SessionInterface(FlaskInterface):
         self,
         app: Flask,
         sessions: BlockingSessions,
-        *,
-        transport: Transport | None = None,
-        development: bool = False,
-        trusted_proxies: Sequence[str] = (),
-        passive: Passive = (),
-        csrf: CSRF | None = None,
+        **options: Unpack[GateOptions],
     ) -> None:
         if not isinstance(app, Flask):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("app", f"{app!r} is no Flask application")
@@ -113,23 +121,17 @@ class SessionInterface(FlaskInterface):
             raise ConfigurationError(
                 "app", "has coatcheck's sessions already: make one SessionInterface for each app"
             )
-        config = cast("Mapping[str, Any]", app.config)
-        self._gate = Gate(
+        self._gate, self._permanent = set_up(
+            app,
             sessions.inner,
-            transport or transport_of(config, Flask.default_config),
-            development=development,
-            trusted_proxies=trusted_proxies,
-            passive=passive,
-            csrf=csrf,
+            options,
+            defaults=Flask.default_config,
             of=_Unseen,
             adapter=__name__,
+            refuse=self._refuse,
         )
         self._app = app
         app.session_interface = self
-        self._permanent = lifetime(config, Flask.default_config, sessions.policy.absolute)
-        for error in ERRORS:
-            if error not in app.error_handler_spec[None][None]:
-                app.register_error_handler(error, self._refuse)
         got_request_exception.connect(self._give_up, app)
         app.before_request_funcs[None].insert(0, self._keep_out)
         app.teardown_request(self._leave)
@@ -179,6 +181,7 @@ class SessionInterface(FlaskInterface):
             except CoatcheckError as error:
                 self._answer(exchange, error, response)
             self._depart(exchange, response)
+            _guard(exchange, response)
         exchange.is_over = True
 
     def _commit(self, exchange: Exchange, response: Response) -> None:
@@ -277,6 +280,18 @@ def _take(response: Response, other: Response) -> None:
     response.response, response.status = other.response, other.status
     response.direct_passthrough = other.direct_passthrough
     _set(response, raw(other.headers.items()))
+
+
+def _guard(exchange: Exchange, response: Response) -> None:
+    """Let a stream that has no length stop when the session is over."""
+    if not response.is_streamed or has_length(response.headers.keys()):
+        return
+    if (watch := exchange.watch()) is None:
+        return
+    chunks = response.response
+    if (close := getattr(chunks, "close", None)) is not None:
+        response.call_on_close(close)
+    response.response = watched(cast("Iterable[Any]", chunks), watch)
 
 
 def _add(exchange: Exchange, response: Response) -> None:

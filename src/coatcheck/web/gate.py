@@ -5,6 +5,7 @@ What it does with the response is in `exchange`.
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypedDict
 
 from coatcheck.core.record import Client
 from coatcheck.core.session import Session
@@ -17,6 +18,8 @@ from coatcheck.web.csrf import CSRF, SAFE, Doubt, Peek, token_in
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.hints import languages, platform
 from coatcheck.web.proxy import Peer, Proxies
+from coatcheck.web.redirect import check_page, is_page, leading_back
+from coatcheck.web.ticket import origin_of
 from coatcheck.web.transport import Headers, Transport
 
 _log = logging.getLogger("coatcheck")
@@ -26,19 +29,46 @@ Passive = Collection[str] | Callable[[str, Headers], bool]
 """The paths of requests that are nobody's activity, or what tells by path and headers."""
 
 
+class GateOptions(TypedDict, total=False):
+    """What every adapter can be told.
+
+    Attributes:
+        transport: how tokens travel; by default the cookies `__Host-sid` and `__Host-anon`.
+        development: allow plain HTTP from this machine, with cookies named `sid` and `anon`.
+        trusted_proxies: addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are
+            believed.
+        passive: paths of requests that keep nobody signed in, such as polls, below where the
+            application is mounted and compared whole; or what tells by path and headers (names in
+            lower case).
+        csrf: which requests of other pages are let in; by default none that change something.
+        step_up_url: path of the page where users prove more, for pages that raise `StepUpRequired`;
+            they lead there with `next`, to be read by `coatcheck.web.safe_next`. Other requests,
+            and all without it, are answered 401.
+        tickets: whether a WebSocket's handshake may present a ticket in its URL, `?ticket=...`, in
+            place of what `transport` carries. See `Sessions.issue_ticket`.
+    """
+
+    transport: Transport | None
+    development: bool
+    trusted_proxies: Sequence[str]
+    passive: Passive
+    csrf: CSRF | None
+    step_up_url: str | None
+    tickets: bool
+
+
 class Gate:
     """One application's way in.
 
     Args:
         sessions: where sessions come from.
-        transport: how tokens travel; by default the cookies `__Host-sid` and `__Host-anon`.
-        development: allow plain HTTP from this machine, with cookies named `sid` and `anon`.
-        trusted_proxies: addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are
-            believed.
-        passive: see `Passive`.
-        csrf: which requests of other pages are let in; by default none that change something.
+        transport, development, trusted_proxies, passive, csrf, step_up_url, tickets: see
+            `GateOptions`.
         of: the kind of session that the framework expects.
         adapter: the module that enters by it, for errors.
+
+    Attributes:
+        searches_forms: whether `enter` may want to peek into a form.
 
     Raises:
         ConfigurationError: the settings cannot work; it names the setting.
@@ -53,6 +83,8 @@ class Gate:
         trusted_proxies: Sequence[str] = (),
         passive: Passive = (),
         csrf: CSRF | None = None,
+        step_up_url: str | None = None,
+        tickets: bool = False,
         of: type[Unseen] = Unseen,
         adapter: str = __name__,
     ) -> None:
@@ -64,7 +96,9 @@ class Gate:
         transport.check(sessions.policy)
         if not transport.secure:
             raise ConfigurationError("secure", "plain HTTP is for development=True only")
+        check_page(step_up_url)
         self._sessions = sessions
+        self._step_up_url = step_up_url
         self._transport = transport
         self._development = transport.for_development() if development else None
         self._proxies = Proxies(trusted_proxies)
@@ -73,8 +107,12 @@ class Gate:
             raise ConfigurationError("csrf", f"{csrf!r} is no CSRF")
         csrf = csrf or CSRF()
         self._csrf = csrf if transport.is_ambient else CSRF(off="no browser sends tokens by itself")
+        if tickets not in (True, False) or (tickets and sessions.is_blocking):
+            raise ConfigurationError("tickets", "is True or False, and False where threads answer")
         self._of = of
+        self.takes_tickets = tickets
         self.adapter = adapter
+        self.searches_forms = self._csrf.strict and self._csrf.off is None
 
     @property
     def sessions(self) -> Sessions:
@@ -85,11 +123,6 @@ class Gate:
     def transport(self) -> Transport:
         """How tokens travel."""
         return self._transport
-
-    @property
-    def searches_forms(self) -> bool:
-        """Whether `enter` may want to peek into a form."""
-        return self._csrf.strict and self._csrf.off is None
 
     def guards(self, method: str | None) -> bool:
         """Tell whether a request with this method may be refused."""
@@ -109,7 +142,9 @@ class Gate:
         arrival: Arrival | None = None,
         *,
         method: str | None,
+        query: str = "",
         peek: Peek | None = None,
+        ticket: str | None = None,
     ) -> Exchange:
         """Open the session of a request. It never fails: the first look at the session may.
 
@@ -124,27 +159,38 @@ class Gate:
             arrival: when the request arrived; by default now.
             method: as the client spelled it; `None`: it is a WebSocket's handshake.
             peek: looks into the body, if it is a form.
+            query: what follows the path, as it came.
+            ticket: what a WebSocket presents instead of all else, good or not.
         """
         resolved = self._proxies.resolve(peer, scheme, headers)
         said = {name: value for name, value in headers if name in _TELLING}
         purpose = said.get(b"sec-purpose") or said.get(b"purpose", b"")
         transport = self._carrier(resolved)
-        doubt = self._csrf.doubt(method, path, headers, secure=resolved.secure)
-        session = await self._sessions.admit(
-            transport.read(headers) if transport else (),
-            client=_client(resolved.address, said, is_socket=scheme in ("ws", "wss")),
-            is_activity=(
-                (doubt is None or not doubt.is_final)
-                and b"prefetch" not in purpose
-                and not self._is_passive(path, headers)
-            ),
-            of=self._of,
-            arrival=arrival,
-        )
+        client = _client(resolved.address, said, is_socket=scheme in ("ws", "wss"))
+        is_activity = b"prefetch" not in purpose and not self._is_passive(path, headers)
+        doubt: Doubt | None = None
+        if ticket is not None and transport is not None:  # which has an origin of its own
+            session = await self._sessions.redeem(
+                ticket, origin_of(headers), client=client, is_activity=is_activity, of=self._of
+            )
+        else:
+            doubt = self._csrf.doubt(method, path, headers, secure=resolved.secure)
+            is_activity = is_activity and (doubt is None or not doubt.is_final)
+            session = await self._sessions.admit(
+                transport.read(headers) if transport else (),
+                client=client,
+                is_activity=is_activity,
+                of=self._of,
+                arrival=arrival,
+            )
         session.state.is_deliverable = transport is not None
         if self._development is not None:
             session.state.is_development = True
-        exchange = Exchange(self._sessions, session, transport, mount.rstrip("/"))
+        mount = mount.rstrip("/")
+        page = self._step_up_url
+        if page is not None:
+            page = leading_back(page, headers, mount + path, query) if is_page(headers) else None
+        exchange = Exchange(self._sessions, session, transport, mount, page)
         if doubt is not None:
             exchange.refused = await self._refusal(doubt, session, headers, peek)
         return exchange

@@ -3,8 +3,8 @@
 They are opened and committed as in any ASGI application, around the middleware of each route.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Unpack, cast
 
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
@@ -12,11 +12,10 @@ from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import ERRORS, answer
 from coatcheck.web.asgi import App, Receive, Scope, Send, refuse, serve
-from coatcheck.web.csrf import CSRF
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
-from coatcheck.web.gate import Gate, Passive
-from coatcheck.web.transport import Transport
+from coatcheck.web.gate import Gate, GateOptions
+from coatcheck.web.requires import Age, demanding
 
 with extra("litestar"):
     from litestar import Request, Response
@@ -55,6 +54,24 @@ def requires_subject(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRout
     session_of(connection).require_subject()
 
 
+def requires(
+    *, level: int = 1, max_age: Age = None
+) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]:
+    """Return a guard for routes of who is authenticated so well, and so recently.
+
+    `guards=[requires(level=2, max_age="5m")]`. See `Session.require`.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        check(session_of(connection))
+
+    return guard
+
+
 class SessionPlugin(InitPlugin):
     """Give an application sessions: `Litestar(..., plugins=[SessionPlugin(sessions)])`.
 
@@ -64,7 +81,7 @@ class SessionPlugin(InitPlugin):
 
     Args:
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive, csrf: see `coatcheck.web.gate.Gate`.
+        options: see `coatcheck.web.GateOptions`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -73,22 +90,9 @@ class SessionPlugin(InitPlugin):
     def __init__(
         self,
         sessions: Sessions,
-        *,
-        transport: Transport | None = None,
-        development: bool = False,
-        trusted_proxies: Sequence[str] = (),
-        passive: Passive = (),
-        csrf: CSRF | None = None,
+        **options: Unpack[GateOptions],
     ) -> None:
-        self._gate = Gate(
-            sessions,
-            transport,
-            development=development,
-            trusted_proxies=trusted_proxies,
-            passive=passive,
-            adapter=__name__,
-            csrf=csrf,
-        )
+        self._gate = Gate(sessions, **options, adapter=__name__)
         self._sessions = sessions
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:

@@ -4,6 +4,7 @@ In the one spelling that browsers send: lower case, and no port where it is the 
 """
 
 import re
+from functools import lru_cache
 
 _ORIGIN = re.compile(rb"(https?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?")
 _BEGINNING = re.compile(rb"[^:/?#]+://[^/?#]*")
@@ -13,7 +14,12 @@ _LONGEST = 300  # the name of a host has 253 characters at most
 
 def parse(text: bytes) -> str | None:
     """Return the origin that `text` is, `None` for anything else: `null`, a path, two of them."""
-    found = _ORIGIN.fullmatch(text.lower()) if len(text) <= _LONGEST else None
+    return _parsed(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=256)  # few origins, many requests
+def _parsed(text: bytes) -> str | None:
+    found = _ORIGIN.fullmatch(text.lower())
     if found is None:
         return None
     scheme, host, port = found.groups()

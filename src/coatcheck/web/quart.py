@@ -4,22 +4,20 @@ They are opened and committed around the application as in any ASGI application;
 in its own way, it is given what is there.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, Unpack, cast
 
-from coatcheck.core.unseen import Unseen, look
+from coatcheck.core.unseen import Unseen
 from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
-from coatcheck.web.answers import ERRORS
+from coatcheck.web.application import behind, set_up
 from coatcheck.web.asgi import App, Receive, Scope, Send, enter, refuse, serve
-from coatcheck.web.cookie_settings import transport_of
-from coatcheck.web.csrf import CSRF
-from coatcheck.web.environ import raw, text
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
-from coatcheck.web.gate import Gate, Passive
-from coatcheck.web.permanent import follow, lifetime
-from coatcheck.web.transport import Transport
+from coatcheck.web.gate import GateOptions
+from coatcheck.web.permanent import follow
+from coatcheck.web.requires import Age, View, demanding, guard
+from coatcheck.web.transport import raw, text
 
 with extra("quart"):
     from quart import Quart, Response, has_request_context, request, websocket
@@ -56,11 +54,23 @@ def session_of(session: SessionMixin = current) -> QuartSession:
         RuntimeError: this application has other sessions; or no request is being served, or its
             response has started and nobody looked before.
     """
-    found = cast("Any", session)
-    found = found._get_current_object() if session is current else found
-    if not isinstance(found, QuartSession):
-        raise RuntimeError("no session here: give the app to coatcheck's SessionInterface")
-    return cast("QuartSession", look(found))
+    return behind(session, current, QuartSession, "give the app to coatcheck's SessionInterface")
+
+
+def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
+    """Keep a view for who is authenticated so well, and so recently.
+
+    See `Session.require`; `@requires()` asks for a login.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def of_current(*_: object, **__: object) -> None:
+        check(session_of())
+
+    return guard(of_current)
 
 
 class SessionInterface(QuartInterface):
@@ -76,8 +86,8 @@ class SessionInterface(QuartInterface):
     Args:
         app: the application, whose configuration is complete.
         sessions: where sessions come from.
-        transport: in place of what the configuration says.
-        development, trusted_proxies, passive, csrf: see `coatcheck.web.gate.Gate`.
+        options: see `coatcheck.web.GateOptions`; a transport is in place of what the configuration
+            says.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -87,36 +97,25 @@ class SessionInterface(QuartInterface):
         self,
         app: Quart,
         sessions: Sessions,
-        *,
-        transport: Transport | None = None,
-        development: bool = False,
-        trusted_proxies: Sequence[str] = (),
-        passive: Passive = (),
-        csrf: CSRF | None = None,
+        **options: Unpack[GateOptions],
     ) -> None:
         if not isinstance(app, Quart):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("app", f"{app!r} is no Quart application")
         if isinstance(app.session_interface, SessionInterface):
             raise ConfigurationError("app", "has coatcheck's sessions already")
-        config = cast("Mapping[str, Any]", app.config)
-        self._gate = Gate(
+        self._gate, self._permanent = set_up(
+            app,
             sessions,
-            transport or transport_of(config, app.default_config),
-            development=development,
-            trusted_proxies=trusted_proxies,
-            passive=passive,
-            csrf=csrf,
+            options,
+            defaults=Quart.default_config,
             of=_Unseen,
             adapter=__name__,
+            refuse=_refuse,
         )
-        self._permanent = lifetime(config, app.default_config, sessions.policy.absolute)
         self._inner = cast("App", app.asgi_app)
         untyped: Any = app  # Quart knows its own kind of either only
         untyped.asgi_app, untyped.session_interface = self._serve, self
         app.after_serving(sessions.flush)
-        for error in ERRORS:
-            if error not in app.error_handler_spec[None][None]:
-                app.register_error_handler(error, _refuse)
 
     def is_null_session(self, instance: object) -> bool:
         """There is always a session; asking for its class would be a look."""

@@ -11,6 +11,16 @@ Headers = list[tuple[bytes, bytes]]
 """Lower-case names and values, as ASGI has them."""
 
 
+def text(lines: Headers) -> list[tuple[str, str]]:
+    """Return headers as frameworks have them, in Latin-1 (PEP 3333)."""
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines]
+
+
+def raw(lines: Iterable[tuple[str, str]]) -> Headers:
+    """Return a framework's headers as ASGI has them."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in lines]
+
+
 class Transport(Protocol):
     """Carries tokens between a client and the application."""
 

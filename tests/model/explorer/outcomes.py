@@ -9,6 +9,7 @@ from coatcheck import Done, Token
 from coatcheck.core.record import Ended, Record, Stored
 from coatcheck.core.renewal import is_due
 from coatcheck.core.standing import Standing
+from coatcheck.errors import SessionLimitReached
 from tests.model.explorer.ledger import SETTINGS, Ledger, Written, is_renewal
 from tests.model.explorer.request import Who
 from tests.model.explorer.run import Run
@@ -83,6 +84,8 @@ def allowed(run: Run, ledger: Ledger) -> set[Cell] | None:
             cells.add((200, "-"))  # nothing was taken out
     if row == "sign_in" and _is_barred(run, ledger):
         cells.add((401, "-"))
+    if row == "sign_in" and isinstance(run.error, SessionLimitReached):
+        cells.add((403, "-"))  # with a reason: see endings
     if run.is_faulty:
         cells.add((503, "-"))
     return cells
@@ -94,9 +97,10 @@ def _may_renew(base: Record, run: Run) -> bool:
 
 
 def _is_barred(run: Run, ledger: Ledger) -> bool:
-    """Tell whether an end of all refuses a sign-in, or ended its session before it was answered."""
+    """Tell whether an end of all refuses a sign-in, or its session ended before it was answered."""
     mine = {id for id, by in ledger.creators.items() if by == run.number}
-    if any(id in mine and closed.why == Ended.END_ALL for id, closed in ledger.closed.items()):
+    ends = (Ended.END_ALL, Ended.EVICTED)
+    if any(id in mine and closed.why in ends for id, closed in ledger.closed.items()):
         return True
     wanted = {step.removeprefix("sign_in ") for step in run.request.steps}
     return any(

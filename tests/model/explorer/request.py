@@ -104,7 +104,7 @@ class Handler:
         elif action == "step_up":
             session.step_up(2)
         elif action == "rotate":
-            session.rotate()
+            session.privilege_changed()
         elif action in ("end", "empty"):
             session.end() if action == "end" else session.clear()
             self.items.clear()

@@ -2,11 +2,11 @@
 
 import asyncio
 
-from coatcheck import Session, Sessions, Store
+from coatcheck import Policy, Session, Sessions, Store
 from coatcheck.core.merge import Data
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import Record
-from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated
+from coatcheck.errors import SessionLimitReached, StoreUnavailable, Superseded, Unauthenticated
 from coatcheck.testing import Clock
 from tests.model.explorer import outcomes
 from tests.model.explorer.ledger import SETTINGS, Ledger
@@ -23,8 +23,9 @@ class Servers:
         crashed: the numbers of the servers that crashed; they are up again, with nothing in memory.
     """
 
-    def __init__(self, store: Store, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, store: Store, ledger: Ledger, clock: Clock, policy: Policy) -> None:
         self._store, self._ledger, self.clock = store, ledger, clock
+        self._policy = policy
         self._up: dict[int, Sessions] = {}
         self.committing: list[int] = []
         self.crashed: set[int] = set()
@@ -33,7 +34,9 @@ class Servers:
     def of(self, number: int) -> Sessions:
         """Return the sessions of a server; start it if it is not up."""
         if number not in self._up:
-            self._up[number] = Sessions(self._store, clock=self.clock, on_event=lambda _: None)
+            self._up[number] = Sessions(
+                self._store, policy=self._policy, clock=self.clock, on_event=lambda _: None
+            )
         return self._up[number]
 
     def crash(self, number: int) -> None:
@@ -54,6 +57,8 @@ class Servers:
             run.status, run.error = 409, error
         except Unauthenticated as error:
             run.status, run.error = 401, error
+        except SessionLimitReached as error:
+            run.status, run.error = 403, error
         except StoreUnavailable as error:
             run.status, run.error = 503, error
         except asyncio.CancelledError:
@@ -75,6 +80,9 @@ class Servers:
             if action == "end_all":
                 await sessions.end_all(argument)
                 run.handler.bars.append((argument, None))
+            elif action == "end_everything":
+                await sessions.end_everything()
+                run.handler.bars += [("u1", None), ("u2", None)]
             elif action == "revoke":
                 await sessions.end(next(iter(self._ledger.states)))  # the browser's first
             elif action == "list":

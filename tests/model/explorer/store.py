@@ -121,15 +121,18 @@ class ScheduledStore:
     async def end(self, tombstone: Tombstone, base: Record | None = None, /) -> Stored:
         return cast("Stored", await self._call("end", tombstone, base))
 
-    async def enlist(self, record: Record, opened_at: int, own_bar: int, /) -> bool:
+    async def enlist(
+        self, record: Record, opened_at: int, own_bar: int, limit: int | None = None, /
+    ) -> list[str] | None:
         if record.subject is None:
-            return True
-        return bool(await self._call("enlist", record, opened_at, own_bar))
+            return []
+        args = record, opened_at, own_bar, limit
+        return cast("list[str] | None", await self._call("enlist", *args))
 
     async def delist(self, subject: str, id: str, /) -> None:
         await self._call("delist", subject, id)
 
-    async def bar(self, subject: str, at: int, /) -> Barred:
+    async def bar(self, subject: str | None, at: int, /) -> Barred:
         return cast("Barred", await self._call("bar", subject, at))
 
     async def page(self, subject: str | None, after: str | None, limit: int, /) -> Page:
@@ -154,7 +157,7 @@ class ObservedMemory(MemoryStore):
     def everything(self) -> Hashable:
         return (
             frozenset(self._stored.values()),
-            frozenset((subject, frozenset(ids)) for subject, ids in self._subjects.items()),
+            frozenset((subject, tuple(ids)) for subject, ids in self._subjects.items()),
             frozenset(self._bars.items()),
         )
 
@@ -171,7 +174,8 @@ class ObservedSQLite(SQLiteStore):
 
     def everything(self) -> Hashable:
         bars = self._rows("SELECT subject, at FROM coatcheck_bars")
-        return frozenset(self.stored().values()), frozenset(bars)
+        places = self._rows("SELECT id, place FROM coatcheck_sessions")
+        return frozenset(self.stored().values()), frozenset(bars), frozenset(places)
 
     def stored(self) -> dict[str, Record | Tombstone]:
         ids = self._rows("SELECT id FROM coatcheck_sessions")
@@ -191,6 +195,8 @@ def frozen(value: object) -> Hashable:
     """Return an answer of the store as a value that can be a key."""
     if isinstance(value, Page):
         return (*value.records, value.next)
+    if isinstance(value, list):
+        return tuple(cast("list[str]", value))
     if isinstance(value, Barred):
         return value.previous, value.bar, tuple(value.ids)
     assert isinstance(value, Hashable)

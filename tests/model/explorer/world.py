@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Hashable, Mapping
 from typing import NamedTuple
 
-from coatcheck import Holder, Sessions, Standing, Token
+from coatcheck import Holder, Policy, Sessions, Standing, Token
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import Record
 from coatcheck.testing import Clock
@@ -33,6 +33,7 @@ class Scene(NamedTuple):
         kind: how the store says it waits, as some do nearly always and some hardly ever.
         age: how long ago the session was last used, milliseconds.
         faults: what may go wrong, once in a run.
+        policy: of all servers.
     """
 
     start: str = "u1"
@@ -40,6 +41,7 @@ class Scene(NamedTuple):
     age: int = 0
     kind: Kind = Kind.ASYNCIO
     faults: frozenset[str] = frozenset()
+    policy: Policy = Policy()
 
 
 class Happening(NamedTuple):
@@ -74,7 +76,7 @@ class World:
         self.clock = Clock(STARTED_AT - scene.age)
         self.ledger = Ledger(data_of)
         self.store = ScheduledStore(inner, scene.kind, self.ledger.wrote)
-        self.servers = Servers(self.store, self.ledger, self.clock)
+        self.servers = Servers(self.store, self.ledger, self.clock, scene.policy)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self.jar: dict[Holder, Token] = {}
         self._stolen: list[Presented] = []
@@ -276,6 +278,7 @@ class World:
             start=self.scene.start,
             crashed=self.servers.crashed,
             has_losses=bool(self.scene.faults) and not self.faults_left,
+            limit=self.scene.policy.max_sessions,
         )
 
     def _listed(self, subject: str) -> set[str]:

@@ -219,7 +219,7 @@ class Machine(RuleBasedStateMachine):
             session.end()
             wish.end()
         elif intent in ("step_up", "rotate") and session.subject is not None:
-            session.step_up(2) if intent == "step_up" else session.rotate()
+            session.step_up(2) if intent == "step_up" else session.privilege_changed()
             wish.intent = intent
 
     @rule(which=WHICH, server=st.integers(0, 1), subject=SUBJECT, what=MEDDLING)

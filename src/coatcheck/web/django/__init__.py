@@ -14,10 +14,10 @@ session, the view runs, the middleware commits before the response starts and ad
 
 from importlib import import_module
 
-from coatcheck.web.django.access import asession_of, session_of
+from coatcheck.web.django.access import asession_of, requires, session_of
 from coatcheck.web.extras import extra
 
 with extra("django"):
     import_module("django")
 
-__all__ = ["asession_of", "session_of"]
+__all__ = ["asession_of", "requires", "session_of"]

@@ -1,11 +1,18 @@
 """From a request to its session."""
 
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Optional, Protocol, cast
 
 from coatcheck.core.session import Session
+from coatcheck.web.requires import Age, View, demanding, guard
 
 if TYPE_CHECKING:
     from coatcheck.web.django.engine import SessionStore
+    from coatcheck.web.django.store import RequestStore
+
+SERVING: ContextVar[Optional["RequestStore"]] = ContextVar("SERVING", default=None)
+"""The session of the request that is being served here."""
 
 
 class Request(Protocol):
@@ -32,6 +39,25 @@ def session_of(request: Request) -> Session:
 async def asession_of(request: Request) -> Session:
     """Return the same in a coroutine. See `session_of`."""
     return await _store_of(request).aget_session()
+
+
+def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
+    """Keep a view for who is authenticated so well, and so recently.
+
+    See `Session.require`; `@requires()` asks for a login.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+
+    def of_first(request: Request, *_: object, **__: object) -> None:
+        check(session_of(request))
+
+    async def aof_first(request: Request, *_: object, **__: object) -> None:
+        check(await asession_of(request))
+
+    return guard(of_first, aof_first)
 
 
 def _store_of(request: Request) -> "SessionStore":

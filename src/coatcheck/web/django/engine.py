@@ -10,7 +10,12 @@ from django.contrib.sessions.backends.base import CreateError, SessionBase, Upda
 from coatcheck.core.outcome import Done, Outcome
 from coatcheck.core.session import Session
 from coatcheck.core.token import Token
-from coatcheck.errors import ConfigurationError, Superseded, Unauthenticated
+from coatcheck.errors import (
+    ConfigurationError,
+    SessionLimitReached,
+    Superseded,
+    Unauthenticated,
+)
 from coatcheck.waiting import Kind
 from coatcheck.web.django import expiry, login
 from coatcheck.web.django.site import current
@@ -25,9 +30,9 @@ class SessionStore(SessionBase):
         session_key: of the session; one that opens none is as good as none.
 
     Raises:
-        UpdateError: from what saves: the session has ended, or its token was replaced. Within a
-            request of coatcheck's middleware a save after the end is dropped instead, and what was
-            superseded is answered 409.
+        UpdateError: from what saves: the session has ended, its token was replaced, or its user has
+            too many. Within a request of coatcheck's middleware a save after the end is dropped
+            instead, what was superseded is answered 409, and one session too many 403.
     """
 
     is_of_coatcheck = True
@@ -114,7 +119,7 @@ class SessionStore(SessionBase):
         self._prepare(session)
         try:
             outcome = await self._site.sessions.commit(session)
-        except (Superseded, Unauthenticated) as error:
+        except (Superseded, Unauthenticated, SessionLimitReached) as error:
             raise UpdateError(str(error)) from error
         self._check(outcome)
 
@@ -129,7 +134,7 @@ class SessionStore(SessionBase):
         if asked != self._expiry:
             self._expiry = asked
             if session.state.base is not None:
-                session.rotate()  # the browser is told how long it lasts with a new token
+                session.privilege_changed()  # a new token tells the browser how long it lasts
 
     # What follows is Django's contract, each method once as a coroutine.
 
@@ -254,7 +259,7 @@ class SessionStore(SessionBase):
     async def _cycle_key(self) -> None:
         self.accessed = self.modified = True
         session = await self._loaded()
-        session.rotate()
+        session.privilege_changed()
         try:
             await self._commit(session)
         except (Superseded, Unauthenticated, UpdateError):

@@ -6,7 +6,7 @@ from typing import Any, cast
 from django.conf import settings
 from django.contrib.sessions import middleware
 from django.contrib.sessions.backends.base import SessionBase
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware import csrf
 from django.utils.module_loading import import_string
@@ -14,12 +14,14 @@ from django.utils.module_loading import import_string
 from coatcheck.errors import ConfigurationError
 from coatcheck.web import answers, asgi, environ
 from coatcheck.web.answers import Answer
+from coatcheck.web.django.access import SERVING
 from coatcheck.web.django.response import at_the_end, depart, respond
 from coatcheck.web.django.site import current
 from coatcheck.web.django.store import RequestStore
 from coatcheck.web.environ import method
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.reuse import require_new
+from coatcheck.web.streams import has_length, watched, watched_async
 
 
 class SessionMiddleware(middleware.SessionMiddleware):
@@ -47,6 +49,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
             return self.__acall__(request)
         self.process_request(request)
         store = cast("RequestStore", request.session)
+        serving = SERVING.set(store)
         try:
             if self._is_guarded(request):
                 refusal = self._site.run(store.refusal(), is_load=True)
@@ -57,11 +60,14 @@ class SessionMiddleware(middleware.SessionMiddleware):
         except BaseException:
             self._site.run(store.leave())
             raise
+        finally:
+            SERVING.reset(serving)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve one request in an event loop."""
         self.process_request(request)
         store = cast("RequestStore", request.session)
+        SERVING.set(store)  # in the context of this request's own task
         try:
             if self._is_guarded(request):
                 refusal = await self._site.arun(store.refusal())
@@ -124,7 +130,18 @@ class SessionMiddleware(middleware.SessionMiddleware):
         depart(exchange, response)
         if response.streaming:
             at_the_end(response, exchange)
+            self._guard(exchange, cast("StreamingHttpResponse", response))
         return response
+
+    def _guard(self, exchange: Exchange, response: StreamingHttpResponse) -> None:
+        """Let a stream that has no length stop when the session is over."""
+        if has_length(response.headers) or (watch := exchange.watch()) is None:
+            return
+        chunks: Any = response.streaming_content
+        if response.is_async:
+            response.streaming_content = watched_async(chunks, watch, self._site.arun)
+        else:
+            response.streaming_content = watched(chunks, watch, self._site.run)
 
 
 def _kinds() -> list[type]:

@@ -21,13 +21,13 @@ from coatcheck.waiting import Kind, finish, running_loop
 from coatcheck.web.cookie import LONGEST_LIFE
 from coatcheck.web.cookie_settings import transport_of
 from coatcheck.web.django.reports import hiding
-from coatcheck.web.gate import Gate
+from coatcheck.web.gate import Gate, GateOptions
 from coatcheck.web.transport import Transport
 
 T = TypeVar("T")
 
 _OF_SESSIONS = ("policy", "merge", "on_event", "clock", "envelope")
-_OF_GATE = ("transport", "development", "trusted_proxies", "passive", "csrf")
+_OF_GATE = tuple(GateOptions.__annotations__)
 _KNOWN = ("sessions", "store", *_OF_SESSIONS, *_OF_GATE)
 
 

@@ -42,6 +42,11 @@ class RequestStore(SessionStore):
         self.get_session()
         return super().session_key
 
+    @property
+    def opened(self) -> Session | None:
+        """The session, if anybody has looked at it."""
+        return getattr(self, "_session_cache", None)
+
     def _run(self, coroutine: Any, *, is_load: bool = False) -> Any:
         return self._site.run(coroutine, is_load=is_load)
 
@@ -68,6 +73,7 @@ class RequestStore(SessionStore):
                 request.META.get("SCRIPT_NAME", ""),
                 self._arrival,
                 method=method(request.META) if self._is_guarded else "GET",
+                query=request.META.get("QUERY_STRING", ""),
             )
             self._let_in(entered)
         return cast("Exchange", self.exchange)

@@ -1,0 +1,54 @@
+"""A user who is disabled, deleted, or gets another password is logged out everywhere.
+
+In the views, the admin and commands alike, and in every framework on the same store (ASVS 5.0
+V7.4.2, V7.4.3). It happens once the database has it for good: whoever proved the old password by
+then began before, and is refused.
+"""
+
+from functools import partial
+from typing import Any, cast
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save
+
+from coatcheck.web.django.access import SERVING
+from coatcheck.web.django.site import current
+
+
+def follow() -> None:
+    """Begin to listen to what happens to users."""
+    post_save.connect(_saved, dispatch_uid="coatcheck.saved")
+    post_delete.connect(_deleted, dispatch_uid="coatcheck.deleted")
+
+
+def _saved(instance: Any, created: bool, using: str, **_: object) -> None:
+    if created or not isinstance(instance, get_user_model()):
+        return
+    if not getattr(instance, "is_active", True):
+        _end_all(instance, using, "disabled", keeps_own=False)
+    elif getattr(instance, "_password", None) is not None:  # until it is saved, by `set_password`
+        _end_all(instance, using, "password changed", keeps_own=True)
+
+
+def _deleted(instance: Any, using: str, **_: object) -> None:
+    if isinstance(instance, get_user_model()):
+        _end_all(instance, using, "deleted", keeps_own=False)
+
+
+def _end_all(user: Any, using: str, reason: str, *, keeps_own: bool) -> None:
+    subject = cast("str", user._meta.pk.value_to_string(user))  # as Django's login has it
+    end = partial(_end_now, subject, reason, keeps_own=keeps_own)
+    transaction.on_commit(end, using=using)
+
+
+def _end_now(subject: str, reason: str, *, keeps_own: bool) -> None:
+    """End all sessions, but for that of the request in which users change their own password.
+
+    Django's `update_session_auth_hash` gives that a new token; without, it ends by itself.
+    """
+    serving = SERVING.get()
+    own = None if serving is None else serving.opened
+    keep = own if keeps_own and own is not None and own.subject == subject else None
+    site = current()
+    site.run(site.sessions.end_all(subject, keep=keep, actor=own, reason=reason))
