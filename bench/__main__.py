@@ -7,13 +7,13 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from bench import http, memory, plot, results, survivors
+from bench import hostile, http, memory, plot, results, survivors
 from bench.processes import pin_others
 from bench.report import medians, report
 from bench.subjects import GROUPS, STARLETTE
 
 IMAGES = results.FILE.parents[1] / "docs" / "images"
-PARTS = (*(group.name for group in GROUPS), "memory", "survivors", "report")
+PARTS = (*(group.name for group in GROUPS), "memory", "hostile", "survivors", "report")
 
 
 def main() -> None:
@@ -57,6 +57,8 @@ def _run(options: argparse.Namespace, file: Path, images: Path) -> None:
             complaints += http.wrong(costs)
     if options.part in (None, "memory"):
         results.update(file, memory=memory.benchmark(options.users))
+    if options.part in (None, "hostile"):
+        results.update(file, hostile=hostile.benchmark())
     if options.part in (None, "survivors"):
         kept = survivors.benchmark(options.repetitions)
         results.update(file, survivors=kept)

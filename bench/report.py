@@ -7,7 +7,7 @@ from typing import Any
 from bench import data
 from bench.rounds import Figures, Run, figures
 from bench.subjects import GROUPS, Group, Subject
-from bench.targets import Target, memory_targets, targets
+from bench.targets import Target, hostile_targets, memory_targets, targets
 
 _TITLES = {
     "read": "Read one value",
@@ -43,6 +43,8 @@ def report(results: Mapping[str, Any]) -> str:
     if memory := results.get("memory"):
         parts.append(_memory(memory))
         aims += memory_targets(memory)
+    if hostile := results.get("hostile"):
+        aims += hostile_targets(hostile)
     if aims:
         parts.append(_targets(aims))
     if survivors := results.get("survivors"):
@@ -110,7 +112,7 @@ def _targets(found: Sequence[Target]) -> str:
 def _cookies(group: Group, counts: Mapping[str, Any]) -> str:
     cookies = ", ".join(
         f"{subject.title} {counts[subject.name]['cookie_bytes']}"
-        for subject in (*group.others, group.ours[0])
+        for subject in (*group.others, *group.ours[:1])
     )
     return f"Bytes of a request's cookie: {cookies}.\n"
 

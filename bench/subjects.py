@@ -30,7 +30,7 @@ class Subject:
 
     @property
     def is_baseline(self) -> bool:
-        return self.app.endswith(".none")
+        return self.app.endswith((".none", ".undefended"))
 
     @property
     def is_wsgi(self) -> bool:
@@ -124,5 +124,11 @@ DJANGO = Group(
     ("read", "write"),
 )
 
-GROUPS = (STARLETTE, FLASK, DJANGO)
+UNDEFENDED = Subject(
+    "undefended", "coatcheck, SQLite, defences off", "starlette.undefended", "sqlite"
+)
+DEFENDED = Subject("defended", "coatcheck, SQLite, all defences on", "starlette.defended", "sqlite")
+DEFENCES = Group("defences", "Defences", UNDEFENDED, (), (DEFENDED,), ("read", "write"))
+
+GROUPS = (STARLETTE, FLASK, DJANGO, DEFENCES)
 OURS = {subject.name for group in GROUPS for subject in group.ours}

@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bench.hostile import SIZES
 from bench.rounds import Figures
 from bench.subjects import (
     COATCHECK,
+    DEFENCES,
+    DEFENDED,
     DJANGO_COATCHECK,
     DJANGO_REDIS,
     DJANGO_TUNED,
@@ -76,6 +79,9 @@ def targets(
         for kind, ours, theirs, limit in _RATIOS
         if ours in group.ours
     ]
+    if group is DEFENCES:
+        text = "CPU added to a read by all defences, µs"
+        found.append(Target(text, 35, figures[DEFENDED.name, "read"].added))
     for subject in group.ours:
         changing = [figures[subject.name, kind] for kind in ("write", "hot") if kind in group.kinds]
         if "hot" in group.kinds:
@@ -102,6 +108,19 @@ def _commands(group: Group, subject: Subject, counted: Mapping[str, Any]) -> Seq
     ]
     text = f"{subject.title}: Redis writes of a read between two touches"
     return [*found, Target(text, 0, counted["read"]["redis_writes"])]
+
+
+def hostile_targets(hostile: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Sequence[Target]:
+    """Compare what headers of two lengths cost, the longer one four times the other."""
+    found: list[Target] = []
+    for name, sizes in hostile.items():
+        short, long = (sizes[str(size)] for size in SIZES[-2:])
+        times = Target(
+            f"Cookie header of {name}: time of 1 MB by that of 256 KB", 6, long["ns"] / short["ns"]
+        )
+        memory = Target(f"Cookie header of {name}: KB of memory for 1 MB", 64, long["bytes"] / 1024)
+        found += [times, memory]
+    return found
 
 
 def memory_targets(memory: Mapping[str, int]) -> Sequence[Target]:

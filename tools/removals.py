@@ -30,9 +30,12 @@ KEYRING = "tests/sessions/test_keyring.py::"
 LIFECYCLE = "tests/sessions/test_lifecycle.py::"
 LIMIT_HOLDS = "tests/model/test_explorer.py::test_a_limit_holds"
 LIMITS = "tests/sessions/test_limits.py::"
+LOOKOUT = "tests/sessions/test_lookout.py::"
 MEETING = "tests/model/test_explorer.py::test_a_meeting"
+OPEN = "tests/web/test_open.py::"
 RENEWAL = "tests/core/test_renewal.py::"
 SEALED = "tests/sessions/test_sealed.py::"
+TICKETS = "tests/sessions/test_tickets.py::"
 TOUCHES = "tests/sessions/test_touches.py::"
 VERDICT = "tests/core/test_verdict.py::test_every_cell"
 
@@ -749,5 +752,67 @@ if not await _lives(parts, id):
         "stream.decompress(deflated, LIMIT + 1)",
         "stream.decompress(deflated)",
         "tests/core/test_compressed.py::test_a_bomb_does_not_go_off",
+    ),
+    Removal(
+        "R-109",
+        "what is open is not asked whether it is still of the lineage it was opened in",
+        "core/fate.py",
+        "        and same(stored.lineage_digest, base.lineage_digest)\n",
+        "",
+        LOOKOUT + "test_an_end_elsewhere_is_noticed[memory-rotate]",
+    ),
+    Removal(
+        "R-109",
+        "a message that comes after the expiry is processed",
+        "web/asgi.py",
+        """\
+        elif self._is_open:
+            await self._is_over()
+        if message""",
+        "        if message",
+        OPEN + "test_messages_alone_keep_no_session_alive[memory]",
+    ),
+    Removal(
+        "R-109",
+        "an outage keeps open what nobody vouches for",
+        "lookout.py",
+        "now >= min(self._expires_at, self._vouched_at + PATIENCE)",
+        "now >= self._expires_at",
+        LOOKOUT + "test_an_outage_is_borne_for_a_minute[memory]",
+    ),
+    Removal(
+        "R-109",
+        "a look takes a change of the socket's own for another's",
+        "lookout.py",
+        """\
+        elif before is None or not is_same_hold(before, state.base):
+            return  # it changed its privileges itself meanwhile: the next look tells
+""",
+        "",
+        LOOKOUT + "test_a_look_that_meets_a_change_of_its_own_says_nothing[False]",
+    ),
+    Removal(
+        "R-110",
+        "a ticket works twice",
+        "core/ticket.py",
+        "    data[KEY] = tickets\n",
+        "",
+        TICKETS + "test_it_opens_the_session_once[memory]",
+    ),
+    Removal(
+        "R-110",
+        "a ticket works from every origin",
+        "core/ticket.py",
+        "if now >= expires_at or origin != asked_by:",
+        "if now >= expires_at:",
+        TICKETS + "test_it_is_bound_to_its_origin[memory-https://app.example-None]",
+    ),
+    Removal(
+        "R-110",
+        "a ticket outlives a privilege change",
+        "core/ticket.py",
+        'sha256(b"ticket" + lineage +',
+        'sha256(b"ticket" +',
+        TICKETS + "test_every_privilege_change_and_every_end_makes_it_worthless[memory-rotate]",
     ),
 ]

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "coatcheck.web.django",  # ends the sessions of a user who is disabled or gets a password
 ]
 settings.configure(**{name: value for name, value in globals().items() if name.isupper()})
 django.setup()
@@ -77,8 +78,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
     if not isinstance(user, User):
         return HttpResponse(status=401)
     user.set_password(request.POST.get("password"))
-    user.save()
-    sessions.end_all(str(user.pk), keep=session_of(request))  # also those of other frameworks
+    user.save()  # which ends the sessions, also those of other frameworks
     auth.update_session_auth_hash(request, user)
     return HttpResponse("the others are logged out")
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import StreamingResponse
 
-from coatcheck import Done, Event, Merge, Policy, Session, SessionInfo, Sessions, store_from_url
+from coatcheck import Event, Merge, Policy, Session, SessionInfo, Sessions, store_from_url
 from coatcheck.web import BearerTransport, CookieTransport
 from coatcheck.web.asgi import SessionMiddleware, session_of
 
@@ -132,10 +132,7 @@ async def chat(websocket: WebSocket) -> None:
     await websocket.accept()
     async for message in websocket.iter_text():
         session["draft"] = message
-        outcome = await sessions.commit(session)
-        if outcome.done is Done.DROPPED:  # the session ended meanwhile
-            await websocket.close(4401)
-            return
+        await sessions.commit(session)
         await websocket.send_text("saved")
 
 

@@ -1,12 +1,15 @@
 """A Flask application for real servers, which name the store in `STORE`."""
 
 import os
+import time
+from collections.abc import Generator
+from datetime import timedelta
 from typing import Any
 
-from flask import Flask, session
+from flask import Flask, Response, session
 from flask_login import LoginManager, UserMixin, login_required, login_user, logout_user
 
-from coatcheck import BlockingSessions, store_from_url
+from coatcheck import BlockingSessions, Policy, store_from_url
 from coatcheck.web.flask import SessionInterface, session_of
 
 
@@ -17,7 +20,8 @@ class _User(UserMixin):
 def make_app(url: str) -> Flask:
     app = Flask("served")
     app.secret_key = "for flask-login"
-    sessions = BlockingSessions(store_from_url(url, blocking=True))
+    policy = Policy(watch_every=timedelta(milliseconds=200))
+    sessions = BlockingSessions(store_from_url(url, blocking=True), policy=policy)
     app.session_interface = SessionInterface(app, sessions, trusted_proxies=["127.0.0.1"])
     LoginManager(app).user_loader(_load)
 
@@ -43,12 +47,23 @@ def make_app(url: str) -> Flask:
     def items() -> list[Any]:
         return [len(session["items"]), session["count"]]
 
+    @app.get("/ticks")
+    @login_required
+    def ticks() -> Response:
+        return Response(_ticks())
+
     @app.get("/logout")
     def logout() -> str:
         logout_user()
         return ""
 
     return app
+
+
+def _ticks() -> Generator[str]:
+    while True:
+        yield "tick\n"
+        time.sleep(0.05)
 
 
 def _load(_: str) -> _User:

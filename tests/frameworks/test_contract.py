@@ -13,6 +13,7 @@ import pytest
 from coatcheck import Sessions, Standing
 from coatcheck.core.intents import StepUp
 from coatcheck.core.outcome import Holder
+from coatcheck.lookout import OnEnd, Watched
 from coatcheck.testing import BrowserContract
 from coatcheck.waiting import finish
 from coatcheck.web import gate, proxy
@@ -108,6 +109,11 @@ class ForgetsTheEnd(Broken):
 class ReportsNothing(Broken):
     def report_unsaved(self) -> None:
         pass
+
+
+class NeverLooksAgain(Broken):
+    def watch(self, on_end: OnEnd | None = None) -> Watched | None:
+        return None
 
 
 class AnswersNothing(Broken):
@@ -240,6 +246,7 @@ CATCHES: list[tuple[type[Broken], str]] = [
     (CommitsWhatRaised, FAILS),
     (ForgetsTheEnd, END_HOLDS),
     (ReportsNothing, "a_change_after_the_first_byte_is_reported"),
+    (NeverLooksAgain, "a_stream_stops_when_its_session_is_over"),
     (AnswersNothing, "nobody_is_told_why"),
     (AnswersNothing, OUTAGE),
     (ForgetsTheChallenge, STEPS_UP),
@@ -259,6 +266,8 @@ CATCHES: list[tuple[type[Broken], str]] = [
     (RenewsNothing, "a_token_is_renewed_by_who_looks_and_stays_good_until_that_arrived"),
     (RenewsNothing, "a_token_that_two_hold_ends_the_session"),
     (LetsEverybodyIn, "what_another_site_makes_a_browser_send_is_refused"),
+    (AnswersNothing, "who_begins_too_many_sessions_gets_none"),
+    (AnswersNothing, "who_guesses_tokens_is_refused"),
 ]
 
 

@@ -156,8 +156,8 @@ def test_a_disabled_user_is_logged_out_everywhere(
     assert who(one, other) == [NOBODY, NOBODY]
     assert who(admin) == [["root", str(root.pk)]]
     told = [event for event in events if event.kind is Happened.ALL_ENDED]
-    assert [(event.subject, event.facts) for event in told] == [
-        (str(alice.pk), {"count": 3, "actor": str(root.pk), "reason": "disabled"})
+    assert [(event.subject, event.actor, event.facts) for event in told] == [
+        (str(alice.pk), f"administrator:{root.pk}", {"count": 3, "reason": "disabled"})
     ]
 
 

@@ -4,7 +4,8 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,21 @@ def test_all_updates_on_a_real_server_survive(
     driver = serve(command)
     wait_for_both(driver)
     assert len(visit(driver)) == 2
+
+
+@pytest.mark.parametrize("command", [THREADS, GEVENT], ids=["threads", "gevent"])
+def test_a_stream_ends_with_its_session(
+    serve: Callable[[list[str]], Driver], command: list[str]
+) -> None:
+    """Whichever process the logout goes to. Without a look the stream would never end."""
+    driver = serve(command)
+    wait_for_both(driver)
+    (cookie,) = driver.send("GET", "/login").all("set-cookie")
+    headers = {"Cookie": cookie.partition(";")[0]}
+    port: int = vars(driver)["_port"]
+    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("GET", "/ticks", headers={**headers, "X-Forwarded-Proto": "https"})
+        stream = connection.getresponse()
+        assert stream.readline() == b"tick\n"
+        assert driver.send("GET", "/logout", headers).status == 200
+        assert stream.read().replace(b"tick\n", b"") == b""

@@ -173,6 +173,8 @@ WRONG: dict[str, Any] = {
     "trusted_proxies": "x",
     "passive": "x",
     "csrf": "x",
+    "step_up_url": 7,
+    "tickets": "x",
 }
 
 

@@ -289,7 +289,7 @@ async def login_form(request: Request) -> Response:
 
 
 async def rotates(request: Request) -> Response:
-    session_of(request).rotate()
+    session_of(request).privilege_changed()
     return PlainTextResponse(session_of(request).csrf_token())
 
 

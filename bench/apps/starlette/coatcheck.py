@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 
@@ -23,8 +24,10 @@ def sign_in(request: Request, user: str) -> None:
     session_of(request).sign_in(user)
 
 
-app = application(
-    Middleware(SessionMiddleware, sessions=Sessions(store_from_url(STORE))),
-    increase_exactly=edit,
-    login=sign_in,
-)
+def served(sessions: Sessions, **options: Any) -> Starlette:
+    """Return the pages with sessions."""
+    middleware = Middleware(SessionMiddleware, sessions=sessions, **options)
+    return application(middleware, increase_exactly=edit, login=sign_in)
+
+
+app = served(Sessions(store_from_url(STORE)))

@@ -31,11 +31,13 @@ class Pages:
 
     Attributes:
         on_meeting: called when all who wait at `/meet` are there, before the last of them goes on.
+        on_streaming: called when a part of `/stream` was sent, before the next one is made.
     """
 
     def __init__(self, meeting: int = 1) -> None:
         """Let as many requests as `meeting` wait for each other at `/meet`."""
         self.on_meeting: Callable[[], object] = int
+        self.on_streaming: Callable[[], object] = int
         self._threads = threading.Barrier(meeting, action=self._meet)
         self._tasks = asyncio.Barrier(meeting)
 
@@ -106,7 +108,7 @@ class Pages:
             session.end()
         elif path == "/stream":
             session["streamed"] = True
-            return Page(chunks=_streaming(session, query))
+            return Page(chunks=self._streaming(session, query))
         elif path == "/error":
             session["half"] = "done"
             if query == "end":
@@ -119,13 +121,13 @@ class Pages:
             raise LookupError(path)
         return Page("done")
 
+    def _streaming(self, session: Session, query: str) -> Callable[[], Generator[str]]:
+        def chunks() -> Generator[str]:
+            yield "one "
+            self.on_streaming()
+            if query == "late":
+                data: dict[str, Any] = session
+                data["late"] = True
+            yield "two"
 
-def _streaming(session: Session, query: str) -> Callable[[], Generator[str]]:
-    def chunks() -> Generator[str]:
-        yield "one "
-        if query == "late":
-            data: dict[str, Any] = session
-            data["late"] = True
-        yield "two"
-
-    return chunks
+        return chunks

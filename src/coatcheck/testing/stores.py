@@ -312,6 +312,7 @@ class StoreContract:
         own = (await store.bar("alice", 5_000)).bar
         assert await store.bar(None, 6_000) == (0, 6_000, [])
         assert await store.bar(None, 5_000) == (6_000, 6_001, [])
+        await store.bar("", 9_000)  # nobody's, and not everybody's
         for subject in ("alice", "bob", "*"):
             late = make_record(subject=subject)
             await store.save(late, None)
@@ -431,6 +432,38 @@ class StoreContract:
         winner = attempts[results.index(None)]
         assert await store.load(base.id) == winner
         assert all(result in (None, winner) for result in results)
+
+    @_runs
+    async def test_counts_by_key(self, store: Store) -> None:
+        now = system()
+        assert [await store.tally("here", now, now + HOUR) for _ in range(3)] == [1, 2, 3]
+        assert await store.tally("there:2001:db8::/64", now, now + HOUR) == 1
+        await store.sweep(now + HOUR, 10)
+        assert await store.tally("here", now, now + HOUR) == 4
+        assert await store.count(None) == 0
+
+    @_runs
+    async def test_forgets_a_count_that_is_over(self, store: Store) -> None:
+        """Fails when counters stay, and grow with every client there ever was."""
+        now = system()
+        assert await store.tally("here", now, now + 1) == 1
+        await store.sweep(now + 2, 10)
+        while self.forgets_by_itself and await store.time() < now + 10:
+            pass  # by its own clock
+        assert await store.tally("here", now, now + 1) == 1
+
+    @_runs
+    async def test_of_many_counts_at_once_none_is_lost(self, store: Store) -> None:
+        now = system()
+
+        async def count() -> int:
+            return await store.tally("here", now, now + HOUR)
+
+        if self.is_blocking:
+            results = [await count() for _ in range(20)]
+        else:
+            results = await asyncio.gather(*(count() for _ in range(20)))
+        assert sorted(results) == list(range(1, 21))
 
     @_runs
     async def test_has_a_clock(self, store: Store) -> None:

@@ -7,28 +7,37 @@ is committed when it is about to send its headers, by the signal `on_response_pr
 """
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Unpack, cast
 
+from coatcheck.core.fate import Fate
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
+from coatcheck.lookout import Watched
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer
 from coatcheck.web.csrf import is_handshake
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
+from coatcheck.web.fate import code
 from coatcheck.web.gate import Gate, GateOptions
 from coatcheck.web.requires import Age, View, demanding, guard
+from coatcheck.web.streams import watched_async
+from coatcheck.web.ticket import ticket_in
 from coatcheck.web.transport import raw, text
 from coatcheck.web.twice import two
 
 with extra("aiohttp"):
     from aiohttp import web
+    from aiohttp.http_websocket import WS_CLOSED_MESSAGE
     from aiohttp.payload import AsyncIterablePayload
     from aiohttp.typedefs import Handler
     from multidict import CIMultiDict
+
+_log = logging.getLogger("coatcheck")
 
 
 def session_of(request: web.Request) -> Session:
@@ -95,6 +104,7 @@ def setup(
             raise two(gate.adapter, gate.adapter)
         headers = [(name.lower(), value) for name, value in request.raw_headers]
         peer = request.remote or None
+        ticket = _take_ticket(request) if gate.takes_tickets else None
         is_socket = is_handshake(request.headers.get("Upgrade"))
         exchange = await gate.enter(
             headers,
@@ -105,6 +115,7 @@ def setup(
             method=None if is_socket else request.method,
             peek=partial(_peek, request),
             query=request.rel_url.raw_query_string,
+            ticket=ticket,
         )
         turn = _Turn(exchange)
         request[_KEY] = turn
@@ -140,6 +151,7 @@ class _Turn:
         self.exchange = exchange
         self.is_open, self.is_long, self.is_over = True, False, False
         self.answer: Answer | None = None
+        self.open: _Open | None = None
 
     async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Return the response to a request; raise what is aiohttp's to answer."""
@@ -158,12 +170,17 @@ class _Turn:
                     await self._send(request, response)
                     return response
         except Exception as error:
+            if self.open is not None and self.open.fate is not None:
+                _log.debug("after its session was over, the handler failed", exc_info=error)
+                return self.open.response
             if self.is_open:
                 self.answer = await self.exchange.fail(error)
             if self.answer is None:
                 raise
         finally:
             self.is_over = True
+            if self.open is not None:
+                self.open.leave()
             if self.is_open:  # the handler was cancelled, or failed
                 await asyncio.shield(self.exchange.leave())
             elif self.is_long:
@@ -202,8 +219,26 @@ class _Turn:
         body = response.body if isinstance(response, web.Response) else None
         if isinstance(body, AsyncIterablePayload):
             self.is_long = True
+            watch = self.exchange.watch() if response.content_length is None else None
+            if watch is not None:
+                stream: Any = body
+                stream._iter = watched_async(stream._iter, watch, _awaited)
             await response.prepare(request)
             await response.write_eof()
+
+
+def _take_ticket(request: web.Request) -> str | None:
+    """Take the ticket out of a handshake's URL, so that the access log does not have it."""
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        return None
+    ticket, rest = ticket_in(request.rel_url.raw_query_string.encode())
+    if ticket is not None:
+        untyped: Any = request
+        url = request.rel_url.with_query(None)
+        url = type(url)(f"{url}?{rest.decode()}" if rest else str(url), encoded=True)
+        untyped._message = untyped._message._replace(path=str(url), url=url)
+        untyped._rel_url = url
+    return ticket
 
 
 # Before 3.14 a key is a text; from then on aiohttp warns of those.
@@ -226,6 +261,84 @@ async def _commit_late(request: web.Request, response: web.StreamResponse) -> No
     except Exception:
         _take_back(request, response)
         raise
+    if response.content_length is None:
+        turn.open = _Open(turn.exchange, response)
+
+
+class _Open:
+    """A WebSocket or a stream that a handler began; closed when its session is over.
+
+    Attributes:
+        fate: why it was closed, `None` as long as it is not.
+    """
+
+    def __init__(self, exchange: Exchange, response: web.StreamResponse) -> None:
+        self.response = response
+        self.fate: Fate | None = None
+        self._exchange = exchange
+        self._watched: Watched | None = None
+        self._closing: asyncio.Task[None] | None = None
+        untyped: Any = response
+        if isinstance(response, web.WebSocketResponse):
+            self._receive = untyped.receive
+            untyped.receive = self.receive
+        else:
+            self._write = untyped.write
+            untyped.write = self.write
+        self.watch()
+
+    def watch(self) -> None:
+        """Have it looked after, from when on there is a session that somebody looked at."""
+        if self._watched is None:
+            self._watched = self._exchange.watch(self._end)
+
+    async def receive(self, *arguments: Any, **named: Any) -> Any:
+        """Stand in for the WebSocket's own."""
+        message = await self._receive(*arguments, **named)
+        if not await self._is_over():
+            return message
+        if self._closing is not None:  # else the handler's own close would come first
+            await asyncio.shield(self._closing)
+        return WS_CLOSED_MESSAGE
+
+    async def write(self, data: Any) -> None:
+        """Stand in for the stream's own.
+
+        Raises:
+            OSError: the session is over.
+        """
+        if await self._is_over():
+            raise OSError("the session is over, and what it had open is closed")
+        await self._write(data)
+
+    def leave(self) -> None:
+        """Note that it is closed."""
+        if self._watched is not None:
+            self._watched.leave()
+
+    async def _is_over(self) -> bool:
+        self.watch()
+        if self._watched is not None and self._watched.is_due:
+            await self._watched.look()
+        return self.fate is not None
+
+    def _end(self, fate: Fate) -> None:
+        self.fate = fate
+        self._closing = asyncio.get_running_loop().create_task(self._close(fate))
+
+    async def _close(self, fate: Fate) -> None:
+        response = self.response
+        try:
+            if isinstance(response, web.WebSocketResponse):
+                await response.close(code=code(fate), message=fate.value.encode())
+            else:
+                await response.write_eof()
+        except Exception:
+            _log.debug("the client was gone before its session", exc_info=True)
+
+
+async def _awaited(look: Coroutine[Any, Any, bool]) -> bool:
+    return await look
 
 
 def _take_back(request: web.Request, response: web.StreamResponse) -> None:

@@ -11,15 +11,20 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol, Unpack
 
+from coatcheck.core.fate import Fate
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
+from coatcheck.lookout import Watched
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer
 from coatcheck.web.csrf import is_form
 from coatcheck.web.exchange import Exchange
+from coatcheck.web.fate import code
 from coatcheck.web.gate import Gate, GateOptions
 from coatcheck.web.requires import Age, View, demanding, guard
+from coatcheck.web.ticket import ticket_in
+from coatcheck.web.transport import Headers
 from coatcheck.web.twice import serving, two
 
 Scope = MutableMapping[str, Any]
@@ -148,13 +153,16 @@ async def serve(
     """
     body = _Body(scope, receive) if gate.searches_forms else None
     exchange = await enter(gate, scope, body)
-    response = _Response(exchange, scope, send, prepare)
+    response = _Response(exchange, scope, receive, send, prepare)
     if exchange.refused is not None:
         if scope["type"] == "websocket":
             await receive()  # that it wants to connect
         await response.refuse(exchange.refused)
         return
-    receive = receive if body is None else body.receive
+    if response.is_socket:
+        receive = response.receive
+    elif body is not None:
+        receive = body.receive
     within = serving.set((gate.adapter, scope["headers"]))
     try:
         await app(scope, receive, response.send)
@@ -162,11 +170,13 @@ async def serve(
         if not await response.fail(error):
             raise
     finally:
+        response.leave()
         if not response.has_started:  # the application was cancelled, or answered nothing
             await asyncio.shield(exchange.leave())
         elif response.is_long:
             exchange.report_unsaved()
         serving.reset(within)
+    await response.closed()
 
 
 async def enter(gate: Gate, scope: Scope, body: "_Body | None" = None) -> Exchange:
@@ -184,6 +194,9 @@ async def enter(gate: Gate, scope: Scope, body: "_Body | None" = None) -> Exchan
         raise ConfigurationError("application", "has other sessions around it: leave them out")
     peer = scope["client"][0] if scope.get("client") else None
     mount = scope.get("root_path", "")
+    ticket: str | None = None
+    if gate.takes_tickets and scope["type"] == "websocket":
+        ticket, scope["query_string"] = ticket_in(scope["query_string"])
     exchange = await gate.enter(
         list(scope["headers"]),
         peer,
@@ -193,6 +206,7 @@ async def enter(gate: Gate, scope: Scope, body: "_Body | None" = None) -> Exchan
         method=scope["method"] if scope["type"] == "http" else None,
         peek=None if body is None else body.peek,
         query=scope.get("query_string", b"").decode("latin-1"),
+        ticket=ticket,
     )
     scope["session"], scope[_ADAPTER] = exchange.session, gate.adapter
     return exchange
@@ -239,25 +253,49 @@ class _Body:
 class _Response:
     """The messages of a response: commit when it starts, or answer in its place.
 
+    What is long is closed when the session is over.
+
     Attributes:
         has_started: whether the client is being answered.
         is_long: whether the application went on after that: a stream, or a WebSocket.
+        is_socket: whether it is a WebSocket.
     """
 
     def __init__(
-        self, exchange: Exchange, scope: Scope, send: Send, prepare: Prepare | None
+        self,
+        exchange: Exchange,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        prepare: Prepare | None,
     ) -> None:
         self._exchange, self._scope, self._send, self._prepare = exchange, scope, send, prepare
+        self._receive = receive
+        self._is_open = False
+        self._headers: Headers = []
+        self._watched: Watched | None = None
+        self._cut: Fate | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._waiting: asyncio.Task[Any] | None = None
         self.has_started = False
-        self.is_long = scope["type"] == "websocket"
+        self.is_socket = self.is_long = scope["type"] == "websocket"
         self._mount = scope.get("root_path", "")
         self._is_replaced = False
 
     async def send(self, message: Message) -> None:
         """Pass a message of the application on; commit first when it starts the response."""
         if self.has_started and not self._is_replaced:
-            self.is_long = self.is_long or message.get("more_body", False)
-            await self._send(message)
+            more = message.get("more_body", False)
+            if more and not self.is_long:
+                self.is_long = True
+                # One that has a length ends by itself, and cannot end before.
+                self._is_open = not any(n.lower() == b"content-length" for n, _ in self._headers)
+            if message["type"] == "websocket.close" or not (more or self.is_socket):
+                self.leave()
+            elif self._is_open and await self._is_over():
+                raise OSError("the session is over, and what it had open is closed")
+            if self._cut is None:
+                await self._send(message)
             return
         if self._is_replaced:
             # The client has its answer already. Who goes on is told to stop, as after a disconnect.
@@ -284,7 +322,71 @@ class _Response:
             if kind != "websocket.close":
                 headers = self._exchange.depart(list(message.get("headers", ())))
                 message = {**message, "headers": headers}
+                self._headers = headers
         await self._send(message)
+        if kind == "websocket.accept":
+            self._is_open = True
+            await self._is_over()
+
+    async def receive(self) -> Message:
+        """Return the next message to a WebSocket; a disconnect, when its session is over."""
+        message = await self._next() if self._cut is None else None
+        if message is not None and message["type"] == "websocket.disconnect":
+            self.leave()
+        elif self._is_open:
+            await self._is_over()
+        if message is not None and self._cut is None:
+            return message
+        fate = self._cut or Fate.ENDED
+        return {"type": "websocket.disconnect", "code": code(fate), "reason": fate.value}
+
+    async def _next(self) -> Message | None:
+        """Wait for a message, and no longer when the session is over meanwhile."""
+        task = self._waiting = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        try:
+            return await self._receive()
+        except asyncio.CancelledError:
+            if task is None or self._cut is None or task.uncancel() > before:
+                raise
+            return None
+        finally:
+            self._waiting = None
+
+    async def _is_over(self) -> bool:
+        """Tell whether the session is over; look after it from the first time on."""
+        if self._watched is None:  # an application may look at it when the socket is open already
+            self._watched = self._exchange.watch(self._end)
+        if self._watched is not None and self._watched.is_due:
+            await self._watched.look()
+        return self._cut is not None
+
+    def _end(self, fate: Fate) -> None:
+        """Close what is open, without waiting for the application."""
+        self._cut = fate
+        self._closing = asyncio.get_running_loop().create_task(self._close(fate))
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    async def _close(self, fate: Fate) -> None:
+        close: Message = {"type": "http.response.body", "body": b"", "more_body": False}
+        if self.is_socket:
+            close = {"type": "websocket.close", "code": code(fate), "reason": fate.value}
+        try:
+            await self._send(close)
+        except Exception:
+            _log.debug("the client was gone before its session", exc_info=True)
+
+    def leave(self) -> None:
+        """Note that nothing is open any more."""
+        self._is_open = False
+        if self._watched is not None:
+            self._watched.leave()
+
+    async def closed(self) -> None:
+        """Wait until what was closed is: the server takes it that nothing comes any more."""
+        if self._closing is not None:
+            await self._closing
 
     def _check(self) -> None:
         """Refuse other sessions in ours; an application that is mounted inside may have its own.
@@ -304,7 +406,7 @@ class _Response:
 
     async def fail(self, error: Exception) -> bool:
         """Deal with an error that left the application; tell whether it was answered."""
-        if self._is_replaced:
+        if self._is_replaced or self._cut is not None:
             _log.debug("after its response was replaced, the application failed", exc_info=error)
             return True
         if self.has_started:
@@ -321,8 +423,8 @@ class _Response:
         elif "websocket.http.response" in self._scope.get("extensions", {}):
             await self._respond("websocket.http.response", answer)
         else:
-            code = 1013 if answer.status == 503 else 1008  # RFC 6455 7.4.1: try later, policy
-            await self._send({"type": "websocket.close", "code": code})
+            fate = Fate.UNAVAILABLE if answer.status in (429, 503) else Fate.ENDED
+            await self._send({"type": "websocket.close", "code": code(fate)})
         return True
 
     async def _respond(self, kind: str, answer: Answer) -> None:

@@ -5,6 +5,7 @@ Written once, as `async`; an adapter of a blocking framework runs it on the spot
 
 from coatcheck.core.session import Session
 from coatcheck.errors import CoatcheckError, StepUpRequired, StoreUnavailable
+from coatcheck.lookout import OnEnd, Watched
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer, answer, challenge, see_other
 from coatcheck.web.caching import protect
@@ -77,6 +78,10 @@ class Exchange:
         """Let an `end()` hold even where there was no response."""
         if self.session.state.ending:
             await self._sessions.commit(self.session, discard=True)
+
+    def watch(self, on_end: OnEnd | None = None) -> Watched | None:
+        """Look after a response that goes on after it started. See `Sessions.watch`."""
+        return self._sessions.watch(self.session, on_end)
 
     def report_unsaved(self) -> None:
         """Report what was done to the session while the response was being sent."""

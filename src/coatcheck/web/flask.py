@@ -4,7 +4,7 @@ A request goes straight down: `open_session` reads the token and opens the sessi
 `save_session` commits before the response starts and adds the headers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Unpack, cast
 
@@ -21,6 +21,7 @@ from coatcheck.web.gate import GateOptions
 from coatcheck.web.permanent import follow
 from coatcheck.web.requires import Age, View, demanding, guard
 from coatcheck.web.reuse import require_new
+from coatcheck.web.streams import has_length, watched
 from coatcheck.web.transport import raw, text
 
 with extra("flask"):
@@ -180,6 +181,7 @@ class SessionInterface(FlaskInterface):
             except CoatcheckError as error:
                 self._answer(exchange, error, response)
             self._depart(exchange, response)
+            _guard(exchange, response)
         exchange.is_over = True
 
     def _commit(self, exchange: Exchange, response: Response) -> None:
@@ -278,6 +280,18 @@ def _take(response: Response, other: Response) -> None:
     response.response, response.status = other.response, other.status
     response.direct_passthrough = other.direct_passthrough
     _set(response, raw(other.headers.items()))
+
+
+def _guard(exchange: Exchange, response: Response) -> None:
+    """Let a stream that has no length stop when the session is over."""
+    if not response.is_streamed or has_length(response.headers.keys()):
+        return
+    if (watch := exchange.watch()) is None:
+        return
+    chunks = response.response
+    if (close := getattr(chunks, "close", None)) is not None:
+        response.call_on_close(close)
+    response.response = watched(cast("Iterable[Any]", chunks), watch)
 
 
 def _add(exchange: Exchange, response: Response) -> None:

@@ -19,6 +19,7 @@ from coatcheck.web.exchange import Exchange
 from coatcheck.web.hints import languages, platform
 from coatcheck.web.proxy import Peer, Proxies
 from coatcheck.web.redirect import check_page, is_page, leading_back
+from coatcheck.web.ticket import origin_of
 from coatcheck.web.transport import Headers, Transport
 
 _log = logging.getLogger("coatcheck")
@@ -43,6 +44,8 @@ class GateOptions(TypedDict, total=False):
         step_up_url: path of the page where users prove more, for pages that raise `StepUpRequired`;
             they lead there with `next`, to be read by `coatcheck.web.safe_next`. Other requests,
             and all without it, are answered 401.
+        tickets: whether a WebSocket's handshake may present a ticket in its URL, `?ticket=...`, in
+            place of what `transport` carries. See `Sessions.issue_ticket`.
     """
 
     transport: Transport | None
@@ -51,6 +54,7 @@ class GateOptions(TypedDict, total=False):
     passive: Passive
     csrf: CSRF | None
     step_up_url: str | None
+    tickets: bool
 
 
 class Gate:
@@ -58,7 +62,8 @@ class Gate:
 
     Args:
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive, csrf, step_up_url: see `GateOptions`.
+        transport, development, trusted_proxies, passive, csrf, step_up_url, tickets: see
+            `GateOptions`.
         of: the kind of session that the framework expects.
         adapter: the module that enters by it, for errors.
 
@@ -79,6 +84,7 @@ class Gate:
         passive: Passive = (),
         csrf: CSRF | None = None,
         step_up_url: str | None = None,
+        tickets: bool = False,
         of: type[Unseen] = Unseen,
         adapter: str = __name__,
     ) -> None:
@@ -101,9 +107,22 @@ class Gate:
             raise ConfigurationError("csrf", f"{csrf!r} is no CSRF")
         csrf = csrf or CSRF()
         self._csrf = csrf if transport.is_ambient else CSRF(off="no browser sends tokens by itself")
+        if tickets not in (True, False) or (tickets and sessions.is_blocking):
+            raise ConfigurationError("tickets", "is True or False, and False where threads answer")
         self._of = of
+        self.takes_tickets = tickets
         self.adapter = adapter
         self.searches_forms = self._csrf.strict and self._csrf.off is None
+
+    @property
+    def sessions(self) -> Sessions:
+        """Where sessions come from."""
+        return self._sessions
+
+    @property
+    def transport(self) -> Transport:
+        """How tokens travel."""
+        return self._transport
 
     def guards(self, method: str | None) -> bool:
         """Tell whether a request with this method may be refused."""
@@ -125,6 +144,7 @@ class Gate:
         method: str | None,
         query: str = "",
         peek: Peek | None = None,
+        ticket: str | None = None,
     ) -> Exchange:
         """Open the session of a request. It never fails: the first look at the session may.
 
@@ -140,23 +160,29 @@ class Gate:
             method: as the client spelled it; `None`: it is a WebSocket's handshake.
             peek: looks into the body, if it is a form.
             query: what follows the path, as it came.
+            ticket: what a WebSocket presents instead of all else, good or not.
         """
         resolved = self._proxies.resolve(peer, scheme, headers)
         said = {name: value for name, value in headers if name in _TELLING}
         purpose = said.get(b"sec-purpose") or said.get(b"purpose", b"")
         transport = self._carrier(resolved)
-        doubt = self._csrf.doubt(method, path, headers, secure=resolved.secure)
-        session = await self._sessions.admit(
-            transport.read(headers) if transport else (),
-            client=_client(resolved.address, said, is_socket=scheme in ("ws", "wss")),
-            is_activity=(
-                (doubt is None or not doubt.is_final)
-                and b"prefetch" not in purpose
-                and not self._is_passive(path, headers)
-            ),
-            of=self._of,
-            arrival=arrival,
-        )
+        client = _client(resolved.address, said, is_socket=scheme in ("ws", "wss"))
+        is_activity = b"prefetch" not in purpose and not self._is_passive(path, headers)
+        doubt: Doubt | None = None
+        if ticket is not None and transport is not None:  # which has an origin of its own
+            session = await self._sessions.redeem(
+                ticket, origin_of(headers), client=client, is_activity=is_activity, of=self._of
+            )
+        else:
+            doubt = self._csrf.doubt(method, path, headers, secure=resolved.secure)
+            is_activity = is_activity and (doubt is None or not doubt.is_final)
+            session = await self._sessions.admit(
+                transport.read(headers) if transport else (),
+                client=client,
+                is_activity=is_activity,
+                of=self._of,
+                arrival=arrival,
+            )
         session.state.is_deliverable = transport is not None
         if self._development is not None:
             session.state.is_development = True

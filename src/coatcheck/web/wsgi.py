@@ -12,11 +12,13 @@ from coatcheck.blocking import BlockingSessions
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
+from coatcheck.lookout import Watched
 from coatcheck.waiting import finish
 from coatcheck.web.answers import Answer
 from coatcheck.web.environ import Environ, enter
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, GateOptions
+from coatcheck.web.streams import has_length, watched
 from coatcheck.web.transport import raw, text
 
 Start = Callable[..., Callable[[bytes], object]]
@@ -100,6 +102,7 @@ class _Response:
         self.is_begun = self.has_started = False
         self._write: Callable[[bytes], object] | None = None
         self.replaced: Iterable[bytes] | None = None
+        self._watch: Watched | None = None
 
     def start(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
@@ -134,6 +137,16 @@ class _Response:
         self._write = self._start_response(self._status, departing)
         return None
 
+    def guard(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Let a stream stop when the session is over."""
+        watch = self._watched()
+        return chunks if watch is None else watched(chunks, watch)
+
+    def _watched(self) -> Watched | None:
+        if has_length(name for name, _ in self._headers):
+            return None
+        return self.exchange.watch()
+
     def complete(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """Commit before a body that is there as a whole; return it, or what is sent instead."""
         try:
@@ -162,8 +175,11 @@ class _Response:
         """Write as PEP 3333 lets old applications do."""
         if not self.has_started and data:  # an empty one starts nothing
             self.replaced = self.commit()
+            self._watch = self._watched()
         if self.replaced is not None:
             raise OSError("the session could not be saved; an error was answered instead")
+        if self._watch is not None and self._watch.is_due and not finish(self._watch.look()):
+            raise OSError("the session is over, and what it had open is closed")
         if self._write is not None:
             self._write(data)
 
@@ -181,7 +197,8 @@ class _Body:
     def _run(self) -> Iterator[bytes]:
         response = self._response
         try:
-            for chunk in self._body:
+            chunks = iter(self._body)
+            for chunk in chunks:
                 if not response.has_started:
                     if not chunk:
                         continue
@@ -189,6 +206,8 @@ class _Body:
                         yield from replaced
                         return
                 yield chunk
+                yield from response.guard(chunks)
+                return
             if not response.has_started:
                 yield from response.commit() or ()
         except Exception as error:

@@ -6,7 +6,7 @@ from typing import Any, cast
 from django.conf import settings
 from django.contrib.sessions import middleware
 from django.contrib.sessions.backends.base import SessionBase
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware import csrf
 from django.utils.module_loading import import_string
@@ -21,6 +21,7 @@ from coatcheck.web.django.store import RequestStore
 from coatcheck.web.environ import method
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.reuse import require_new
+from coatcheck.web.streams import has_length, watched, watched_async
 
 
 class SessionMiddleware(middleware.SessionMiddleware):
@@ -129,7 +130,18 @@ class SessionMiddleware(middleware.SessionMiddleware):
         depart(exchange, response)
         if response.streaming:
             at_the_end(response, exchange)
+            self._guard(exchange, cast("StreamingHttpResponse", response))
         return response
+
+    def _guard(self, exchange: Exchange, response: StreamingHttpResponse) -> None:
+        """Let a stream that has no length stop when the session is over."""
+        if has_length(response.headers) or (watch := exchange.watch()) is None:
+            return
+        chunks: Any = response.streaming_content
+        if response.is_async:
+            response.streaming_content = watched_async(chunks, watch, self._site.arun)
+        else:
+            response.streaming_content = watched(chunks, watch, self._site.run)
 
 
 def _kinds() -> list[type]:

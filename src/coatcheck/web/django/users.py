@@ -49,7 +49,6 @@ def _end_now(subject: str, reason: str, *, keeps_own: bool) -> None:
     """
     serving = SERVING.get()
     own = None if serving is None else serving.opened
-    actor = None if own is None else own.subject
-    keep = own if keeps_own and actor == subject else None
+    keep = own if keeps_own and own is not None and own.subject == subject else None
     site = current()
-    site.run(site.sessions.end_all(subject, keep=keep, actor=actor, reason=reason))
+    site.run(site.sessions.end_all(subject, keep=keep, actor=own, reason=reason))
