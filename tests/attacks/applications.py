@@ -133,7 +133,8 @@ class StarletteServer(_Uvicorn):
             session = session_of(websocket)
             await websocket.accept()
             await websocket.send_text(f"hello {session.subject}")
-            await websocket.close()
+            async for text in websocket.iter_text():
+                await websocket.send_text(f"{session.subject}: {text}")
 
         routes = [
             Route(f"/{name}", endpoint(page), methods=METHODS) for name, page in PAGES.items()
@@ -161,7 +162,11 @@ class QuartServer(_Uvicorn):
             return quart.jsonify(said.body), said.status, dict(said.headers)
 
         async def greet() -> None:
-            await quart.websocket.send(f"hello {session_of_quart().subject}")
+            session = session_of_quart()
+            await quart.websocket.send(f"hello {session.subject}")
+            while True:
+                text = await quart.websocket.receive()
+                await quart.websocket.send(f"{session.subject}: {text!s}")
 
         app.add_url_rule("/<page>", "view", view, methods=METHODS)
         app.add_websocket("/socket", "socket", greet)

@@ -85,18 +85,16 @@ def no_rotation_at_step_up() -> Removal:
 def no_strictness() -> Generator[None]:
     """Begin a session under whatever token was presented, issued or not (R-002)."""
     presented: ContextVar[Token | None] = ContextVar("presented")
-    admit = Sessions.admit
+    admit, mint = Sessions.admit, Parts.mint
 
-    class Adopted(Token):
-        @classmethod
-        def mint(cls, *how: Any, **more: Any) -> Any:
-            return presented.get() or Token.mint(*how, **more)
+    def adopt(self: Parts, id: str | None = None, lineage: str | None = None) -> Token:
+        return (id is None and presented.get()) or mint(self, id, lineage)
 
     async def remember(self: Sessions, found: Sequence[Presented], **more: Any) -> Session:
         presented.set(found[0].token if found else None)
         return await admit(self, found, **more)
 
-    with patch.object(Sessions, "admit", remember), patch("coatcheck.creation.Token", Adopted):
+    with patch.object(Sessions, "admit", remember), patch.object(Parts, "mint", adopt):
         yield
 
 
@@ -400,3 +398,8 @@ def tokens_in_any_spelling() -> Removal:
         return parse(text) or parse(text.swapcase())
 
     return patch.object(Token, "parse", staticmethod(generous))
+
+
+def sockets_stay_open() -> Removal:
+    """Look at the session of a WebSocket once, at the handshake (R-109)."""
+    return patch.object(Sessions, "watch", return_value=None)

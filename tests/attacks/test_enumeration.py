@@ -1,10 +1,12 @@
-"""Enumeration: answers tell whether there was such a session, or such a user.
+"""Enumeration and guessing: answers tell what a token was, and are given as often as one asks.
 
-R-081. That an attacker who guesses is noticed and slowed down belongs here as well, once guesses
-are counted.
+R-081.
 """
 
-from coatcheck import Token
+import os
+from typing import Literal
+
+from coatcheck import Happened, Policy, Rate, Token
 from coatcheck.testing.drivers import Reply
 from tests.attacks import defences
 from tests.attacks.site import SID, Defence, Site
@@ -32,6 +34,13 @@ def attack_the_ended(site: Site) -> bool:
     return len(answers) > 1
 
 
+def attack_by_guessing(site: Site) -> bool:
+    """Go on and on."""
+    attacker = site.browser()
+    guesses = [Token.mint(os.urandom).reveal() for _ in range(20)]
+    return all(attacker.get("/me", ("Cookie", f"{SID}={each}")).status == 401 for each in guesses)
+
+
 def test_expired_unknown_and_malformed_are_alike(site: Site, defence: Defence) -> None:
     with defence.without(defences.answers_that_tell):
         assert attack(site) is defence.is_off
@@ -40,6 +49,15 @@ def test_expired_unknown_and_malformed_are_alike(site: Site, defence: Defence) -
 def test_ended_is_like_malformed(site: Site, defence: Defence) -> None:
     with defence.without(defences.answers_that_tell):
         assert attack_the_ended(site) is defence.is_off
+
+
+def test_guessing(site: Site, defence: Defence) -> None:
+    on_guessing: Literal["report", "refuse"] = "report" if defence.is_off else "refuse"
+    site.deploy(policy=Policy(guess_rate=Rate(10), on_guessing=on_guessing))
+    user = site.browser().log_in()
+    assert attack_by_guessing(site) is defence.is_off
+    assert user.user == "alice"
+    assert site.happened(Happened.GUESSING) == 1
 
 
 def _answer(site: Site, token: str, *, with_cookies: bool) -> tuple[object, ...]:

@@ -1,14 +1,11 @@
 """Exhaustion: requests that cost the attacker nothing fill the store, or keep the parser busy.
 
 CVE-2015-5143 and CVE-2015-5963 (Django), CVE-2024-7592 (CPython). R-063, R-080, R-082.
-
-That each client may begin so many sessions a minute and no more belongs here as well, once there
-are limits by client.
 """
 
 import os
 
-from coatcheck import Token
+from coatcheck import Policy, Rate, Token
 from tests.attacks import defences
 from tests.attacks.site import SID, Defence, Site
 
@@ -37,6 +34,14 @@ def attack_the_parser(site: Site) -> bool:
     return reply.status == 200
 
 
+def attack_as_visitors(site: Site) -> bool:
+    """Begin sessions that are worth a record, and keep no cookie of any."""
+    attacker = site.browser()
+    for number in range(30):
+        attacker.post("/write", ("Cookie", ""), cart=str(number))
+    return len(site.stored.all()) == 30
+
+
 def test_nobody_leaves_a_record(site: Site, adapter: str, defence: Defence) -> None:
     hits = 30 if defence.is_off else HITS[adapter]
     with defence.without(defences.a_record_for_everybody):
@@ -46,3 +51,9 @@ def test_nobody_leaves_a_record(site: Site, adapter: str, defence: Defence) -> N
 def test_long_cookies_are_not_read(site: Site, defence: Defence) -> None:
     with defence.without(defences.cookies_of_any_size):
         assert attack_the_parser(site) is defence.is_off
+
+
+def test_a_client_begins_so_many_sessions(site: Site, defence: Defence) -> None:
+    site.deploy(policy=Policy(visitor_rate=None if defence.is_off else Rate(10)))
+    assert attack_as_visitors(site) is defence.is_off
+    assert site.browser(X_Forwarded_For="203.0.113.9").post("/write", cart="hat").status == 200
