@@ -130,11 +130,11 @@ class StarletteServer(_Uvicorn):
             return view
 
         async def greet(websocket: WebSocket) -> None:
-            session = session_of(websocket)
+            user = session_of(websocket).require_subject()
             await websocket.accept()
-            await websocket.send_text(f"hello {session.subject}")
+            await websocket.send_text(f"hello {user}")
             async for text in websocket.iter_text():
-                await websocket.send_text(f"{session.subject}: {text}")
+                await websocket.send_text(f"{user}: {text}")
 
         routes = [
             Route(f"/{name}", endpoint(page), methods=METHODS) for name, page in PAGES.items()
@@ -162,11 +162,11 @@ class QuartServer(_Uvicorn):
             return quart.jsonify(said.body), said.status, dict(said.headers)
 
         async def greet() -> None:
-            session = session_of_quart()
-            await quart.websocket.send(f"hello {session.subject}")
+            user = session_of_quart().require_subject()
+            await quart.websocket.send(f"hello {user}")
             while True:
                 text = await quart.websocket.receive()
-                await quart.websocket.send(f"{session.subject}: {text!s}")
+                await quart.websocket.send(f"{user}: {text!s}")
 
         app.add_url_rule("/<page>", "view", view, methods=METHODS)
         app.add_websocket("/socket", "socket", greet)

@@ -29,6 +29,7 @@ from coatcheck.core.record import Record, Stored
 from coatcheck.core.session import Session
 from coatcheck.core.standing import Standing, judge
 from coatcheck.core.state import State
+from coatcheck.core.ticket import take_out
 from coatcheck.core.token import Digests, Token
 from coatcheck.core.unseen import Unseen
 from coatcheck.core.verdict import Verdict, decide
@@ -382,6 +383,15 @@ def answers_that_tell() -> Removal:
         )
 
     return patch.object(Exchange, "answer", cast("Any", telling))
+
+
+def tickets_open_twice() -> Removal:
+    """Look at a ticket, and leave it where it is (R-110)."""
+
+    def look(data: dict[str, Any], *ticket: Any) -> None:
+        take_out(dict(data), *ticket)
+
+    return patch("coatcheck.tickets.take_out", look)
 
 
 def users_are_not_followed() -> Removal:

@@ -8,6 +8,8 @@ from coatcheck import Session, Sessions
 
 SECRET = "the PIN is 4711"
 """What alice's session holds."""
+ORIGIN = "https://shop.example.com"
+"""Of the pages that may open sockets."""
 CODE = "246810"
 """The second factor of everybody."""
 
@@ -120,6 +122,10 @@ async def form(visit: Visit) -> Said:
     return Said({"token": visit.session.csrf_token()})
 
 
+async def ticket(visit: Visit) -> Said:
+    return Said({"ticket": await visit.sessions.issue_ticket(visit.session, origin=ORIGIN)})
+
+
 async def transfer(visit: Visit) -> Said:
     return Said({"paid by": visit.session.require_subject()})
 
@@ -167,6 +173,6 @@ async def look(visit: Visit) -> Said:
 Page = Callable[[Visit], Awaitable[Said]]
 _PAGES: tuple[Page, ...] = (
     home, me, login, logout, write, read, late, step_up, vault, password, disable, first_factor,
-    second_factor, forgot, form, transfer, promoted, look,
+    second_factor, forgot, form, ticket, transfer, promoted, look,
 )  # fmt: skip
 PAGES: dict[str, Page] = {str(getattr(page, "__name__", "")): page for page in _PAGES}

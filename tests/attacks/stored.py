@@ -72,7 +72,13 @@ class InRedis(Stored):
     def dump(self) -> bytes:
         with self._redis() as redis:
             keys = redis.keys(f"{self._prefix}:*")
-            return repr([(key, redis.dump(key)) for key in keys]).encode()
+            found = [
+                redis.get(key)
+                if redis.type(key) == b"string"
+                else redis.zrange(key, 0, -1, withscores=True)
+                for key in keys
+            ]
+            return repr([keys, found]).encode()
 
     def _redis(self) -> Any:
         return Redis(port=self._port)

@@ -1,12 +1,14 @@
 """Incomplete revocation: a session outlives the logout, the password or the account.
 
-CVE-2023-40273 (Airflow), CVE-2024-31999 (@fastify/secure-session). R-024, R-036, R-038, R-039.
+CVE-2023-40273 (Airflow), CVE-2024-31999 (@fastify/secure-session). R-024, R-036, R-038,
+R-039, R-043.
 """
 
 from collections.abc import Callable
 
 import pytest
 
+from coatcheck import Policy
 from tests.attacks import defences
 from tests.attacks.site import Defence, Site
 
@@ -35,7 +37,20 @@ def after_the_account(site: Site) -> bool:
     return attacker.user == "mallory"
 
 
+def on_a_forgotten_device(site: Site) -> bool:
+    """Be the device that the victim has not used for long, while she signs in on others."""
+    forgotten = site.browser().log_in()
+    for _ in range(3):
+        site.browser().log_in()
+    return forgotten.user == "alice"
+
+
 @pytest.mark.parametrize("attack", [after_logout, after_another_password, after_the_account])
 def test_revocation(site: Site, defence: Defence, attack: Callable[[Site], bool]) -> None:
     with defence.without(defences.ends_in_the_browser_alone):
         assert attack(site) is defence.is_off
+
+
+def test_a_user_has_so_many_sessions(site: Site, defence: Defence) -> None:
+    site.deploy(policy=Policy(max_sessions=None if defence.is_off else 3))
+    assert on_a_forgotten_device(site) is defence.is_off

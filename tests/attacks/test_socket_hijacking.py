@@ -1,6 +1,6 @@
-"""WebSocket hijacking: by a page of another origin, or by a socket that outlives its session.
+"""WebSocket hijacking: by another origin's page, a used ticket, a socket that outlives its session.
 
-GHSA-f53g-frr2-jhpf (Gitpod). R-108, R-109.
+GHSA-f53g-frr2-jhpf (Gitpod). R-108, R-109, R-110.
 """
 
 import socket
@@ -12,17 +12,19 @@ import pytest
 from coatcheck.web import CSRF
 from tests.attacks import defences
 from tests.attacks.applications import PROXY
+from tests.attacks.pages import ORIGIN
 from tests.attacks.site import Browser, Defence, Site
 
 pytestmark = pytest.mark.parametrize("adapter", ["starlette", "quart"])
 ORIGINS = ["https://evil.example", "null", "https://shop.example.com.evil.example"]
-HERE = "https://shop.example.com"
 
 
 class Socket:
     """The client's end of a WebSocket, as much of it as an attack needs (RFC 6455)."""
 
-    def __init__(self, connection: socket.socket, browser: Browser, origin: str) -> None:
+    def __init__(
+        self, connection: socket.socket, browser: Browser, origin: str, query: str = ""
+    ) -> None:
         self._connection = connection
         headers = [
             *browser.asks(),
@@ -32,16 +34,21 @@ class Socket:
             ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
             ("Origin", origin),
         ]
-        lines = ["GET /socket HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "", ""]
+        lines = [
+            f"GET /socket{query} HTTP/1.1",
+            *(f"{name}: {value}" for name, value in headers),
+            "",
+            "",
+        ]
         connection.sendall("\r\n".join(lines).encode())
 
     def says(self, text: bytes) -> bool:
-        """Read until the server says `text`, or refuses, or closes the socket."""
+        """Read until the server says `text`, or refuses the handshake, or closes the socket."""
         said = b""
         while text not in said:
             chunk = self._connection.recv(4096)
             said += chunk
-            is_refused = said.startswith(b"HTTP/1.1 403")
+            is_refused = said.startswith(b"HTTP/1.1 4")
             if not chunk or is_refused or b"\x03\xf0" in said:  # 1008 in a closing frame
                 return False
         return True
@@ -52,9 +59,11 @@ class Socket:
 
 
 @contextmanager
-def opened(site: Site, browser: Browser, origin: str = HERE) -> Generator[Socket]:
+def opened(
+    site: Site, browser: Browser, origin: str = ORIGIN, query: str = ""
+) -> Generator[Socket]:
     with socket.create_connection((PROXY, site.server.port), 30) as connection:
-        yield Socket(connection, browser, origin)
+        yield Socket(connection, browser, origin, query)
 
 
 def attack(site: Site, origin: str) -> bool:
@@ -73,6 +82,16 @@ def attack_for_longer(site: Site) -> bool:
         return socket.says(b"alice: my PIN")
 
 
+def attack_by_ticket(site: Site) -> bool:
+    """Find a ticket in the log of a proxy, when it has been used."""
+    victim = site.browser().log_in()
+    used = f"?ticket={victim.post('/ticket').json()['ticket']}"
+    with opened(site, site.browser(), query=used) as socket:
+        assert socket.says(b"hello alice")
+    with opened(site, site.browser(), query=used) as socket:
+        return socket.says(b"hello alice")
+
+
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_sockets_from_other_origins(site: Site, defence: Defence, origin: str) -> None:
     site.deploy({"csrf": CSRF(off="under attack") if defence.is_off else None})
@@ -81,9 +100,15 @@ def test_sockets_from_other_origins(site: Site, defence: Defence, origin: str) -
 
 def test_own_pages_may_open_sockets(site: Site) -> None:
     """An application that refused all sockets would prove nothing."""
-    assert attack(site, HERE)
+    assert attack(site, ORIGIN)
 
 
 def test_sockets_end_with_their_session(site: Site, defence: Defence) -> None:
     with defence.without(defences.sockets_stay_open):
         assert attack_for_longer(site) is defence.is_off
+
+
+def test_a_ticket_opens_once(site: Site, defence: Defence) -> None:
+    site.deploy({"tickets": True})
+    with defence.without(defences.tickets_open_twice):
+        assert attack_by_ticket(site) is defence.is_off

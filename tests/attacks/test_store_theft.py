@@ -1,11 +1,13 @@
 """Store theft: whoever has a dump of the store signs in with what is in it.
 
-CVE-2019-16782 (Rack). R-010, R-011.
+CVE-2019-16782 (Rack). R-010, R-014.
 """
 
 from base64 import urlsafe_b64encode
 
+from coatcheck import Keyring, Sealed
 from tests.attacks import defences
+from tests.attacks.pages import SECRET
 from tests.attacks.site import SID, Defence, Site
 
 
@@ -30,6 +32,12 @@ def attack_by_reading(site: Site) -> bool:
     return any(window.encode() in dump for window in windows)
 
 
+def attack_the_data(site: Site) -> bool:
+    """Read what the victim's session holds."""
+    site.browser().log_in()
+    return SECRET.encode() in site.stored.dump()
+
+
 def test_a_dump_opens_nothing(site: Site, defence: Defence) -> None:
     with defence.without(defences.tokens_in_the_store):
         assert attack(site) is defence.is_off
@@ -38,6 +46,12 @@ def test_a_dump_opens_nothing(site: Site, defence: Defence) -> None:
 def test_a_dump_holds_no_secret(site: Site, defence: Defence) -> None:
     with defence.without(defences.tokens_in_the_store):
         assert attack_by_reading(site) is defence.is_off
+
+
+def test_sealed_data_cannot_be_read(site: Site, defence: Defence) -> None:
+    if not defence.is_off:
+        site.deploy(envelope=Sealed(Keyring(Keyring.new_key())))
+    assert attack_the_data(site) is defence.is_off
 
 
 def _halves(site: Site, id: str) -> list[tuple[str, str]]:
