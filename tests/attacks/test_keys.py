@@ -3,26 +3,29 @@
 CVE-2023-27524 (Superset), CVE-2020-17526 (Airflow). R-016, R-017, R-076.
 """
 
+import re
+from pathlib import Path
+
 from coatcheck import Keyring, Sealed
 from coatcheck.errors import ConfigurationError
 from tests.attacks import defences
 from tests.attacks.pages import SECRET
 from tests.attacks.site import Defence, Site
 
-DOCUMENTED = "cck1_MXYybmndn4h31_y6BOyynzfYPH09_Ffu0tCa-eWRsItSc8OS"
-"""Stands in docs/how-to/encrypt.md."""
+PAGE = Path(__file__).resolve().parents[2] / "docs/how-to/encrypt.md"
 BRANCH = "branch.example.com"
 
 
 def attack_by_example(site: Site) -> bool:
     """Read the store of an application that was deployed with the documentation's key."""
+    (key,) = set(re.findall(r"cck1_[\w-]{48}", PAGE.read_text()))
     try:
-        site.deploy(envelope=Sealed(Keyring(DOCUMENTED)))
+        site.deploy(envelope=Sealed(Keyring(key)))
     except ConfigurationError:
         return False
     victim = site.browser().log_in()
     record = site.stored.record(victim.id)
-    known = Sealed(Keyring(DOCUMENTED))
+    known = Sealed(Keyring(key))
     return SECRET.encode() in known.unwrap(record.payload, record.bound_to())
 
 
