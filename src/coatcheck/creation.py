@@ -103,7 +103,7 @@ async def enlist(parts: Parts, state: State, record: Record) -> Sequence[str]:
     if subject is None:
         return ()
     own_bar = state.bar[1] if state.bar and state.bar[0] == subject else 0
-    opened_at = state.opened_at - parts.clock.error
+    opened_at = min(state.opened_at, state.proven_at or state.opened_at) - parts.clock.error
     limit = parts.settings.policy.max_sessions
     listed = await writes.enlist(parts.store, record, opened_at, own_bar, limit)
     if listed is None:

@@ -220,6 +220,9 @@ class Session(dict[str, Any]):
                 del self[key]
         elif state.subject != subject:
             self._start_empty()
+        pending = state.own.get(PENDING)
+        if pending is not None and pending["subject"] == subject:
+            state.proven_at = pending["since"]  # an end of all since then holds against it (G2)
         state.own = {}
         with hidden():
             state.note(self)

@@ -25,7 +25,8 @@ class State:
         acted_at: the activity to record: the opening, or a later commit of the same request.
         standing: what the presented token was.
         token: the token that opened it; a secret.
-        ended: why the session of a token ended that opens none, as long as that is known.
+        is_held: whether whoever holds that token presents it.
+        proven_at: when the password of a sign-in was given, if that was before this request.
         was_seen_at: the last activity before this request.
         presented: in whose place it came, where there was one.
         ended_because: why its session ended, where that is still known.
@@ -67,7 +68,8 @@ class State:
     presented: Holder | None = None
     ended_because: Ended | None = None
     token: Token | None = None
-    ended: str | None = None
+    is_held: bool = True
+    proven_at: int | None = None
     was_seen_at: int = 0
     failure: StoreUnavailable | TooManyBadTokens | None = None
     refusal: TooManyBadTokens | None = None
@@ -167,8 +169,9 @@ class State:
     def is_renewal_due(self) -> bool:
         """Whether the first commit may renew the request's token, or confirm that it arrived."""
         base = self.base
-        base = self.base
-        if base is None or self.token is None or self.is_committed or not self.is_deliverable:
+        if base is None or self.token is None or self.is_committed:
+            return False
+        if not self.is_deliverable or not self.is_held:
             return False
         if base.renew_nonce is not None:
             return True
