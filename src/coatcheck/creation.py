@@ -67,7 +67,9 @@ async def create(
     try:
         await writes.save(parts.store, record, None)
         listed = await enlist(parts, state, record)
-        over = await surplus(parts, listed, [each.id for each in (record, instead_of) if each])
+        own = [each.id for each in (record, instead_of) if each]
+        counts = sign_in is None or sign_in.login is None  # not who acts, nor who stops: no login
+        over = await surplus(parts, listed, own) if counts else ()
     except BaseException as error:
         await take_back(parts, record)
         if isinstance(error, SessionLimitReached):

@@ -875,7 +875,7 @@ def require(store: Store, *, not_: Kind, user: str, needs: str) -> None:
 def _caused(actor: Session | str | None, subject: str | None, default: str) -> tuple[str, Client]:
     """Return who acts on a session of `subject`, and from where."""
     if isinstance(actor, Session):
-        name, client = actor.subject, actor.state.client
+        name, client = actor.state.acting or actor.subject, actor.state.client
         if name is None:
             return default, client  # such as who forgot a password
         return USER if name == subject else administrator(name), client

@@ -95,3 +95,56 @@ async def test_a_token_that_a_job_noted_down_is_no_theft(sessions: Sessions, clo
     assert (job.standing, job.subject) == (Standing.REPLAYED, None)
     assert (await browser.see())[0] == "alice"
     assert (await twin(browser).see())[0] == "alice"
+
+
+async def acting(sessions: Sessions, browser: Browser) -> None:
+    """Let an administrator act as alice."""
+    await browser.sign_in("admin")
+    session = await browser.send()
+    session.impersonate("alice")
+    session["note"] = "of admin"
+    await browser.finish(session)
+
+
+async def test_who_signs_in_over_an_impersonation_begins_anew(
+    sessions: Sessions, clock: Clock
+) -> None:
+    """Fails when alice has what the administrator put in, or ends with the administrator."""
+    browser = Browser(sessions)
+    await acting(sessions, browser)
+    before = browser.jar[Holder.SIGNED_IN].id
+    await browser.sign_in("alice")
+    assert await browser.see() == ("alice", {})
+    assert browser.jar[Holder.SIGNED_IN].id != before
+    clock.move(seconds=1)
+    await sessions.end_all("admin")
+    assert (await browser.see())[0] == "alice"
+
+
+async def test_what_is_done_while_acting_is_told_of_the_administrator(
+    sessions: Sessions, events: list[Event]
+) -> None:
+    """R-106. Fails when the victim of an impersonation is named for it."""
+    browser = Browser(sessions)
+    await acting(sessions, browser)
+    session = await browser.send()
+    events.clear()
+    await sessions.end_all("alice", keep=session, actor=session)
+    session.end()
+    await browser.finish(session)
+    assert {event.actor for event in events} == {"administrator:admin"}
+    assert {event.subject for event in events} == {"alice"}
+
+
+async def test_an_impersonation_takes_nobodys_place(store: Store, clock: Clock) -> None:
+    """Fails when it evicts the user's own session, or cannot be stopped at the limit."""
+    sessions = Sessions(store, policy=Policy(max_sessions=1), clock=clock)
+    alice, admin = Browser(sessions), Browser(sessions)
+    await alice.sign_in("alice")
+    await acting(sessions, admin)
+    assert (await alice.see())[0] == "alice"
+    session = await admin.send()
+    session.stop_impersonating()
+    assert (await admin.finish(session)).status == 200
+    assert (await admin.see())[0] == "admin"
+    assert (await alice.see())[0] == "alice"

@@ -25,6 +25,7 @@ class State:
         acted_at: the activity to record: the opening, or a later commit of the same request.
         standing: what the presented token was.
         token: the token that opened it; a secret.
+        acting: who acts as its subject, in an impersonation that this request came with.
         is_held: whether whoever holds that token presents it.
         proven_at: when the password of a sign-in was given, if that was before this request.
         was_seen_at: the last activity before this request.
@@ -68,6 +69,7 @@ class State:
     presented: Holder | None = None
     ended_because: Ended | None = None
     token: Token | None = None
+    acting: str | None = None
     is_held: bool = True
     proven_at: int | None = None
     was_seen_at: int = 0
@@ -218,6 +220,7 @@ class State:
         """
         data = self.settings.codec.decode(content)
         if ACTOR in data or PENDING in data:
+            self.acting = data.get(ACTOR, {}).get("subject")
             self.own = take(data)  # and in the order in which it will be compared
             content = self.settings.codec.encode({**data, **self.own})
         self.base, self.content, self.mark = record, content, content
