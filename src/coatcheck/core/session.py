@@ -267,7 +267,10 @@ class Session(dict[str, Any]):
         state = self.state
         attempts = state.settings.policy.factor_attempts
         subject = str.__str__(subject)
-        state.own = {PENDING: {"subject": subject, "since": state.acted_at, "attempts": attempts}}
+        since, bar = state.acted_at, state.own_bar(subject)
+        state.own = {
+            PENDING: {"subject": subject, "since": since, "attempts": attempts, "bar": bar}
+        }
         state.privilege = Rotate()
 
     @property
