@@ -11,12 +11,14 @@ from coatcheck.core.outcome import Done, Holder, Outcome
 from coatcheck.core.own import Pending
 from coatcheck.core.policy import AtLimit, Policy
 from coatcheck.core.profiles import describe_policy, profile
+from coatcheck.core.rates import Rate
 from coatcheck.core.record import Client
 from coatcheck.core.secrets import Secrets
 from coatcheck.core.session import Session
 from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token
 from coatcheck.data import SessionData, default
+from coatcheck.keyed import KeyedTokens
 from coatcheck.keyring import Keyring
 from coatcheck.sealed import Sealed
 from coatcheck.sessions import Sessions
@@ -36,12 +38,14 @@ __all__ = [
     "Event",
     "Happened",
     "Holder",
+    "KeyedTokens",
     "Keyring",
     "MemoryStore",
     "Merge",
     "Outcome",
     "Pending",
     "Policy",
+    "Rate",
     "SQLiteStore",
     "Sealed",
     "Secrets",

@@ -12,6 +12,7 @@ from coatcheck.core.record import NOBODY, Client
 from coatcheck.core.session import Session
 from coatcheck.core.token import Token
 from coatcheck.core.unseen import Unseen
+from coatcheck.keyed import KeyedTokens
 from coatcheck.parts import log
 from coatcheck.sessions import Arrival, Infos, Sessions, require
 from coatcheck.stores.protocol import Store
@@ -41,6 +42,7 @@ class BlockingSessions:
         clock: Callable[[], int] | None = None,
         envelope: Envelope | None = None,
         notify: Listener | None = None,
+        tokens: KeyedTokens | None = None,
     ) -> None:
         """See `Sessions`."""
         self._sessions = _Finished(
@@ -51,6 +53,7 @@ class BlockingSessions:
             clock=clock,
             envelope=envelope,
             notify=notify,
+            tokens=tokens,
         )
         self.policy = self._sessions.policy
 

@@ -63,6 +63,13 @@ class MessagePackCodec:
             return _encode_checked(data)
         return content
 
+    def count(self, content: bytes, /) -> int:
+        """Return how many keys encoded data has: MessagePack says so in front."""
+        kind = content[0]
+        if kind & 0xF0 == 0x80:
+            return kind & 0x0F
+        return int.from_bytes(content[1:3] if kind == 0xDE else content[1:5])
+
     def decode(self, content: bytes, /) -> dict[str, Any]:
         """Decode what `encode` made.
 

@@ -22,14 +22,23 @@ from coatcheck.limit import evict, surplus
 from coatcheck.move import move
 from coatcheck.parts import Parts
 from coatcheck.scan import scan
+from coatcheck.throttle import Throttle
 from coatcheck.touches import Touches
 
 
 class Commit:
     """One commit of one session."""
 
-    def __init__(self, parts: Parts, groups: Groups, touches: Touches, session: Session) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        groups: Groups,
+        touches: Touches,
+        throttle: Throttle,
+        session: Session,
+    ) -> None:
         self._parts, self._groups, self._touches = parts, groups, touches
+        self._throttle = throttle
         self._session, self._state = session, session.state
 
     async def run(self) -> Outcome:
@@ -61,6 +70,7 @@ class Commit:
             await self._correct_time()
         change = self._change(base)
         if sign_in and sign_in.subject != base.subject:
+            await self._throttle.admit(state.client, is_sign_in=True)
             outcome = await self._created(await move(self._parts, state, change, sign_in))
             if sign_in.login is not None:
                 self._tell_actor(base)
@@ -127,7 +137,7 @@ class Commit:
         state, parts = self._state, self._parts
         renewal = token = None
         if state.privilege is not None:
-            token = Token.mint(parts.random, base.id, state.lineage)
+            token = parts.mint(base.id, state.lineage)
         elif state.is_renewal_due and state.token is not None:
             renewal = Renewal(state.token, parts.random(16), state.is_activity)
         return Change(
@@ -222,6 +232,7 @@ class Commit:
             content = rebased(change, found, self._parts.settings)[0]
         except Undecodable:
             content = own(change, self._parts.settings)
+        await self._throttle.admit(state.client, is_sign_in=True)
         instead_of = found if self._is_barred(found) else None
         new = await create(parts, state, content, sign_in, instead_of)
         try:
@@ -259,6 +270,7 @@ class Commit:
 
     async def _create(self, content: bytes, sign_in: SignIn | None) -> Outcome:
         await self._correct_time()
+        await self._throttle.admit(self._state.client, is_sign_in=sign_in is not None)
         return await self._created(await create(self._parts, self._state, content, sign_in))
 
     async def _created(self, new: Created) -> Outcome:

@@ -61,7 +61,7 @@ async def create(
         raise InsecureTransport
     settings = state.settings
     check_size(content, settings)
-    token, now = Token.mint(parts.random, lineage=state.lineage), parts.clock.now()
+    token, now = parts.mint(lineage=state.lineage), parts.clock.now()
     record = first(token, sign_in, state.client, settings.policy, now, parts.random(8))
     record = settings.filled(record, content)
     try:

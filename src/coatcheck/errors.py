@@ -133,5 +133,50 @@ class SecretInSession(CoatcheckError):
         self.found = found
 
 
+class TooManyKeys(CoatcheckError):
+    """A session would have more top-level keys than allowed; the stored session is unchanged.
+
+    Attributes:
+        count: how many it would have.
+        limit: how many are allowed (`Policy.max_keys`).
+    """
+
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__(f"session data has {count} keys, the limit is {limit}")
+        self.count, self.limit = count, limit
+
+
+class TooManyMessages(CoatcheckError):
+    """A session has as many messages waiting to be shown as allowed; this one is not kept.
+
+    Attributes:
+        limit: how many may wait (`Policy.max_messages`).
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} messages wait to be shown already; show them somewhere")
+        self.limit = limit
+
+
+class TooManyRequests(CoatcheckError):
+    """This client did something too often. An HTTP adapter answers 429 with `Retry-After`.
+
+    Attributes:
+        retry_after: seconds until it may try again.
+    """
+
+    def __init__(self, problem: str, retry_after: int) -> None:
+        super().__init__(f"{problem}; it may try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class TooManySessions(TooManyRequests):
+    """The client began as many sessions as it may for now; this one was not created."""
+
+
+class TooManyBadTokens(TooManyRequests):
+    """The client presented so many tokens that open nothing that one more is not answered."""
+
+
 class Undecodable(CoatcheckError):
     """What the store holds is not a session this version can read; it is left where it is."""

@@ -12,6 +12,8 @@ from coatcheck.core.own import ACTOR
 from coatcheck.core.record import NOBODY, Client, Record
 from coatcheck.core.settings import Settings
 from coatcheck.core.state import State
+from coatcheck.core.token import Token
+from coatcheck.keyed import KeyedTokens
 from coatcheck.stores.protocol import Store
 
 _log = logging.getLogger("coatcheck")
@@ -23,6 +25,8 @@ _LOUD = {
     Happened.OVERWRITTEN,
     Happened.EVENTS_LOST,
     Happened.CSRF_REFUSED,
+    Happened.CREATION_LIMITED,
+    Happened.GUESSING,
 }
 
 
@@ -61,6 +65,11 @@ class Parts:
     random: Callable[[int], bytes] = os.urandom
     reported: Once = field(default_factory=Once)
     ears: list[Listener] = field(default_factory=list[Listener])
+    tokens: KeyedTokens | None = None
+
+    def mint(self, id: str | None = None, lineage: str | None = None) -> Token:
+        """Make a token: for a new session, or a new lineage of session `id`."""
+        return (self.tokens or Token).mint(self.random, id, lineage)
 
     def tell(
         self,

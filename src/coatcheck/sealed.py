@@ -6,22 +6,19 @@ session has a key of its own, and a new one with each privilege change: what one
 with random nonces, 2**32 messages (NIST SP 800-38D 8.3), is saves of one session.
 """
 
-import logging
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hmac import digest
 
 from coatcheck.core.envelope import Checked
 from coatcheck.errors import ConfigurationError, Undecodable
 from coatcheck.keyring import ID_LENGTH, Keyring
-
-_log = logging.getLogger("coatcheck")
+from coatcheck.until import checked
 
 _SEALED = b"\x02"  # format 2
 _NONCE = 12
 _TAG = 16
 _HEADER = 1 + ID_LENGTH
-_PLAIN_AT_MOST = timedelta(days=400)
 
 
 class Sealed:
@@ -55,7 +52,14 @@ class Sealed:
         self._keys = keyring.derive("sealed session")
         id, self._newest = next(iter(self._keys.items()))
         self._header = _SEALED + id
-        self._plain_until = accept_plain_until and _checked(accept_plain_until)
+        self._plain_until = accept_plain_until and checked(
+            accept_plain_until, what="session records that are not encrypted"
+        )
+
+    @property
+    def plain_until(self) -> datetime | None:
+        """Until when records are accepted that are not encrypted."""
+        return self._plain_until
 
     def wrap(self, content: bytes, about: bytes, /) -> bytes:
         """Return header, nonce and ciphertext. `about` is bound as associated data."""
@@ -83,17 +87,3 @@ class Sealed:
         if self._plain_until is None or datetime.now(UTC) >= self._plain_until:
             raise Undecodable("payload is not sealed")
         return Checked().unwrap(payload, about)
-
-
-def _checked(until: datetime) -> datetime:
-    """Return the end of the time in which plain records are accepted, and warn of it."""
-    setting = "accept_plain_until"
-    is_moment = isinstance(until, datetime)  # pyright: ignore[reportUnnecessaryIsInstance]
-    if not is_moment or until.tzinfo is None:
-        raise ConfigurationError(setting, f"{until!r} is no datetime with an offset")
-    now = datetime.now(UTC)
-    if until > now + _PLAIN_AT_MOST:
-        raise ConfigurationError(setting, f"is more than {_PLAIN_AT_MOST.days} days from now")
-    if until > now:
-        _log.warning("session records that are not encrypted are accepted until %s", until)
-    return until

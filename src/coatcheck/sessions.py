@@ -51,10 +51,13 @@ from coatcheck.errors import (
     Undecodable,
 )
 from coatcheck.groups import Groups
+from coatcheck.guesses import Guesses
+from coatcheck.keyed import KeyedTokens
 from coatcheck.lookout import Lookout, OnEnd, Watched
 from coatcheck.parts import Parts, log
 from coatcheck.stores.protocol import Conflict, Store
 from coatcheck.sweeper import Sweeper
+from coatcheck.throttle import Throttle
 from coatcheck.touches import Touches
 from coatcheck.waiting import Kind, pause
 from coatcheck.watch import Watch
@@ -88,6 +91,8 @@ class Sessions:
             by default it is checked for damage only.
         notify: is told of a session that may be in other hands (`Policy.binding`, from `NOTIFY`
             on), to write to its user; a plain function that does not wait. Each process tells once.
+        tokens: what makes tokens that are told from forged ones without asking the store; by
+            default they are random alone.
 
     Raises:
         ConfigurationError: the parts do not fit together; it names the setting.
@@ -105,6 +110,7 @@ class Sessions:
         clock: Callable[[], int] | None = None,
         envelope: Envelope | None = None,
         notify: Listener | None = None,
+        tokens: KeyedTokens | None = None,
     ) -> None:
         self._check(store)
         self.policy = Policy() if policy is None else policy
@@ -120,14 +126,18 @@ class Sessions:
             raise ConfigurationError("notify", f"{notify!r} is no plain function")
         if clock is not None and not callable(clock):
             raise ConfigurationError("clock", f"{clock!r} cannot be called")
+        if not isinstance(tokens, KeyedTokens | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("tokens", f"a {type(tokens).__name__} is no KeyedTokens")
         self._store = store
         self._clock = GivenClock(clock) if clock else StoreClock()
-        self._parts = Parts(store, self._settings, self._clock, on_event)
+        self._parts = Parts(store, self._settings, self._clock, on_event, tokens=tokens)
         self._groups = Groups(self._parts)
         self._touches = Touches(self._parts, behind=self._writes_behind)
         self._sweeper = Sweeper(self._parts)
         self._watch = Watch(self._parts, notify)
         self._lookout = Lookout(self._parts)
+        self._throttle = Throttle(self._parts)
+        self._guesses = Guesses(self._parts)
         self._unreadable, self._expired = Once(), Once()
 
     def _check(self, store: Store) -> None:
@@ -142,6 +152,16 @@ class Sessions:
     def is_blocking(self) -> bool:
         """Whether threads use it, through `BlockingSessions`."""
         return not self._writes_behind
+
+    @property
+    def store(self) -> Store:
+        """Where sessions are kept."""
+        return self._store
+
+    @property
+    def envelope(self) -> Envelope:
+        """How their data is stored."""
+        return self._settings.envelope
 
     def arrive(self) -> Arrival:
         """Note the time, for a request whose session may be opened later, by `admit`."""
@@ -175,7 +195,11 @@ class Sessions:
         session = self._blank(of, client, is_activity, arrival)
         if token is None:
             return session
-        state = session.state
+        state, tokens = session.state, self._parts.tokens
+        if tokens is not None and not tokens.issued(token, state.opened_at):
+            state.standing = Standing.ABSENT
+            self._refuse(token.id, None, state)
+            return session
         if state.opened_at >= self._clock.due:  # once a minute; the question costs less here
             await self._clock.measure(self._store)
             state.correct(self._clock.offset, self._clock.error)
@@ -250,8 +274,8 @@ class Sessions:
 
         The session notices whether anybody looks at it (`state.is_seen`). The first token that
         opens one counts, else the first of all. A store that does not answer is noted in
-        `state.failure`, for the first look to raise; the deletion of a dead copy in
-        `state.cookies`.
+        `state.failure`, for the first look to raise, and so is a client whose tokens are refused;
+        the deletion of a dead copy in `state.cookies`.
 
         Args:
             arrival: when the request arrived, if that was earlier.
@@ -266,10 +290,10 @@ class Sessions:
             opened = state.doubt.record if state.doubt else state.base
             if holder is Holder.VISITOR and opened is not None and opened.subject:
                 # It was planted, so it opens nothing.
-                self._refuse(opened.id, opened, state, Standing.RETIRED)
                 session = self._blank(of, client, is_activity, arrival)
                 state = session.state
                 state.standing = Standing.RETIRED
+                self._refuse(opened.id, opened, state)
             state.presented = holder
             if token is None:
                 state.standing = standing
@@ -280,7 +304,10 @@ class Sessions:
                 state.cookies[holder] = None
             if first is None:
                 first = session
-        return self._blank(of, client, is_activity, arrival) if first is None else first
+        if first is None:
+            return self._blank(of, client, is_activity, arrival)
+        first.state.failure = first.state.refusal
+        return first
 
     def _unavailable(
         self,
@@ -363,7 +390,8 @@ class Sessions:
             MergeRefused: a key that must not merge was changed by another request (409).
             Unauthenticated: a sign-in or step-up came after the end of it (401).
             SessionLimitReached: a sign-in over `Policy.max_sessions` (403); nothing was saved.
-            SessionTooLarge: over `Policy.max_size`; nothing was saved.
+            SessionTooLarge, TooManyKeys: over the policy's limit; nothing was saved.
+            TooManySessions: the client began too many of late (429); there is no new one.
             SecretInSession: a secret, where `Policy.secrets` refuses them; nothing was saved.
             TypeError: a value cannot be stored; it names the key. Nothing was saved.
             StoreUnavailable: the store did not answer; an `end()` then did not happen either.
@@ -418,7 +446,7 @@ class Sessions:
         state.correct(self._clock.offset, self._clock.error)
         if state.is_committed:
             state.acted_at = self._clock.now()
-        return Commit(self._parts, self._groups, self._touches, session)
+        return Commit(self._parts, self._groups, self._touches, self._throttle, session)
 
     async def _done(self, session: Session, outcome: Outcome) -> Outcome:
         cookies = session.state.cookies
@@ -771,7 +799,8 @@ class Sessions:
     def _refuse(
         self, id: str | None, stored: Stored, state: State, standing: Standing | None = None
     ) -> None:
-        """Report a token that opens nothing."""
+        """Report a token that opens nothing, and count it as its client's."""
+        state.refusal = self._guesses.count(state.client)
         standing = standing or state.standing
         record = stored if isinstance(stored, Record) else None
         if record and standing is Standing.EXPIRED and self._tell_expired(record, state):

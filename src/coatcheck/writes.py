@@ -71,6 +71,14 @@ async def enlist(
         return await store.enlist(record, opened_at, own_bar, limit)
 
 
+async def tally(store: Store, key: str, now: int, until: int) -> int:
+    """Count one more; when no answer comes, once more, as that can only make it one too many."""
+    try:
+        return await store.tally(key, now, until)
+    except StoreUnavailable:
+        return await store.tally(key, now, until)
+
+
 async def delist(store: Store, subject: str | None, id: str) -> None:
     """Remove an index entry; one that stays is pruned when it is read."""
     if subject is not None:

@@ -20,6 +20,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from coatcheck import Action, Drift, Keyring
 from coatcheck.errors import SecretInSession
+from coatcheck.testing import Clock
 
 DJANGO = """
 import django_site
@@ -183,6 +184,25 @@ async def test_encryption(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with TestClient(load("encrypted").app, HTTPS, cookies=client.cookies) as later:
         assert later.get("/note").json() == "hazelnut"
     assert await load("encrypting").sessions.count() == 1
+
+
+def test_abuse(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COATCHECK_KEYS", Keyring.new_key())
+    module = load("abuse")
+    module.sessions._clock.now = Clock(1_700_000_040_000)  # a full minute is left
+    proxied = {"X-Forwarded-For": "203.0.113.5", "X-Forwarded-Proto": "https"}
+    with TestClient(module.app, HTTPS, client=("10.0.0.1", 50000), headers=proxied) as client:
+        for n in range(30):
+            assert client.post(f"/cart/{n}", headers={"Cookie": ""}).status_code == 200
+            client.cookies.clear()
+        answer = client.post("/cart/hat")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
+        assert client.post("/login").status_code == 200
+        assert client.get("/me").json() == "alice"
+        client.cookies.clear()
+        guess = {"Cookie": "__Host-sid=guess"}
+        statuses = [client.get("/me", headers=guess).status_code for _ in range(201)]
+        assert statuses == [401] * 200 + [429]
 
 
 def test_a_django_site(here: Path) -> None:

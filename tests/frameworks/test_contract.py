@@ -266,6 +266,8 @@ CATCHES: list[tuple[type[Broken], str]] = [
     (RenewsNothing, "a_token_is_renewed_by_who_looks_and_stays_good_until_that_arrived"),
     (RenewsNothing, "a_token_that_two_hold_ends_the_session"),
     (LetsEverybodyIn, "what_another_site_makes_a_browser_send_is_refused"),
+    (AnswersNothing, "who_begins_too_many_sessions_gets_none"),
+    (AnswersNothing, "who_guesses_tokens_is_refused"),
 ]
 
 

@@ -12,7 +12,7 @@ from coatcheck.core.renewal import Renewal, renewed
 from coatcheck.core.settings import Settings
 from coatcheck.core.token import Token
 from coatcheck.core.verdict import Verdict, decide
-from coatcheck.errors import SessionTooLarge, Undecodable
+from coatcheck.errors import SessionTooLarge, TooManyKeys, Undecodable
 
 
 class Change(NamedTuple):
@@ -74,7 +74,7 @@ def apply(change: Change, stored: Stored, settings: Settings, stamp: bytes) -> A
 
     Raises:
         MergeRefused: both sides changed a key that must not merge.
-        SessionTooLarge: the data is over the limit.
+        SessionTooLarge, TooManyKeys: the data is over the limit.
         Exception: whatever an edit raises that is run again.
     """
     verdict = decide(change.base, change.privilege, stored)
@@ -165,10 +165,14 @@ def check_size(content: bytes, settings: Settings) -> None:
 
     Raises:
         SessionTooLarge: it is; with the sizes by key.
+        TooManyKeys: it has too many.
     """
     limit = settings.policy.max_size
     if len(content) > limit:
         raise SessionTooLarge(len(content), limit, sizes(content, settings))
+    count, most = settings.codec.count(content), settings.policy.max_keys
+    if count > most:
+        raise TooManyKeys(count, most)
 
 
 def sizes(content: bytes, settings: Settings) -> dict[str, int]:

@@ -18,6 +18,10 @@ class Codec(Protocol):
         """
         ...
 
+    def count(self, content: bytes, /) -> int:
+        """Return how many top-level keys there are in what `encode` made."""
+        ...
+
     def decode(self, content: bytes, /) -> dict[str, Any]:
         """Decode what `encode` made.
 

@@ -36,6 +36,11 @@ class Compressed:
             raise ConfigurationError("above", f"{above!r} is no size")
         self._above = above
 
+    @property
+    def inner(self) -> Envelope:
+        """What checks or seals."""
+        return self._inner
+
     def wrap(self, content: bytes, about: bytes, /) -> bytes:
         """Compress, where that makes it smaller, and hand on to the inner envelope."""
         if self._above < len(content) <= LIMIT:

@@ -27,6 +27,8 @@ class Happened(StrEnum):
     UNAVAILABLE = "store_unavailable"
     SWEPT = "sessions_swept"
     BINDING_CHANGED = "binding_changed"
+    CREATION_LIMITED = "creation_limited"
+    GUESSING = "id_guessing"
     STEPPED_UP = "session_stepped_up"
     EXPIRED = "session_expired"
     SECRET_STORED = "secret_stored"  # noqa: S105 - a name
@@ -58,6 +60,8 @@ _ROUTINE = {
     Happened.SECRET_STORED,
     Happened.EVENTS_LOST,
     Happened.CSRF_REFUSED,
+    Happened.CREATION_LIMITED,
+    Happened.GUESSING,
 }
 
 USER = "user"

@@ -8,6 +8,7 @@ from typing import Literal
 
 from coatcheck.core.binding import OBSERVING, Bound, actions
 from coatcheck.core.limits import Profile
+from coatcheck.core.rates import Rate
 from coatcheck.core.record import Record
 from coatcheck.core.secrets import Secrets
 from coatcheck.errors import ConfigurationError
@@ -20,6 +21,8 @@ Stores keep expired records for it.
 BAR_KEPT = 86_400_000
 """Milliseconds a bar is kept: longer than any request that was opened before it runs."""
 _SHORTEST, _LONGEST = timedelta(milliseconds=10), timedelta(minutes=1)
+GUESSES = Rate(200)
+"""More than the browsers behind one address forget to throw away, and a nuisance to guess by."""
 
 
 class AtLimit(StrEnum):
@@ -58,6 +61,15 @@ class Policy:
         factor_attempts: how often it may be tried in that time.
         watch_every: how long after a session ended elsewhere its WebSockets and streams are closed
             at the latest, apart from the time that one look at the store takes: 10 ms to 1 min.
+        max_keys: top-level keys of the data.
+        max_messages: messages that `flash` keeps until they are shown, in Flask and Quart.
+        visitor_rate: how many sessions of visitors one client may begin; one more is refused by
+            `TooManySessions`. A client is an IPv4 address, or a /64 of IPv6. `None`: any number.
+        sign_in_rate: how many sessions one client may begin by signing in; likewise.
+        guess_rate: how many tokens that open nothing one client may present to one process until
+            that is reported as `id_guessing`, once in each `per`.
+        on_guessing: whether it is only reported then, or such a client's tokens that open nothing
+            are answered with 429 (`TooManyBadTokens`) until the `per` is over.
 
     Raises:
         ConfigurationError: a limit is not positive, idle is longer than absolute, or a setting is
@@ -79,6 +91,12 @@ class Policy:
     factor_timeout: timedelta = timedelta(minutes=5)
     factor_attempts: int = 5
     watch_every: timedelta = timedelta(seconds=5)
+    max_keys: int = 1_000
+    max_messages: int = 100
+    visitor_rate: Rate | None = None
+    sign_in_rate: Rate | None = None
+    guess_rate: Rate | None = GUESSES
+    on_guessing: Literal["report", "refuse"] = "report"
     renew_ms: int | None = field(init=False, repr=False, compare=False)
     """`renew_after` in milliseconds."""
 
@@ -104,6 +122,18 @@ class Policy:
         if self.renew_after is not None and not _is_time(self.renew_after):
             raise ConfigurationError(
                 "Policy.renew_after", f"{self.renew_after!r} is neither None nor a time of 1 s on"
+            )
+        for name in ("max_keys", "max_messages"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ConfigurationError(f"Policy.{name}", f"{value!r} is no number from 1 on")
+        for name in ("visitor_rate", "sign_in_rate", "guess_rate"):
+            value = getattr(self, name)
+            if not isinstance(value, Rate | None):
+                raise ConfigurationError(f"Policy.{name}", f"{value!r} is neither None nor a Rate")
+        if self.on_guessing not in ("report", "refuse"):
+            raise ConfigurationError(
+                "Policy.on_guessing", f"{self.on_guessing!r} is not report or refuse"
             )
         if self.on_replay not in ("end", "report"):
             raise ConfigurationError("Policy.on_replay", f"{self.on_replay!r} is not end or report")

@@ -13,7 +13,7 @@ from coatcheck.core.renewal import is_due
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token, new_lineage
-from coatcheck.errors import StoreUnavailable
+from coatcheck.errors import StoreUnavailable, TooManyBadTokens
 
 
 class State:
@@ -30,6 +30,7 @@ class State:
         presented: in whose place it came, where there was one.
         ended_because: why its session ended, where that is still known.
         failure: why the session could not be loaded; every look at it raises this.
+        refusal: that, for a token of a client which presented too many that open nothing.
         unreadable: the record of a good token whose data cannot be read.
         doubt: what is withheld, as the client may not be its user's.
         taken_up: what was, until the proof is stored.
@@ -70,7 +71,8 @@ class State:
     token: Token | None = None
     ended: str | None = None
     was_seen_at: int = 0
-    failure: StoreUnavailable | None = None
+    failure: StoreUnavailable | TooManyBadTokens | None = None
+    refusal: TooManyBadTokens | None = None
     unreadable: Record | None = None
     doubt: Doubt | None = None
     taken_up: Doubt | None = None

@@ -24,6 +24,7 @@ class MemoryStore:
         self._due: list[tuple[int, str]] = []
         self._subjects: dict[str, dict[str, None]] = {}  # in the order of G4
         self._bars: dict[str | None, int] = {}
+        self._counters: dict[str, tuple[int, int]] = {}
         self._lock = threading.RLock()
         _log.warning("memory store: sessions end with this process and no other process sees them")
 
@@ -106,6 +107,13 @@ class MemoryStore:
         page = await self.page(subject, None, len(self._stored) + 1)
         return len(page.records)
 
+    async def tally(self, key: str, now: int, until: int, /) -> int:
+        """See `Store.tally`."""
+        with self._lock:
+            count = self._counters.get(key, (0, until))[0] + 1
+            self._counters[key] = count, until
+            return count
+
     async def sweep(self, before: int, limit: int, /) -> int:
         """See `Store.sweep`."""
         swept = 0
@@ -124,6 +132,7 @@ class MemoryStore:
                     if stored.subject is not None:
                         self._forget(stored.subject, id)
             self._bars = {who: at for who, at in self._bars.items() if at > before - BAR_KEPT}
+            self._counters = {k: kept for k, kept in self._counters.items() if kept[1] >= before}
         return swept
 
     async def time(self) -> int:

@@ -143,6 +143,14 @@ class Store(Protocol):
         """
         ...
 
+    async def tally(self, key: str, now: int, until: int, /) -> int:
+        """Add one to a counter, from nothing where there is none, and return what it is then.
+
+        One atomic step. Nobody asks about it from `until` on, so that it may be forgotten then; a
+        key has one `until`.
+        """
+        ...
+
     async def sweep(self, before: int, limit: int, /) -> int:
         """Forget at most `limit` records that expired before `before`, and whatever else is over.
 

@@ -16,7 +16,7 @@ import struct
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha1
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis
@@ -93,11 +93,24 @@ local bar = math.max(previous + 1, tonumber(ARGV[1]))
 redis.call('SET', KEYS[2], string.format('%.0f', bar), 'PX', ARGV[2])
 return {previous, bar, redis.call('ZRANGE', KEYS[1], 0, -1)}
 """
+_TALLY = """
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return count
+"""
 # Redis names scripts by their SHA-1.
 _SHA = {
     source: sha1(source.encode(), usedforsecurity=False).hexdigest()
-    for source in (_SAVE, _TOUCH, _END, _ENLIST, _BAR)
+    for source in (_SAVE, _TOUCH, _END, _ENLIST, _BAR, _TALLY)
 }
+
+
+class Wire(NamedTuple):
+    """How the server is reached; `host` is `None` for a Unix socket."""
+
+    host: str | None
+    is_encrypted: bool
+    has_password: bool
 
 
 class RedisStore:
@@ -180,6 +193,24 @@ class RedisStore:
             if not settings.get(setting) or settings[setting] <= 0:
                 raise ConfigurationError("url", f"{setting} must be more than 0 seconds")
         return cls(module.Redis.from_pool(pool), prefix=prefix)
+
+    @property
+    def wire(self) -> Wire:
+        """How the server is reached."""
+        pool = self._client.connection_pool
+        settings = cast("dict[str, Any]", pool.connection_kwargs)
+        has_password = bool(settings.get("password") or settings.get("credential_provider"))
+        tls = (redis.SSLConnection, redis.asyncio.SSLConnection)
+        host = None if settings.get("path") else settings.get("host", "localhost")
+        return Wire(host, issubclass(pool.connection_class, tls), has_password)
+
+    async def ask(self, *command: bytes | str | int) -> Any:
+        """Send a command of one's own, such as `INFO`, and return the reply.
+
+        Raises:
+            StoreUnavailable: the server does not answer, or refuses it.
+        """
+        return await self._send(*command)
 
     async def load(self, id: str, /) -> Stored:
         """See `Store.load`."""
@@ -264,6 +295,10 @@ class RedisStore:
             total += len(page.records)
             if (after := page.next) is None:
                 return total
+
+    async def tally(self, key: str, now: int, until: int, /) -> int:
+        """See `Store.tally`."""
+        return int(await self._script(_TALLY, [f"{self._prefix}:c:{key}"], max(1, until - now)))
 
     async def sweep(self, before: int, limit: int, /) -> int:
         """See `Store.sweep`: Redis forgets by itself."""

@@ -44,6 +44,10 @@ CREATE TABLE IF NOT EXISTS coatcheck_tombstones (
 CREATE INDEX IF NOT EXISTS coatcheck_tombstones_due ON coatcheck_tombstones (keep_until);
 CREATE TABLE IF NOT EXISTS coatcheck_bars (subject TEXT PRIMARY KEY, at INTEGER NOT NULL)
     WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS coatcheck_counters (
+    key TEXT PRIMARY KEY, count INTEGER NOT NULL, until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS coatcheck_counters_due ON coatcheck_counters (until);
 """
 _PLACE = """
 UPDATE coatcheck_sessions SET place = (
@@ -65,6 +69,11 @@ _UPDATE = """
 UPDATE coatcheck_sessions
 SET seen_at = max(seen_at, ?2), idle = ?3, ends_at = ?4, record = ?5
 WHERE id = ?1 AND substr(record, 1, 17) = ?6
+"""
+
+_COUNT = """
+INSERT INTO coatcheck_counters VALUES (?, 1, ?)
+ON CONFLICT (key) DO UPDATE SET count = count + 1
 """
 
 # Common saves and touches do not write `due`, so that they leave its index alone: it is when to
@@ -100,6 +109,7 @@ class SQLiteStore:
             raise ConfigurationError("path", f"{path!r} is no file; for memory use memory:")
         if synchronous.upper() not in ("NORMAL", "FULL", "EXTRA"):
             raise ConfigurationError("synchronous", "is not NORMAL, FULL or EXTRA")
+        self.path, self.synchronous = path, synchronous.upper()
         self._file = SQLiteFile(path, synchronous.upper(), _SCHEMA)
         self._contended_until = 0.0
 
@@ -201,6 +211,17 @@ class SQLiteStore:
         statement = f"SELECT count(*) FROM coatcheck_sessions WHERE {where}"  # noqa: S608 - no input in it
         return int((await self._run(lambda db: db.execute(statement, values).fetchone()))[0])
 
+    async def tally(self, key: str, now: int, until: int, /) -> int:
+        """See `Store.tally`."""
+
+        def write(db: sqlite3.Connection) -> int:
+            with _transaction(db):
+                db.execute(_COUNT, (key, until))
+                row = db.execute("SELECT count FROM coatcheck_counters WHERE key = ?", (key,))
+                return int(row.fetchone()[0])
+
+        return await self._run(write)
+
     async def sweep(self, before: int, limit: int, /) -> int:
         """See `Store.sweep`."""
 
@@ -214,6 +235,11 @@ class SQLiteStore:
                 "DELETE FROM coatcheck_bars WHERE subject IN "
                 "(SELECT subject FROM coatcheck_bars WHERE at < ? LIMIT ?)",
                 (before - BAR_KEPT, limit),
+            )
+            db.execute(
+                "DELETE FROM coatcheck_counters WHERE key IN "
+                "(SELECT key FROM coatcheck_counters WHERE until < ? LIMIT ?)",
+                (before, limit),
             )
             swept = 0
             for _ in range(LOOKS):

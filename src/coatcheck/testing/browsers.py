@@ -20,6 +20,7 @@ from coatcheck.blocking import BlockingSessions
 from coatcheck.core.binding import Binding
 from coatcheck.core.events import Event, Happened
 from coatcheck.core.policy import Policy
+from coatcheck.core.rates import Rate
 from coatcheck.core.record import Record, Stored, Tombstone
 from coatcheck.core.token import Token
 from coatcheck.errors import StoreUnavailable
@@ -472,6 +473,35 @@ class BrowserContract:
             browser = Browser(site).logged_in()
             site.clock.move(minutes=31)
             browser.get("/put?hat").expect(hands_over(deletes(SIGNED_IN), keeps(VISITOR)))
+
+    def test_who_begins_too_many_sessions_gets_none(self) -> None:
+        """Fails when it is another answer than 429 that says so, or somebody else's session."""
+        with self._site(policy=Policy(visitor_rate=Rate(2), sign_in_rate=Rate(1))) as site:
+            browser = Browser(site).logged_in()
+            for _ in range(2):
+                Browser(site).get("/put?hat").expect(hands_over(keeps(VISITOR)))
+            error = {"error": "too many requests, please try again later"}
+            for path in ("/put?hat", "/login"):
+                visit = Browser(site).get(path)
+                visit.expect(READ, status=429, json=error, why="the client has begun too many")
+                expect(len(visit.reply.all("retry-after")), 1, "lines of Retry-After")
+            browser.get("/put?hat").expect(READ, why="it begins no session")
+            Browser(site).get("/cart").expect(READ, json={})
+            site.expect_stored(3)
+
+    def test_who_guesses_tokens_is_refused(self) -> None:
+        with self._site(policy=Policy(guess_rate=Rate(2), on_guessing="refuse")) as site:
+            browser = Browser(site).logged_in()
+            for _ in range(2):
+                Browser(site, {SIGNED_IN: "guess"}).get("/me").expect(status=401)
+            error = {"error": "too many requests, please try again later"}
+            for path in ("/me", "/cart"):
+                guess = Browser(site, {SIGNED_IN: "guess"}).get(path)
+                guess.expect(READ, status=429, json=error)
+            Browser(site, {SIGNED_IN: "guess"}).get("/hello").expect(NOTHING)
+            browser.get("/me").expect(READ, json="alice", why="its token is good")
+            guesses = [event.kind for event in site.events].count(Happened.GUESSING)
+            expect(guesses, 1, "events GUESSING")
 
     def test_an_outage_signs_nobody_out(self) -> None:
         with self._site() as site:

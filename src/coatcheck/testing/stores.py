@@ -434,6 +434,38 @@ class StoreContract:
         assert all(result in (None, winner) for result in results)
 
     @_runs
+    async def test_counts_by_key(self, store: Store) -> None:
+        now = system()
+        assert [await store.tally("here", now, now + HOUR) for _ in range(3)] == [1, 2, 3]
+        assert await store.tally("there:2001:db8::/64", now, now + HOUR) == 1
+        await store.sweep(now + HOUR, 10)
+        assert await store.tally("here", now, now + HOUR) == 4
+        assert await store.count(None) == 0
+
+    @_runs
+    async def test_forgets_a_count_that_is_over(self, store: Store) -> None:
+        """Fails when counters stay, and grow with every client there ever was."""
+        now = system()
+        assert await store.tally("here", now, now + 1) == 1
+        await store.sweep(now + 2, 10)
+        while self.forgets_by_itself and await store.time() < now + 10:
+            pass  # by its own clock
+        assert await store.tally("here", now, now + 1) == 1
+
+    @_runs
+    async def test_of_many_counts_at_once_none_is_lost(self, store: Store) -> None:
+        now = system()
+
+        async def count() -> int:
+            return await store.tally("here", now, now + HOUR)
+
+        if self.is_blocking:
+            results = [await count() for _ in range(20)]
+        else:
+            results = await asyncio.gather(*(count() for _ in range(20)))
+        assert sorted(results) == list(range(1, 21))
+
+    @_runs
     async def test_has_a_clock(self, store: Store) -> None:
         assert abs(await store.time() - system()) < GRACE
 

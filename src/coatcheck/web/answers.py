@@ -10,11 +10,19 @@ from coatcheck.errors import (
     StepUpRequired,
     StoreUnavailable,
     Superseded,
+    TooManyRequests,
     Unauthenticated,
 )
 from coatcheck.web.transport import Headers
 
-ERRORS = (StoreUnavailable, Superseded, Unauthenticated, CSRFRefused, SessionLimitReached)
+ERRORS = (
+    StoreUnavailable,
+    Superseded,
+    Unauthenticated,
+    CSRFRefused,
+    SessionLimitReached,
+    TooManyRequests,
+)
 """What is answered; unless the application has handlers of its own for these."""
 
 
@@ -41,6 +49,11 @@ def answer(error: Exception) -> Answer | None:
         return _json(
             403,
             "you are signed in as often as is allowed: log out somewhere else, then log in again",
+        )
+    if isinstance(error, TooManyRequests):  # RFC 6585 4
+        wait = str(error.retry_after).encode()
+        return _json(
+            429, "too many requests, please try again later", headers=[(b"retry-after", wait)]
         )
     if isinstance(error, StoreUnavailable):
         return _json(

@@ -423,7 +423,7 @@ class _Response:
         elif "websocket.http.response" in self._scope.get("extensions", {}):
             await self._respond("websocket.http.response", answer)
         else:
-            fate = Fate.UNAVAILABLE if answer.status == 503 else Fate.ENDED
+            fate = Fate.UNAVAILABLE if answer.status in (429, 503) else Fate.ENDED
             await self._send({"type": "websocket.close", "code": code(fate)})
         return True
 

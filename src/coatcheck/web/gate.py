@@ -114,6 +114,16 @@ class Gate:
         self.adapter = adapter
         self.searches_forms = self._csrf.strict and self._csrf.off is None
 
+    @property
+    def sessions(self) -> Sessions:
+        """Where sessions come from."""
+        return self._sessions
+
+    @property
+    def transport(self) -> Transport:
+        """How tokens travel."""
+        return self._transport
+
     def guards(self, method: str | None) -> bool:
         """Tell whether a request with this method may be refused."""
         return self._csrf.off is None and method not in SAFE

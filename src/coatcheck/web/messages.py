@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from markupsafe import Markup
 
+from coatcheck.errors import TooManyMessages
 from coatcheck.web.permanent import PermanentSession
 
 MESSAGES = "_flashes"
@@ -19,6 +20,10 @@ class MessageSession(PermanentSession):
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key == MESSAGES:
+            limit = self.state.settings.policy.max_messages
+            if len(value) > limit:
+                del value[limit:]  # it may be the list that is in here, with one more
+                raise TooManyMessages(limit)
             value = [_stored_message(message) for message in value]
         super().__setitem__(key, value)
 

@@ -141,6 +141,9 @@ class ScheduledStore:
     async def count(self, subject: str | None, /) -> int:
         return await self.inner.count(subject)
 
+    async def tally(self, key: str, now: int, until: int, /) -> int:
+        return await self.inner.tally(key, now, until)
+
     async def sweep(self, before: int, limit: int, /) -> int:
         return await self.inner.sweep(before, limit)
 

@@ -1,0 +1,8 @@
+"""Why doctor could not do its work."""
+
+
+class CannotRun(Exception):
+    """What went wrong, where, and what to do. It never holds a secret."""
+
+    def __init__(self, what: str, where: str, do: str) -> None:
+        super().__init__(f"{where}: {what}; {do}")

@@ -1,0 +1,152 @@
+"""The command line: exit codes, output for people and programs, and nothing secret in either."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from coatcheck import Keyring
+from tests.doctor.careless import FIELDS, PASSWORD, Careless
+from tests.doctor.conftest import coatcheck, served
+from tests.doctor.test_applications import starlette
+from tests.servers import redis_server
+
+Module = Callable[[str], str]
+SIGN = ("--login-url", "/login", "--logout-url", "/logout", "--page", "/me")
+
+
+@pytest.fixture
+def login(tmp_path: Path) -> str:
+    (tmp_path / "login.json").write_text(json.dumps(FIELDS))
+    return "@login.json"
+
+
+def test_all_is_well(module: Module, tmp_path: Path) -> None:
+    given = json.dumps({"user": "alice", "password": "wonderland"})
+    command = ("doctor", f"{module(starlette())}:app", *SIGN, "--login-data", "-")
+    done = coatcheck(*command, cwd=tmp_path, given=given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 error, 0 warning" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert "wonderland" not in done.stdout + done.stderr
+    assert coatcheck(*command, "--fail-on", "info", cwd=tmp_path, given=given).returncode == 1
+
+
+def test_findings_as_json(tmp_path: Path, login: str) -> None:
+    with served(Careless("sid", rotates=False)) as url:
+        done = coatcheck("doctor", url, *SIGN, "--login-data", login, "--json", cwd=tmp_path)
+        again = coatcheck("doctor", url, "--fail-on", "error", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert again.returncode == 0
+    report = json.loads(done.stdout)
+    assert set(report) == {"schema", "target", "summary", "findings", "checked", "skipped"}
+    assert (report["schema"], report["target"]) == (1, url)
+    assert report["summary"]["error"] >= 1
+    first = report["findings"][0]
+    assert set(first) == {"severity", "check", "what", "where", "do", "clause"}
+    assert first["severity"] == "error"
+    assert {"check": "store", "why": "no store was found: name it by --store URL"} in report[
+        "skipped"
+    ]
+
+
+def test_what_an_application_prints_is_not_in_the_json(module: Module, tmp_path: Path) -> None:
+    name = module(starlette(more='print("starting")'))
+    done = coatcheck("doctor", f"{name}:app", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["target"] == f"{name}:app"
+    assert "starting" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "names nothing to look at"),
+        (("http://127.0.0.1:1/",), "does not answer"),
+        (("--store", "redis://:hunter2@127.0.0.1:1/0"), "does not answer"),
+        (("--store", "mysql://root:hunter2@db/x"), "names no known store"),
+        (("--store", "hunter2"), "names no known store"),
+        (("https://alice:hunter2@127.0.0.1:1/?token=hunter2",), "does not answer"),
+        (("json:loads", "--profile", "hunter"), "is no profile"),
+        (("http://127.0.0.1:1/", "--login-data", '{"password": "hunter2"}'), "--login-url"),
+        (
+            ("http://127.0.0.1:1/", "--login-url", "/login", "--login-data", '{"hunter2'),
+            "is no JSON object",
+        ),
+        (
+            ("http://127.0.0.1:1/", "--login-url", "https://evil.test/", "--login-data", "{}"),
+            "is no path of the application",
+        ),
+    ],
+)
+def test_what_could_not_be_done_is_said_without_secrets(
+    arguments: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    done = coatcheck("doctor", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+    assert done.stdout == ""
+
+
+def test_no_secret_is_in_any_output(tmp_path: Path, login: str) -> None:
+    """Every identifier that the application issues is searched for, and what was given."""
+    issued: list[str] = []
+
+    def new() -> str:
+        issued.append(f"{len(issued):08d}-guessable")
+        return issued[-1]
+
+    careless = Careless(
+        "sid", "Path=/", "public", new=new, rotates=False, is_strict=False, ends=False
+    )
+    with redis_server("--requirepass", "hunter2", "--maxmemory-policy", "allkeys-lru") as redis:
+        store = f"redis://:hunter2@127.0.0.1:{redis.port}/0"
+        with served(careless) as url:
+            for more in ((), ("--json",)):
+                command = ("doctor", url, *SIGN, "--login-data", login, "--store", store, *more)
+                done = coatcheck(*command, cwd=tmp_path, COLUMNS="200")
+                assert done.returncode == 1
+                shown = done.stdout + done.stderr
+                assert "eviction" in shown
+                assert len(issued) > 10
+                for secret in (*issued, PASSWORD, "hunter2"):
+                    assert secret not in shown
+
+
+def test_what_doctor_did_not_expect_is_no_finding(module: Module, tmp_path: Path) -> None:
+    name = module("class Broken:\n    def __call__(self, a, b): return [1]\napp = Broken()")
+    done = coatcheck("doctor", f"{name}:app", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_color_is_for_terminals(tmp_path: Path) -> None:
+    plain = coatcheck("doctor", "--store", "memory:", cwd=tmp_path)
+    assert "\x1b" not in plain.stdout
+    forced = {"FORCE_COLOR": "1", "TERM": "xterm"}
+    assert "\x1b[" in coatcheck("doctor", "--store", "memory:", cwd=tmp_path, **forced).stdout
+    none = coatcheck("doctor", "--store", "memory:", cwd=tmp_path, NO_COLOR="1", **forced)
+    assert "\x1b[3" not in none.stdout
+
+
+def test_a_key_is_one_for_a_keyring(tmp_path: Path) -> None:
+    keys = [coatcheck("key", cwd=tmp_path).stdout.strip() for _ in range(2)]
+    assert len(Keyring(*keys, setting="printed").ids) == 2
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_what_to_install_is_said(missing: str, tmp_path: Path) -> None:
+    """The package is hidden from a process of its own."""
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import sys\nclass Hidden:\n    def find_spec(self, name, *_):\n"
+        f"        if name.partition('.')[0] == {missing!r}:\n"
+        f"            raise ModuleNotFoundError('hidden', name={missing!r})\n"
+        f"sys.meta_path.insert(0, Hidden())\n"
+    )
+    source = next(path for path in sys.path if (Path(path) / "coatcheck" / "cli").is_dir())
+    done = coatcheck("key", cwd=tmp_path, PYTHONPATH=f"{source}:{tmp_path}")
+    assert done.returncode == 2
+    assert f"{missing} is not installed: pip install 'coatcheck[cli]'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,168 @@
+"""Who presents many tokens that open nothing is noticed, and by policy refused."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from coatcheck import (
+    BlockingSessions,
+    Client,
+    Event,
+    Happened,
+    Holder,
+    MemoryStore,
+    Policy,
+    Rate,
+    Session,
+    Sessions,
+    Standing,
+    Token,
+)
+from coatcheck.core.presented import Presented
+from coatcheck.core.unseen import look
+from coatcheck.errors import TooManyBadTokens
+from coatcheck.testing import Clock
+from tests.web.spy import Spy
+
+GUESSER, OTHER = Client("192.0.2.1", "curl"), Client("192.0.2.2", "Firefox")
+REFUSING = Policy(guess_rate=Rate(5), on_guessing="refuse")
+
+
+@pytest.fixture
+def events() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def make(clock: Clock, events: list[Event]) -> Callable[[Policy], Sessions]:
+    def make(policy: Policy) -> Sessions:
+        return Sessions(MemoryStore(), clock=clock, policy=policy, on_event=events.append)
+
+    return make
+
+
+async def present(
+    sessions: Sessions,
+    token: Token | None = None,
+    client: Client = GUESSER,
+    standing: Standing | None = None,
+) -> Session:
+    """Let a request arrive with a token, one that nobody issued, or what stood in its place."""
+    if standing is not None:
+        return await sessions.admit([Presented(None, standing=standing)], client=client)
+    return await sessions.admit([Presented(token or Token.mint(os.urandom))], client=client)
+
+
+def told(events: list[Event]) -> list[object]:
+    return [event.facts for event in events if event.kind is Happened.GUESSING]
+
+
+async def test_200_in_a_minute_are_told_once(
+    make: Callable[[Policy], Sessions], events: list[Event], clock: Clock
+) -> None:
+    """R-081, by default. Fails when nobody counts, or each of them is told."""
+    sessions = make(Policy())
+    for _ in range(199):
+        await present(sessions)
+    assert told(events) == []
+    for _ in range(300):
+        look(await present(sessions))
+    assert told(events) == [{"network": "192.0.2.1", "count": 200}]
+    clock.move(minutes=1)
+    for _ in range(250):
+        await present(sessions)
+    assert len(told(events)) == 2
+
+
+async def test_the_policy_can_refuse_them(make: Callable[[Policy], Sessions], clock: Clock) -> None:
+    sessions = make(REFUSING)
+    for _ in range(5):
+        look(await present(sessions))
+    refused = await present(sessions)
+    with pytest.raises(TooManyBadTokens) as error:
+        look(refused)
+    await sessions.commit(refused)
+    assert 1 <= error.value.retry_after <= 60
+    clock.move(seconds=error.value.retry_after)
+    look(await present(sessions))
+
+
+async def test_good_tokens_and_others_are_not_affected(
+    make: Callable[[Policy], Sessions],
+) -> None:
+    """Fails when the client is refused, rather than its tokens that open nothing."""
+    sessions = make(REFUSING)
+    good = await sessions.open(None, client=GUESSER)
+    good.sign_in("alice")
+    token = (await sessions.commit(good)).token
+    for _ in range(10):
+        await present(sessions)
+    assert look(await present(sessions, token)).subject == "alice"
+    look(await present(sessions, client=OTHER))
+    look(await sessions.admit([], client=GUESSER))
+    visitor = await sessions.admit([], client=GUESSER)
+    look(visitor)["cart"] = 1
+    cart = (await sessions.commit(visitor)).token
+    both = [Presented(Token.mint(os.urandom)), Presented(cart, Holder.VISITOR)]
+    assert look(await sessions.admit(both, client=GUESSER)) == {"cart": 1}
+
+
+@pytest.mark.parametrize("kind", ["unknown", "malformed", "ambiguous", "expired", "revoked"])
+async def test_every_kind_is_counted_and_refused_alike(
+    make: Callable[[Policy], Sessions], events: list[Event], clock: Clock, kind: str
+) -> None:
+    sessions = make(REFUSING)
+    session = await sessions.open(None, client=OTHER)
+    session.sign_in("alice")
+    issued = (await sessions.commit(session)).token
+    if kind == "expired":
+        clock.move(minutes=31)
+    elif kind == "revoked":
+        await sessions.end_all("alice")
+
+    async def once() -> Session:
+        if kind in ("malformed", "ambiguous"):
+            return await present(sessions, standing=Standing(kind))
+        return await present(sessions, None if kind == "unknown" else issued)
+
+    for _ in range(5):
+        look(await once())
+    assert len(told(events)) == 1
+    with pytest.raises(TooManyBadTokens):
+        look(await once())
+
+
+async def test_nothing_is_counted_where_nothing_is_to_be(
+    make: Callable[[Policy], Sessions], events: list[Event]
+) -> None:
+    sessions = make(Policy(guess_rate=None, on_guessing="refuse"))
+    for _ in range(300):
+        look(await present(sessions))
+    assert told(events) == []
+
+
+async def test_a_network_of_ipv6_guesses_as_one(
+    make: Callable[[Policy], Sessions], events: list[Event]
+) -> None:
+    sessions = make(REFUSING)
+    for n in range(5):
+        await present(sessions, client=Client(f"2001:db8::{n}"))
+    assert told(events) == [{"network": "2001:db8::/64", "count": 5}]
+
+
+async def test_counting_costs_the_store_nothing(clock: Clock) -> None:
+    spy = Spy(MemoryStore())
+    sessions = Sessions(spy.store, clock=clock, policy=REFUSING)
+    for _ in range(50):
+        await present(sessions)
+    assert set(spy.calls) == {"load"}
+
+
+def test_threads_count_as_well(clock: Clock) -> None:
+    sessions = BlockingSessions(MemoryStore(), clock=clock, policy=REFUSING)
+    for _ in range(5):
+        look(sessions.admit([Presented(Token.mint(os.urandom))], client=GUESSER))
+    refused = sessions.admit([Presented(Token.mint(os.urandom))], client=GUESSER)
+    with pytest.raises(TooManyBadTokens):
+        look(refused)

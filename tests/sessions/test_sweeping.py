@@ -1,0 +1,70 @@
+"""Expired sessions disappear, in batches, whoever sweeps and however many do (R-083)."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from coatcheck import BlockingSessions, Event, Happened, MemoryStore, Sessions, SQLiteStore, Store
+from coatcheck.sweeper import BATCH
+from coatcheck.testing import Clock, make_record
+from tests.sessions.browser import Browser
+
+MANY = 100_000
+
+
+async def expired(folder: Path, kind: str, clock: Clock, count: int) -> Store:
+    """Return a store with so many sessions that expired long ago."""
+    records = [make_record(seen_at=clock() - 3_600_000 - n, idle=60_000) for n in range(count)]
+    store: Store = MemoryStore() if kind == "memory" else SQLiteStore(folder / "sessions.db")
+    if kind == "memory":
+        for record in records:
+            await store.save(record, None)
+        return store
+    await store.save(records.pop(), None)
+    with sqlite3.connect(folder / "sessions.db") as db:  # as a save each would take its time
+        (stored,) = db.execute("SELECT record FROM coatcheck_sessions").fetchone()
+        db.executemany(
+            "INSERT INTO coatcheck_sessions (id, seen_at, idle, ends_at, due, record) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            ((r.id, r.seen_at, r.idle, r.ends_at, r.expires_at, stored) for r in records),
+        )
+    db.close()
+    return store
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_100_000_go_and_each_is_told_once(tmp_path: Path, clock: Clock, kind: str) -> None:
+    """Two sweepers at once. Fails when they both report what one of them deleted."""
+    store = await expired(tmp_path, kind, clock, MANY)
+    another = store if kind == "memory" else SQLiteStore(tmp_path / "sessions.db")
+    events: list[Event] = []
+    await Browser(Sessions(store, clock=clock, on_event=events.append)).put(x=1)
+    first = sum(int(e.facts["count"]) for e in events if e.kind is Happened.SWEPT)
+    assert first == BATCH  # by the commit, which waits for no more than that
+    servers = [BlockingSessions(s, clock=clock, on_event=events.append) for s in (store, another)]
+    with ThreadPoolExecutor(2) as threads:
+        swept = list(threads.map(BlockingSessions.sweep, servers))
+    assert sum(swept) == MANY - BATCH
+    assert kind == "memory" or all(swept)
+    told = sum(int(e.facts["count"]) for e in events if e.kind is Happened.SWEPT)
+    assert told == MANY
+    assert await store.count(None) == 1
+    await store.close()
+    await another.close()
+
+
+async def test_live_traffic_sweeps_a_batch_a_second_until_nothing_is_left(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """Fails when a sweep that did not suffice is followed by the next after a minute only."""
+    store = await expired(tmp_path, "sqlite", clock, 5 * BATCH)
+    sessions = Sessions(store, clock=clock, on_event=lambda _: None)
+    left: list[int] = []
+    for n in range(7):
+        await Browser(sessions).put(n=n)
+        left.append(await store.count(None) - n - 1)
+        clock.move(seconds=1)
+    assert left == [4_000, 3_000, 2_000, 1_000, 0, 0, 0]
+    await store.close()
