@@ -104,10 +104,10 @@ async def enlist(parts: Parts, state: State, record: Record) -> Sequence[str]:
     subject = record.subject
     if subject is None:
         return ()
-    own_bar = state.bar[1] if state.bar and state.bar[0] == subject else 0
-    opened_at = min(state.opened_at, state.proven_at or state.opened_at) - parts.clock.error
+    own_bar = state.own_bar(subject)
+    since = state.proving_since(subject) - parts.clock.error
     limit = parts.settings.policy.max_sessions
-    listed = await writes.enlist(parts.store, record, opened_at, own_bar, limit)
+    listed = await writes.enlist(parts.store, record, since, own_bar, limit)
     if listed is None:
         parts.tell_of(state, Happened.SIGN_IN_REFUSED, record, cause=Ended.END_ALL)
         raise Unauthenticated("all sessions of the user were ended while this one signed in")

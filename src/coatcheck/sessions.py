@@ -32,7 +32,7 @@ from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.once import Once
 from coatcheck.core.outcome import KEPT, Done, Holder, Outcome
-from coatcheck.core.own import ACTOR, Actor
+from coatcheck.core.own import ACTOR, PENDING, Actor
 from coatcheck.core.policy import Policy
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import NOBODY, Client, Ended, Record, Stored, Tombstone
@@ -595,10 +595,13 @@ class Sessions:
         """
         if (pending := session.pending) is None:
             raise Unauthenticated("no sign-in waits for a second factor")
-        session.state.require_no_commit()
-        session.state.spend(session)
+        state = session.state
+        state.require_no_commit()
+        kept = state.own[PENDING]
+        state.spend(session)
         if (await self.commit(session)).done is Done.DROPPED:
             raise Unauthenticated("the session ended while this request ran")
+        state.first_factor = (pending.subject, kept["since"], kept.get("bar", 0))
         return pending.subject
 
     async def end(
@@ -656,8 +659,8 @@ class Sessions:
         barred = await store.bar(subject, clock.now() + clock.error)
         if keep is not None:
             keep.state.correct(clock.offset, clock.error)
-            is_first = barred.previous < keep.state.opened_at - clock.error
-            if is_first or keep.state.bar == (subject, barred.previous):
+            is_first = barred.previous < keep.state.proving_since(subject) - clock.error
+            if is_first or keep.state.own_bar(subject) == barred.previous:
                 keep.state.bar = (subject, barred.bar)
         ended = 0
         actor, client = _caused(keep if actor is None else actor, subject, APPLICATION)

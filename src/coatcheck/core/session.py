@@ -222,9 +222,6 @@ class Session(dict[str, Any]):
                 del self[key]
         elif state.subject != subject:
             self._start_empty()
-        pending = state.own.get(PENDING)
-        if pending is not None and pending["subject"] == subject:
-            state.proven_at = pending["since"]  # an end of all since then holds against it (G2)
         state.own = {}
         with hidden():
             state.note(self)
@@ -272,7 +269,10 @@ class Session(dict[str, Any]):
         state = self.state
         attempts = state.settings.policy.factor_attempts
         subject = str.__str__(subject)
-        state.own = {PENDING: {"subject": subject, "since": state.acted_at, "attempts": attempts}}
+        since, bar = state.acted_at, state.own_bar(subject)
+        state.own = {
+            PENDING: {"subject": subject, "since": since, "attempts": attempts, "bar": bar}
+        }
         state.privilege = Rotate()
 
     @property
