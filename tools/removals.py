@@ -791,6 +791,17 @@ if not await _lives(parts, id):
     ),
     Removal(
         "R-109",
+        "a message that is under way when its session ends is passed on",
+        "lookout.py",
+        """\
+        for watched in self._asked_about():  # a message may come before the look
+            watched.doubt()
+""",
+        "",
+        LOOKOUT + "test_no_message_passes_between_an_end_and_the_look_at_it[memory-end]",
+    ),
+    Removal(
+        "R-109",
         "a look takes a change of the socket's own for another's",
         "lookout.py",
         """\

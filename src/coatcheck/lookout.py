@@ -65,6 +65,10 @@ class Watched:
         """Whether nobody can tell without a `look` that it goes on."""
         return self._parts.clock.now() >= self._due
 
+    def doubt(self) -> None:
+        """Note that it may be over: nothing passes any more without a `look`."""
+        self._due = 0
+
     async def look(self) -> bool:
         """Ask the store, and tell whether it goes on."""
         before, now = self.session.state.base, self._parts.clock.now()
@@ -202,6 +206,8 @@ class _Rounds:
             self._ended.add(event.id)
         else:
             return
+        for watched in self._asked_about():  # a message may come before the look
+            watched.doubt()
         self._asked.set()
 
     async def _run(self) -> None:
@@ -221,15 +227,18 @@ class _Rounds:
                 _log.exception("nobody could look after what is open")
 
     def _asked_for(self) -> list[Watched]:
-        ended, barred = self._ended, self._barred
+        watched = self._asked_about()
         self._ended, self._barred = set(), set()
         self._asked.clear()
+        return watched
+
+    def _asked_about(self) -> list[Watched]:
         return [
             each
             for each in self._open
             if (base := each.session.state.base) is None
-            or base.id in ended
-            or base.subject in barred
+            or base.id in self._ended
+            or base.subject in self._barred
         ]
 
     async def _look(self, watched: list[Watched]) -> None:

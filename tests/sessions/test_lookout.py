@@ -105,6 +105,24 @@ async def test_an_end_elsewhere_is_noticed(
     assert await socket.over() is Fate.ENDED
 
 
+@pytest.mark.parametrize("how", ["end", "end_all", "end_everything"])
+async def test_no_message_passes_between_an_end_and_the_look_at_it(
+    quiet: Sessions, how: str
+) -> None:
+    """R-109: the answer to a logout is on its way, and the look at the store is not done yet."""
+    session, token = await sign_in(quiet)
+    socket = Open(quiet, session)
+    assert not is_due(socket.watched)
+    if how == "end":
+        await quiet.end(token.id)
+    elif how == "end_all":
+        await quiet.end_all("alice")
+    else:
+        await quiet.end_everything()
+    assert is_due(socket.watched)
+    assert await socket.over() is Fate.ENDED
+
+
 async def test_a_password_change_ends_all_but_what_it_made(
     sessions: Sessions, elsewhere: Sessions
 ) -> None:

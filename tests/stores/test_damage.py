@@ -19,7 +19,7 @@ from coatcheck.errors import Undecodable
 from coatcheck.stores.packed import pack, pack_tombstone
 from coatcheck.stores.protocol import Conflict
 from coatcheck.stores.redis import RedisStore
-from coatcheck.testing import make_record, make_tombstone, next_version
+from coatcheck.testing import Clock, make_record, make_tombstone, next_version
 from tests.servers import Server
 
 _OTHER = make_record()
@@ -240,3 +240,17 @@ async def test_a_key_of_somebody_else_does_not_hide_the_sessions(
     key = f"{damaged.prefix}:s:".encode() + name
     await damaged.client.execute_command(command, key, b"value")
     assert await listing(damaged.store, None) == [damaged.intact]
+
+
+@pytest.mark.parametrize("ms", [-1, 2**62])
+async def test_an_impossible_time_hides_no_other_session(
+    store: Store, sessions: Sessions, clock: Clock, ms: int
+) -> None:
+    """R-013. Fails when a time is shown as it is stored."""
+    now = clock()
+    records = [make_record(subject="alice", seen_at=now), make_record(subject="alice", seen_at=now)]
+    damaged = records[0]._replace(created_at=ms, authenticated_at=ms)
+    for record in (damaged, records[1]):
+        await store.save(record, None)
+        assert await store.enlist(record, now, 0) is not None
+    assert {info.id for info in await sessions.list("alice")} == {each.id for each in records}

@@ -21,6 +21,14 @@ def storable(method: str, status: int, asked: Headers, said: Headers) -> bool:
     return bool(explicit) or status in _HEURISTIC
 
 
+def fits(before: Headers, asked: Headers, said: Headers) -> bool:
+    """Tell whether a stored response answers a request, by its `Vary`: RFC 9111 4.1."""
+    names = list(_items(said, b"vary"))
+    return "*" not in names and all(
+        _values(before, name.encode()) == _values(asked, name.encode()) for name in names
+    )
+
+
 class SharedCache:
     """Answers from what it stored, however old, where `Vary` allows it (RFC 9111 4.1).
 
@@ -40,7 +48,7 @@ class SharedCache:
     ) -> None:
         asked, entries = scope["headers"], self.stored.setdefault(_url(scope), [])
         for before, messages in entries:
-            if scope["method"] == "GET" and _fits(before, asked, messages[0]["headers"]):
+            if scope["method"] == "GET" and fits(before, asked, messages[0]["headers"]):
                 for message in messages:
                     await send(message)
                 return
@@ -58,13 +66,6 @@ class SharedCache:
 
 def _url(scope: Message) -> tuple[str, bytes]:
     return scope["path"], scope["query_string"]
-
-
-def _fits(before: Headers, asked: Headers, said: Headers) -> bool:
-    names = list(_items(said, b"vary"))
-    return "*" not in names and all(
-        _values(before, name.encode()) == _values(asked, name.encode()) for name in names
-    )
 
 
 def _values(headers: Headers, name: bytes) -> list[bytes]:

@@ -42,5 +42,12 @@ class SessionInfo:
 
 
 def moment(ms: int) -> datetime:
-    """Return milliseconds UTC as an aware time."""
-    return datetime.fromtimestamp(ms / 1000, UTC)
+    """Return milliseconds UTC as an aware time.
+
+    What lies beyond is the first or the last there is: one damaged record hides no other's list.
+    """
+    return datetime.fromtimestamp(max(0, min(ms, _LAST)) / 1000, UTC)
+
+
+_LAST = 253_402_300_799_000
+"""The last second of the year 9999, after which there is no `datetime`."""
