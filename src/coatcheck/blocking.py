@@ -63,10 +63,16 @@ class BlockingSessions:
         return self._sessions
 
     def open(
-        self, token: Token | None, *, client: Client = NOBODY, is_activity: bool = True
+        self,
+        token: Token | None,
+        *,
+        client: Client = NOBODY,
+        is_activity: bool = True,
+        is_held: bool = True,
     ) -> Session:
         """See `Sessions.open`."""
-        return finish(self._sessions.open(token, client=client, is_activity=is_activity))
+        opened = self._sessions.open(token, client=client, is_activity=is_activity, is_held=is_held)
+        return finish(opened)
 
     def admit(
         self,

@@ -70,7 +70,8 @@ class Commit:
             await self._correct_time()
         change = self._change(base)
         if sign_in and sign_in.subject != base.subject:
-            await self._throttle.admit(state.client, is_sign_in=True)
+            if sign_in.login is None:
+                await self._throttle.admit(state.client, is_sign_in=True)
             outcome = await self._created(await move(self._parts, state, change, sign_in))
             if sign_in.login is not None:
                 self._tell_actor(base)

@@ -67,7 +67,9 @@ async def create(
     try:
         await writes.save(parts.store, record, None)
         listed = await enlist(parts, state, record)
-        over = await surplus(parts, listed, [each.id for each in (record, instead_of) if each])
+        own = [each.id for each in (record, instead_of) if each]
+        counts = sign_in is None or sign_in.login is None  # not who acts, nor who stops: no login
+        over = await surplus(parts, listed, own) if counts else ()
     except BaseException as error:
         await take_back(parts, record)
         if isinstance(error, SessionLimitReached):
@@ -102,10 +104,10 @@ async def enlist(parts: Parts, state: State, record: Record) -> Sequence[str]:
     subject = record.subject
     if subject is None:
         return ()
-    own_bar = state.bar[1] if state.bar and state.bar[0] == subject else 0
-    opened_at = state.opened_at - parts.clock.error
+    own_bar = state.own_bar(subject)
+    since = state.proving_since(subject) - parts.clock.error
     limit = parts.settings.policy.max_sessions
-    listed = await writes.enlist(parts.store, record, opened_at, own_bar, limit)
+    listed = await writes.enlist(parts.store, record, since, own_bar, limit)
     if listed is None:
         parts.tell_of(state, Happened.SIGN_IN_REFUSED, record, cause=Ended.END_ALL)
         raise Unauthenticated("all sessions of the user were ended while this one signed in")

@@ -105,7 +105,8 @@ class Parts:
     ) -> None:
         """Report what the user of a request did to a session, or who acts as that user."""
         id, subject, client = record.id, record.subject, state.client
-        actor = administrator(state.own[ACTOR]["subject"]) if ACTOR in state.own else USER
+        acting = state.acting or (state.own[ACTOR]["subject"] if ACTOR in state.own else subject)
+        actor = USER if acting in (None, subject) else administrator(str(acting))
         self.tell(kind, id, subject, actor=actor, cause=cause, client=client, **facts)
 
     def flush(self) -> None:

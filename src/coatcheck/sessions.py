@@ -32,7 +32,7 @@ from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.once import Once
 from coatcheck.core.outcome import KEPT, Done, Holder, Outcome
-from coatcheck.core.own import ACTOR, Actor
+from coatcheck.core.own import ACTOR, PENDING, Actor
 from coatcheck.core.policy import Policy
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import NOBODY, Client, Ended, Record, Stored, Tombstone
@@ -40,7 +40,7 @@ from coatcheck.core.session import Session, show
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing, judge
 from coatcheck.core.state import State
-from coatcheck.core.ticket import Ticket, TicketRefused
+from coatcheck.core.ticket import Ticket, TicketRefused, take_out
 from coatcheck.core.token import Token, is_id, same
 from coatcheck.core.unseen import Unseen
 from coatcheck.errors import (
@@ -168,7 +168,12 @@ class Sessions:
         return Arrival(self._clock.now(), self._clock.offset)
 
     async def open(
-        self, token: Token | None, *, client: Client = NOBODY, is_activity: bool = True
+        self,
+        token: Token | None,
+        *,
+        client: Client = NOBODY,
+        is_activity: bool = True,
+        is_held: bool = True,
     ) -> Session:
         """Return the session of `token`, or an empty one where there is none to return.
 
@@ -178,11 +183,13 @@ class Sessions:
             client: who asks; remembered with a session that begins now, else compared with the one
                 that is remembered.
             is_activity: whether a person acts, which keeps the session alive; a poll does not.
+            is_held: whether whoever holds the token presents it. A job that noted it down does not:
+                it is given no other token, and an old one is no sign of theft.
 
         Raises:
             StoreUnavailable: nobody can tell; nothing may be assumed about the user.
         """
-        return await self._open(Session, token, client, is_activity)
+        return await self._open(Session, token, client, is_activity, is_held=is_held)
 
     async def _open(
         self,
@@ -191,14 +198,17 @@ class Sessions:
         client: Client,
         is_activity: bool,
         arrival: Arrival | None = None,
+        *,
+        is_held: bool = True,
     ) -> Session:
         session = self._blank(of, client, is_activity, arrival)
         if token is None:
             return session
         state, tokens = session.state, self._parts.tokens
+        state.is_held = is_held
         if tokens is not None and not tokens.issued(token, state.opened_at):
             state.standing = Standing.ABSENT
-            self._refuse(token.id, None, state)
+            self._refuse(token, token.id, None, state)
             return session
         if state.opened_at >= self._clock.due:  # once a minute; the question costs less here
             await self._clock.measure(self._store)
@@ -206,7 +216,7 @@ class Sessions:
         try:
             stored = await self._store.load(token.id)
             state.standing = judge(token, stored, state.opened_at)
-            if state.standing is Standing.REPLAYED:
+            if state.standing is Standing.REPLAYED and is_held:
                 state.standing, stored = await self._replayed(
                     token, stored, state.opened_at, client
                 )
@@ -224,7 +234,7 @@ class Sessions:
                     state.base = await self._touches.record_now(stored, state.acted_at)
                 state.unreadable = None
             else:
-                self._refuse(token.id, stored, state)
+                self._refuse(token, token.id, stored, state)
         except Undecodable as error:
             state.standing = Standing.UNREADABLE
             self._report_unreadable(token.id, error, state)
@@ -293,11 +303,11 @@ class Sessions:
                 session = self._blank(of, client, is_activity, arrival)
                 state = session.state
                 state.standing = Standing.RETIRED
-                self._refuse(opened.id, opened, state)
+                self._refuse(token, opened.id, opened, state)
             state.presented = holder
             if token is None:
                 state.standing = standing
-                self._refuse(None, None, state)
+                self._refuse(None, None, None, state)
             if state.base is not None or state.failure is not None:
                 return session if first is None else _beside(session, first)
             if state.standing.is_deletable:
@@ -344,8 +354,9 @@ class Sessions:
     ) -> None:
         """Let the request be nobody's, as the client may not be its user's."""
         state, settings = session.state, self._settings
-        if action is Action.STEP_UP and record.subject is not None:
-            data = settings.codec.decode(settings.content(record))
+        data = settings.codec.decode(settings.content(record))
+        # Who would prove an impersonation is the actor, whom the client does not know.
+        if action is Action.STEP_UP and record.subject is not None and ACTOR not in data:
             state.withhold(Doubt(record.subject, drift, record, token, data))
             return
         state.standing = Standing.RETIRED
@@ -539,6 +550,7 @@ class Sessions:
         except (CoatcheckError, TicketRefused):
             session.state.standing = Standing.RETIRED
             id = ticket.id if ticket else None
+            session.state.refusal = self._guesses.count(client, ticket)
             self._parts.tell(Happened.REFUSED, id, cause="ticket", client=client)
         else:
             session.state.standing, session.state.presented = Standing.CURRENT, Holder.SIGNED_IN
@@ -552,6 +564,8 @@ class Sessions:
         stored, now = await self._store.load(ticket.id), self._clock.now()
         if not isinstance(stored, Record) or now >= stored.expires_at:
             raise TicketRefused
+        data = self._settings.codec.decode(self._settings.content(stored))
+        take_out(data, ticket.digest(stored.lineage_digest), origin, now)  # or it is refused
         action, _ = self._watch.judge(stored, client)
         if action >= Action.STEP_UP:
             raise TicketRefused
@@ -581,10 +595,13 @@ class Sessions:
         """
         if (pending := session.pending) is None:
             raise Unauthenticated("no sign-in waits for a second factor")
-        session.state.require_no_commit()
-        session.state.spend(session)
+        state = session.state
+        state.require_no_commit()
+        kept = state.own[PENDING]
+        state.spend(session)
         if (await self.commit(session)).done is Done.DROPPED:
             raise Unauthenticated("the session ended while this request ran")
+        state.first_factor = (pending.subject, kept["since"], kept.get("bar", 0))
         return pending.subject
 
     async def end(
@@ -642,8 +659,8 @@ class Sessions:
         barred = await store.bar(subject, clock.now() + clock.error)
         if keep is not None:
             keep.state.correct(clock.offset, clock.error)
-            is_first = barred.previous < keep.state.opened_at - clock.error
-            if is_first or keep.state.bar == (subject, barred.previous):
+            is_first = barred.previous < keep.state.proving_since(subject) - clock.error
+            if is_first or keep.state.own_bar(subject) == barred.previous:
                 keep.state.bar = (subject, barred.bar)
         ended = 0
         actor, client = _caused(keep if actor is None else actor, subject, APPLICATION)
@@ -794,10 +811,15 @@ class Sessions:
         self._parts.send(Event(kind, self._clock.now(), id, subject, facts, actor, cause, client))
 
     def _refuse(
-        self, id: str | None, stored: Stored, state: State, standing: Standing | None = None
+        self,
+        token: Token | None,
+        id: str | None,
+        stored: Stored,
+        state: State,
+        standing: Standing | None = None,
     ) -> None:
         """Report a token that opens nothing, and count it as its client's."""
-        state.refusal = self._guesses.count(state.client)
+        state.refusal = self._guesses.count(state.client, token)
         standing = standing or state.standing
         record = stored if isinstance(stored, Record) else None
         if record and standing is Standing.EXPIRED and self._tell_expired(record, state):
@@ -856,7 +878,7 @@ def require(store: Store, *, not_: Kind, user: str, needs: str) -> None:
 def _caused(actor: Session | str | None, subject: str | None, default: str) -> tuple[str, Client]:
     """Return who acts on a session of `subject`, and from where."""
     if isinstance(actor, Session):
-        name, client = actor.subject, actor.state.client
+        name, client = actor.state.acting or actor.subject, actor.state.client
         if name is None:
             return default, client  # such as who forgot a password
         return USER if name == subject else administrator(name), client

@@ -66,9 +66,10 @@ def test_three_servers_fill_one_cart_and_a_reload_finds_all_of_it(
     tab.log_in()
     handle = tab.page.locator("#handle").inner_text()
     servers: set[str] = set()
-    for product in ("Enamel mug", "Lambswool scarf", "Storm lantern"):
+    products = ("Enamel mug", "Lambswool scarf", "Storm lantern")
+    for product in (*products, *products):  # what the page asks for by itself takes turns as well
         servers.add(tab.put_in(product).server)
-        httpx2.get(fleet.url + "/health")  # others use the shop as well, and take their turns
+        httpx2.get(fleet.url + "/health")  # others use the shop too
     assert servers == fleet.servers.keys()
     tab.reload()
     expect(tab.who).to_have_text("Hello, alice")
@@ -262,3 +263,23 @@ def test_a_logout_in_one_tab_sends_the_other_to_the_login_form_and_a_login_takes
     expect(other.form).to_be_hidden()
     expect(other.who).to_have_text("Hello, bob")
     assert one.refusals + other.refusals == []
+
+
+def test_a_page_of_another_origin_logs_nobody_out(welcome: Welcome, fleet: Fleet) -> None:
+    """R-037, on the servers of three frameworks. Its port is another, so our cookies go along."""
+    visitor = welcome()
+    tab = visitor.open_tab()
+    tab.log_in()
+    here = httpx2.URL(fleet.url)
+    evil = str(here.copy_with(port=9, path="/free-hats"))  # nobody listens there
+    form = f'<form method="post" action="{fleet.url}/logout"><button>Free hats</button></form>'
+    for _ in fleet.servers:
+        trap = visitor.context.new_page()
+        trap.route(evil, lambda route: route.fulfill(content_type="text/html", body=form))
+        trap.goto(evil)
+        with trap.expect_response("**/logout") as sent:
+            trap.get_by_role("button").click()
+        assert sent.value.status == 403
+        trap.close()
+    tab.reload()
+    expect(tab.who).to_have_text("Hello, alice")

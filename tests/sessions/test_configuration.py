@@ -19,10 +19,12 @@ from coatcheck import (
     BlockingSessions,
     Event,
     Happened,
+    Holder,
     MemoryStore,
     Policy,
     Sessions,
     SQLiteStore,
+    Standing,
     Store,
     store_from_url,
 )
@@ -39,6 +41,7 @@ from coatcheck.waiting import Kind, finish, pause
 from coatcheck.web import BearerTransport, CookieTransport
 from coatcheck.web.asgi import SessionMiddleware
 from tests.servers import Server
+from tests.sessions.browser import Browser
 
 NOWHERE = "redis://user:hunter2@127.0.0.1:1"
 
@@ -261,6 +264,33 @@ def test_a_missing_extra_is_named(
 def test_the_systems_generator_is_the_one_that_is_used() -> None:
     """R-001."""
     assert Parts.__dataclass_fields__["random"].default is os.urandom
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "redis"])
+async def test_two_applications_see_nothing_of_each_other(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """R-076: by a prefix or a file for each, also for a user whom both know."""
+    urls = ["memory:", "memory:"]
+    if kind == "sqlite":
+        urls = [f"sqlite:///{tmp_path}/{name}.db" for name in ("one", "other")]
+    elif kind == "redis":
+        server: Server = request.getfixturevalue("redis")
+        start = f"redis://127.0.0.1:{server.port}/0?prefix={tmp_path.name}"
+        urls = [f"{start}-{name}" for name in ("one", "other")]
+    one, other = (Sessions(store_from_url(url)) for url in urls)
+    here, there = Browser(one), Browser(other)
+    await here.sign_in("alice")
+    await there.sign_in("alice")
+    token = here.jar[Holder.SIGNED_IN]
+    stranger = await other.open(token)
+    assert (stranger.subject, stranger.standing) == (None, Standing.ABSENT)
+    assert token.id not in [info.id for info in await other.list("alice")]
+    assert not await other.end(token.id)
+    assert await other.end_all("alice") == 1
+    assert (await here.see())[0] == "alice"
+    for sessions in (one, other):
+        await sessions.close()
 
 
 async def test_a_page_has_room_for_something() -> None:

@@ -69,6 +69,47 @@ async def test_without_a_password_there_is_no_second_step(sessions: Sessions) ->
     assert (await give_code(browser)).status == 401
 
 
+@pytest.mark.parametrize("excuse", [False, True])
+async def test_an_end_of_all_refuses_who_gave_the_old_password(
+    sessions: Sessions, clock: Clock, excuse: bool
+) -> None:
+    """R-038. Fails when the code counts from its own request, and whatever that one ends itself."""
+    thief, other = Browser(sessions), Browser(sessions)
+    await give_password(thief)
+    await give_password(other, "bob")
+    clock.move(seconds=1)
+    await sessions.end_all("alice")
+    clock.move(seconds=1)
+    session = await thief.send()
+    subject = await sessions.spend_attempt(session)
+    if excuse:
+        await sessions.end_all(subject, keep=session)
+    session.sign_in(subject, assurance=2)
+    assert (await thief.finish(session)).status == 401
+    assert await sessions.list("alice") == []
+    assert (await give_code(other)).status == 200
+    clock.move(seconds=1)
+    await give_password(thief)
+    assert (await give_code(thief)).status == 200
+
+
+async def test_who_sets_a_new_password_is_not_refused_by_the_end_of_all_others(
+    sessions: Sessions, clock: Clock
+) -> None:
+    """Fails when the request that ended them cannot ask for a second factor."""
+    browser = Browser(sessions)
+    session = await browser.send()
+    await sessions.end_all("alice", keep=session)
+    session.expect_factor("alice")
+    await browser.finish(session)
+    clock.move(seconds=1)
+    session = await browser.send()
+    subject = await sessions.spend_attempt(session)
+    await sessions.end_all(subject, keep=session)
+    session.sign_in(subject, assurance=2)
+    assert (await browser.finish(session)).status == 200
+
+
 async def test_the_visitors_token_is_of_no_use_any_more(sessions: Sessions) -> None:
     """Session fixation: the attacker planted it, so would have passed the first factor with it.
 

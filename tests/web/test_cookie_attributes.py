@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from coatcheck import MemoryStore, Policy, Sessions
@@ -54,11 +54,12 @@ async def test_names_tell_nothing_about_who_made_them(browser: Client) -> None:
     assert "coat" not in reply.cookies[0].partition("=")[0].lower()
 
 
-async def test_the_value_is_opaque(sessions: Sessions) -> None:
-    """R-007: two cookies of one user have no five characters in common."""
+@pytest.mark.parametrize("other", ["alice@example.com", "bob@example.com"])
+async def test_the_value_is_opaque(sessions: Sessions, other: str) -> None:
+    """R-007: two cookies of one user, or of two, have no five characters in common."""
     values = [
-        split((await Client(shop(sessions)).post("/login?as=alice@example.com")).cookies[0])[1]
-        for _ in range(2)
+        split((await Client(shop(sessions)).post(f"/login?as={subject}")).cookies[0])[1]
+        for subject in ("alice@example.com", other)
     ]
     pieces = [{value[i : i + 5] for i in range(len(value) - 4)} for value in values]
     assert not pieces[0] & pieces[1]
@@ -380,14 +381,34 @@ async def test_each_cookie_has_a_header_of_its_own(sessions: Sessions, clock: Cl
     assert (await browser.get("/read")).json() == {"note": "signed out"}
 
 
+async def leads_on(request: Request) -> Response:
+    session = session_of(request)
+    session.sign_in("alice")
+    session["messages"] = ["welcome"]
+    return RedirectResponse("/me")
+
+
+async def fails(request: Request) -> Response:
+    session_of(request)["cart"] = object()
+    return Response()
+
+
 async def test_nothing_of_a_token_is_in_urls_or_bodies(sessions: Sessions) -> None:
-    """R-006."""
-    browser = Client(shop(sessions))
-    reply = await browser.post("/login")
-    secret = (browser.jar.value("__Host-sid") or "")[23:]
-    others = [value for name, value in reply.headers if name != b"set-cookie"]
-    shown = b" ".join([reply.body, *others, (await browser.get("/me")).body]).decode()
-    assert not any(secret[i : i + 16] in shown for i in range(len(secret) - 15))
+    """R-006: of a login, a redirect, a page, a refusal and an error."""
+    browser = Client(shop(sessions, leads_on, fails))
+    replies = [await browser.post("/login"), await browser.post("/leads_on")]
+    replies += [await browser.get(path) for path in ("/me", "/read", "/fails")]
+    stale = Client(shop(sessions), jar=Jar())
+    replies += [await stale.get("/me", [("cookie", browser.cookie + "x")])]
+    assert [reply.status for reply in replies] == [200, 307, 200, 200, 500, 401]
+    shown = b" ".join(
+        part
+        for reply in replies
+        for part in (reply.body, *(v for name, v in reply.headers if name != b"set-cookie"))
+    ).decode()
+    lineage, secret = (browser.jar.value("__Host-sid") or "..").split(".")[1:]
+    for text in (lineage, secret):
+        assert not any(text[i : i + 16] in shown for i in range(len(text) - 15))
 
 
 async def test_the_path_is_that_of_the_application_and_not_of_a_part_of_it(

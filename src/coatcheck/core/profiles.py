@@ -51,6 +51,8 @@ PROFILES = {
             _at_most("absolute", 12 * _HOURS, "NIST SP 800-63B-4 2.3.3; ASVS 5.0 V7.3.2"),
             _at_most("idle", 15 * _MINUTES, "NIST SP 800-63B-4 2.3.3; ASVS 5.0 V7.3.1"),
             _STEP_UP,
+            _at_most("renew_after", 15 * _MINUTES, "OWASP Session Management, Renewal Timeout"),
+            _exactly("on_replay", "end", "OWASP Session Management, Renewal Timeout"),
             _exactly("same_site", "Strict", "ASVS 5.0 V3.3.2", "Cookie"),
             _exactly("max_age", None, "OWASP Session Management, Expire and Max-Age", "Cookie"),
             _exactly("domain", None, "ASVS 5.0 V3.3.3", "Cookie"),

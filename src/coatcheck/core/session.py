@@ -215,6 +215,8 @@ class Session(dict[str, Any]):
         subject, assurance = str.__str__(subject), int(assurance)  # no subclasses: they are stored
         state = self.state
         self._take_up()
+        if ACTOR in state.own:
+            self.end()  # it is the actor's, whoever signs in; what follows is a session of its own
         if state.subject is None:
             for key in [key for key in self if not moves(key)]:
                 del self[key]
@@ -267,7 +269,10 @@ class Session(dict[str, Any]):
         state = self.state
         attempts = state.settings.policy.factor_attempts
         subject = str.__str__(subject)
-        state.own = {PENDING: {"subject": subject, "since": state.acted_at, "attempts": attempts}}
+        since, bar = state.acted_at, state.own_bar(subject)
+        state.own = {
+            PENDING: {"subject": subject, "since": since, "attempts": attempts, "bar": bar}
+        }
         state.privilege = Rotate()
 
     @property

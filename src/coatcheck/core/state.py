@@ -25,7 +25,8 @@ class State:
         acted_at: the activity to record: the opening, or a later commit of the same request.
         standing: what the presented token was.
         token: the token that opened it; a secret.
-        ended: why the session of a token ended that opens none, as long as that is known.
+        acting: who acts as its subject, in an impersonation that this request came with.
+        is_held: whether whoever holds that token presents it.
         was_seen_at: the last activity before this request.
         presented: in whose place it came, where there was one.
         ended_because: why its session ended, where that is still known.
@@ -45,6 +46,8 @@ class State:
         is_in_doubt: a save had no answer that could be trusted; nothing more is saved on top.
         is_gone: the session ended elsewhere meanwhile; nothing of it is saved again.
         bar: the subject all of whose sessions this very request ended, and when.
+        first_factor: the subject whose second factor this request has, when the request of the
+            first one arrived, and the bar of the subject that it raised itself.
         is_deliverable: whether the client can be handed a token at all.
         kept_for: how many seconds the client keeps a token from this request, instead of what the
             transport's settings say; 0: until the browser is closed.
@@ -67,7 +70,8 @@ class State:
     presented: Holder | None = None
     ended_because: Ended | None = None
     token: Token | None = None
-    ended: str | None = None
+    acting: str | None = None
+    is_held: bool = True
     was_seen_at: int = 0
     failure: StoreUnavailable | TooManyBadTokens | None = None
     refusal: TooManyBadTokens | None = None
@@ -83,6 +87,7 @@ class State:
     is_in_doubt: bool = False
     is_gone: bool = False
     bar: tuple[str, int] | None = None
+    first_factor: tuple[str, int, int] | None = None
     is_deliverable: bool = True
     kept_for: int | None = None
     is_development: bool = False
@@ -123,6 +128,18 @@ class State:
         if isinstance(self.privilege, SignIn):
             return self.privilege.subject
         return self.base.subject if self.base else None
+
+    def proving_since(self, subject: str) -> int:
+        """When the proof of who the user is began: with this request, or with the first factor."""
+        whose, since, _ = self.first_factor or (None, 0, 0)
+        return min(since, self.opened_at) if whose == subject else self.opened_at
+
+    def own_bar(self, subject: str) -> int:
+        """The bar that was raised by those who signed in beside it; 0: they raised none."""
+        if self.bar is not None and self.bar[0] == subject:
+            return self.bar[1]
+        whose, _, bar = self.first_factor or (None, 0, 0)
+        return bar if whose == subject else 0
 
     @property
     def held(self) -> Token | None:
@@ -167,8 +184,9 @@ class State:
     def is_renewal_due(self) -> bool:
         """Whether the first commit may renew the request's token, or confirm that it arrived."""
         base = self.base
-        base = self.base
-        if base is None or self.token is None or self.is_committed or not self.is_deliverable:
+        if base is None or self.token is None or self.is_committed:
+            return False
+        if not self.is_deliverable or not self.is_held:
             return False
         if base.renew_nonce is not None:
             return True
@@ -215,6 +233,7 @@ class State:
         """
         data = self.settings.codec.decode(content)
         if ACTOR in data or PENDING in data:
+            self.acting = data.get(ACTOR, {}).get("subject")
             self.own = take(data)  # and in the order in which it will be compared
             content = self.settings.codec.encode({**data, **self.own})
         self.base, self.content, self.mark = record, content, content

@@ -103,7 +103,7 @@ class SessionStore(SessionBase):
         return self._site.run(coroutine, is_load=is_load)
 
     async def _open(self) -> Session:
-        return await self._site.sessions.open(self._token)
+        return await self._site.sessions.open(self._token, is_held=False)
 
     async def _loaded(self) -> Session:
         if not hasattr(self, "_session_cache"):
@@ -184,7 +184,7 @@ class SessionStore(SessionBase):
 
     async def _other(self, session_key: str | None) -> Session:
         token = Token.parse(session_key) if session_key else None
-        return await self._site.sessions.open(token, is_activity=False)
+        return await self._site.sessions.open(token, is_activity=False, is_held=False)
 
     def create(self) -> None:
         """Store the session now, under a new token; the one it had, if any, is dead."""

@@ -26,7 +26,7 @@ from coatcheck.web.transport import Transport
 
 T = TypeVar("T")
 
-_OF_SESSIONS = ("policy", "merge", "on_event", "clock", "envelope", "tokens")
+_OF_SESSIONS = ("policy", "merge", "on_event", "clock", "envelope", "notify", "tokens")
 _OF_GATE = tuple(GateOptions.__annotations__)
 _KNOWN = ("sessions", "store", *_OF_SESSIONS, *_OF_GATE)
 
