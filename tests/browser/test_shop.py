@@ -1,7 +1,11 @@
 """The shop's page in a real browser: what a person sees while three servers keep one session."""
 
 import re
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
 from playwright.sync_api import expect
@@ -265,21 +269,42 @@ def test_a_logout_in_one_tab_sends_the_other_to_the_login_form_and_a_login_takes
     assert one.refusals + other.refusals == []
 
 
+@contextmanager
+def another_site(page: str) -> Generator[str]:
+    """Serve a page on a free port of this machine, from a thread; give its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://localhost:{server.server_port}/free-hats"
+        server.shutdown()
+        thread.join()
+
+
 def test_a_page_of_another_origin_logs_nobody_out(welcome: Welcome, fleet: Fleet) -> None:
     """R-037, on the servers of three frameworks. Its port is another, so our cookies go along."""
     visitor = welcome()
     tab = visitor.open_tab()
     tab.log_in()
-    here = httpx2.URL(fleet.url)
-    evil = str(here.copy_with(port=9, path="/free-hats"))  # nobody listens there
     form = f'<form method="post" action="{fleet.url}/logout"><button>Free hats</button></form>'
-    for _ in fleet.servers:
-        trap = visitor.context.new_page()
-        trap.route(evil, lambda route: route.fulfill(content_type="text/html", body=form))
-        trap.goto(evil)
-        with trap.expect_response("**/logout") as sent:
-            trap.get_by_role("button").click()
-        assert sent.value.status == 403
-        trap.close()
+    with another_site(form) as evil:
+        for _ in fleet.servers:
+            trap = visitor.context.new_page()
+            trap.goto(evil)
+            with trap.expect_response("**/logout") as sent:
+                trap.get_by_role("button").click()
+            assert sent.value.status == 403
+            trap.close()
     tab.reload()
     expect(tab.who).to_have_text("Hello, alice")
