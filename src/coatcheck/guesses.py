@@ -9,8 +9,6 @@ from coatcheck.core.record import Client
 from coatcheck.errors import TooManyBadTokens
 from coatcheck.parts import Parts
 
-_MOST = 10_000
-
 
 class Guesses:
     """Counts by `Policy.guess_rate` (OWASP Session Management, "Guessing and Brute Force")."""
@@ -18,25 +16,15 @@ class Guesses:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._counts = Counts()
-        self._known: set[tuple[str, int, int]] = set()
 
-    def count(self, client: Client, token: object) -> TooManyBadTokens | None:
-        """Count one token; return the error if it is to be refused for that.
-
-        A browser that sends the same dead one with each image of a page makes one guess.
-        """
+    def count(self, client: Client) -> TooManyBadTokens | None:
+        """Count one token; return the error if it is to be refused for that."""
         policy, who = self._parts.settings.policy, counted_as(client.address)
         rate = policy.guess_rate
         if rate is None or who is None:
             return None
         now = self._parts.clock.now()
         window = rate.window(now)
-        key = who, window.number, hash(token)
-        if token is not None and key in self._known:
-            return None
-        if len(self._known) >= _MOST:
-            self._known.clear()
-        self._known.add(key)
         count = self._counts.add(who, window.number)
         if count == rate.count:
             self._parts.tell(Happened.GUESSING, None, client=client, network=who, count=count)

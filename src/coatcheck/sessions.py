@@ -208,7 +208,7 @@ class Sessions:
         state.is_held = is_held
         if tokens is not None and not tokens.issued(token, state.opened_at):
             state.standing = Standing.ABSENT
-            self._refuse(token, token.id, None, state)
+            self._refuse(token.id, None, state)
             return session
         if state.opened_at >= self._clock.due:  # once a minute; the question costs less here
             await self._clock.measure(self._store)
@@ -234,7 +234,7 @@ class Sessions:
                     state.base = await self._touches.record_now(stored, state.acted_at)
                 state.unreadable = None
             else:
-                self._refuse(token, token.id, stored, state)
+                self._refuse(token.id, stored, state)
         except Undecodable as error:
             state.standing = Standing.UNREADABLE
             self._report_unreadable(token.id, error, state)
@@ -303,11 +303,11 @@ class Sessions:
                 session = self._blank(of, client, is_activity, arrival)
                 state = session.state
                 state.standing = Standing.RETIRED
-                self._refuse(token, opened.id, opened, state)
+                self._refuse(opened.id, opened, state)
             state.presented = holder
             if token is None:
                 state.standing = standing
-                self._refuse(None, None, None, state)
+                self._refuse(None, None, state)
             if state.base is not None or state.failure is not None:
                 return session if first is None else _beside(session, first)
             if state.standing.is_deletable:
@@ -550,7 +550,7 @@ class Sessions:
         except (CoatcheckError, TicketRefused):
             session.state.standing = Standing.RETIRED
             id = ticket.id if ticket else None
-            session.state.refusal = self._guesses.count(client, ticket)
+            session.state.refusal = self._guesses.count(client)
             self._parts.tell(Happened.REFUSED, id, cause="ticket", client=client)
         else:
             session.state.standing, session.state.presented = Standing.CURRENT, Holder.SIGNED_IN
@@ -811,15 +811,10 @@ class Sessions:
         self._parts.send(Event(kind, self._clock.now(), id, subject, facts, actor, cause, client))
 
     def _refuse(
-        self,
-        token: Token | None,
-        id: str | None,
-        stored: Stored,
-        state: State,
-        standing: Standing | None = None,
+        self, id: str | None, stored: Stored, state: State, standing: Standing | None = None
     ) -> None:
         """Report a token that opens nothing, and count it as its client's."""
-        state.refusal = self._guesses.count(state.client, token)
+        state.refusal = self._guesses.count(state.client)
         standing = standing or state.standing
         record = stored if isinstance(stored, Record) else None
         if record and standing is Standing.EXPIRED and self._tell_expired(record, state):

@@ -135,20 +135,6 @@ async def test_every_kind_is_counted_and_refused_alike(
         look(await once())
 
 
-async def test_one_dead_token_is_one_guess_however_often_it_comes(
-    make: Callable[[Policy], Sessions], events: list[Event], clock: Clock
-) -> None:
-    """Fails when a page with many pictures makes an honest browser a guesser."""
-    sessions = make(REFUSING)
-    session = await sessions.open(None, client=OTHER)
-    session.sign_in("alice")
-    token = (await sessions.commit(session)).token
-    clock.move(minutes=31)
-    for _ in range(20):
-        look(await present(sessions, token))
-    assert told(events) == []
-
-
 async def test_nothing_is_counted_where_nothing_is_to_be(
     make: Callable[[Policy], Sessions], events: list[Event]
 ) -> None:
