@@ -43,7 +43,7 @@ if not settings.configured:
             "django.contrib.messages.middleware.MessageMiddleware",
         ],
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
-        SECRET_KEY="a secret of the tests",
+        SECRET_KEY="qO3v-9xT_mZ1rLk7WcYf2Hs8uBn4JdPe6GaXi0VtRwE5yQzSbN",
         SESSION_ENGINE="coatcheck.web.django.engine",
         TEMPLATES=[
             {

@@ -44,18 +44,20 @@ class Found:
 def search(app: object) -> Found:
     """Go through an application's middleware, its state and its plugins; then Django's settings."""
     found = Found()
-    queue, known = deque([app]), set[int]()
+    queue, known, is_django = deque([app]), set[int](), False
     while queue and len(known) < _LOOKS:
         thing = queue.popleft()
         if id(thing) in known:
             continue
         known.add(id(thing))
+        is_django = is_django or type(thing).__module__.startswith("django.core.handlers")
         try:
             _take(found, thing)
             queue.extend(_inside(thing))
         except Exception:  # noqa: S112 - such as a proxy that wants a request
             continue
-    _search_django(found)
+    if is_django:  # or it is another application of this process
+        _search_django(found)
     if found.sessions is not None and found.transport is None:
         found.transport = CookieTransport.of(found.sessions.policy)
     return found
