@@ -324,8 +324,8 @@ if isinstance(stored, Record) and (
     Removal(
         "R9",
         "a stale token ends nothing",
-        "sessions.py",
-        'if self.policy.on_replay == "report":',
+        "door.py",
+        'if self._policy.on_replay == "report":',
         "if True:",
         "tests/sessions/test_renewal.py::test_a_replay_ends_the_session_and_tells_its_user[memory]",
     ),
@@ -429,14 +429,14 @@ if isinstance(stored, Record) and (
     Removal(
         "G3",
         "an index entry goes before its record",
-        "sessions.py",
+        "ending.py",
         """\
-        was_live = await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
-        await writes.delist(self._store, subject, id)
+    was_live = await writes.end(parts.store, tombstone, base)
+    await writes.delist(parts.store, subject, id)
 """,
         """\
-        await writes.delist(self._store, subject, id)
-        was_live = await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
+    await writes.delist(parts.store, subject, id)
+    was_live = await writes.end(parts.store, tombstone, base)
 """,
         MEETING + "[two servers-end_all, crash, end_all]",
     ),
@@ -618,8 +618,8 @@ if not await _lives(parts, id):
     Removal(
         "T2",
         "near the end the touch comes after the handler",
-        "sessions.py",
-        "if state.is_touch_due and self.policy.is_near_end(stored, state.acted_at):",
+        "door.py",
+        "if state.is_touch_due and self._policy.is_near_end(stored, state.acted_at):",
         "if False:",
         TOUCHES + "test_near_the_end_the_touch_comes_before_the_handler",
     ),

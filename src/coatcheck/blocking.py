@@ -12,9 +12,10 @@ from coatcheck.core.record import NOBODY, Client
 from coatcheck.core.session import Session
 from coatcheck.core.token import Token
 from coatcheck.core.unseen import Unseen
+from coatcheck.door import Arrival
 from coatcheck.keyed import KeyedTokens
 from coatcheck.parts import log
-from coatcheck.sessions import Arrival, Infos, Sessions, require
+from coatcheck.sessions import Infos, Sessions, require
 from coatcheck.stores.protocol import Store
 from coatcheck.waiting import Kind, finish
 

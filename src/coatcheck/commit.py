@@ -5,21 +5,24 @@ from collections.abc import Mapping
 from coatcheck import writes
 from coatcheck.core.change import Applied, Change, own, rebased, sizes
 from coatcheck.core.events import Happened, administrator
+from coatcheck.core.fate import is_same_hold
 from coatcheck.core.fold import Refusal
 from coatcheck.core.intents import SignIn, StepUp
-from coatcheck.core.merge import merge
+from coatcheck.core.merge import Data, merge
 from coatcheck.core.outcome import KEPT, Cookies, Done, Holder, Outcome
+from coatcheck.core.own import without
 from coatcheck.core.policy import AtLimit
 from coatcheck.core.record import Ended, Record, Stored, Tombstone
 from coatcheck.core.renewal import Renewal, renewed
 from coatcheck.core.session import Session, show
 from coatcheck.core.token import Token
-from coatcheck.core.verdict import Verdict, decide
+from coatcheck.core.verdict import Verdict
 from coatcheck.creation import Created, create, enlist, rewrite, take_back
-from coatcheck.errors import StoreUnavailable, Superseded, Unauthenticated, Undecodable
+from coatcheck.ending import end
+from coatcheck.errors import StoreUnavailable, Unauthenticated, Undecodable
 from coatcheck.groups import Groups
 from coatcheck.limit import evict, surplus
-from coatcheck.move import move
+from coatcheck.move import lost, move
 from coatcheck.parts import Parts
 from coatcheck.scan import scan
 from coatcheck.throttle import Throttle
@@ -49,6 +52,7 @@ class Commit:
             raise StoreUnavailable("an earlier save of this request may have been applied or not")
         if state.is_gone:
             show(session, {})
+            state.own = {}
             return Outcome(Done.DROPPED)
         if state.has_nothing_to_do(session):
             return ended
@@ -127,7 +131,7 @@ class Commit:
             stored = await self._parts.store.load(base.id)
         except Undecodable:
             return outcome
-        if not isinstance(stored, Record) or decide(base, None, stored) is not Verdict.APPLY:
+        if not isinstance(stored, Record) or not is_same_hold(base, stored):
             return outcome
         _, token = renewed(stored, renewal, self._parts.settings.policy, self._parts.clock.now())
         if token is None:
@@ -220,10 +224,9 @@ class Commit:
             state.start(None, self._parts.settings.empty)
             state.is_gone = True
             return Outcome(Done.DROPPED)
-        if verdict is Verdict.UNAUTHENTICATED:
-            raise Unauthenticated("the session ended while this request ran")
-        self._tell(Happened.SUPERSEDED, base)
-        raise Superseded("the session changed its privileges or moved on while this request ran")
+        if verdict is Verdict.SUPERSEDED:
+            self._tell(Happened.SUPERSEDED, base)
+        raise lost(found)
 
     async def _fork(self, change: Change, found: Record, sign_in: SignIn) -> Outcome:
         """Sign in beside the session, with a copy of its data if it has not ended by then (P5)."""
@@ -263,11 +266,9 @@ class Commit:
 
         It was kept in the hands that this request knew, and changed them since.
         """
-        tombstone = Tombstone.of(base.id, Ended.END_ALL, self._parts.clock.now())
-        was_live = await writes.end(self._parts.store, tombstone)
-        await writes.delist(self._parts.store, base.subject, base.id)
-        if was_live:
-            self._tell(Happened.ENDED, base, cause=Ended.END_ALL)
+        parts, state, subject = self._parts, self._state, base.subject
+        actor = state.actor_on(subject)
+        await end(parts, base.id, subject, Ended.END_ALL, actor=actor, client=state.client)
 
     async def _create(self, content: bytes, sign_in: SignIn | None) -> Outcome:
         await self._correct_time()
@@ -299,14 +300,16 @@ class Commit:
 
     def _show(self, record: Record, content: bytes) -> None:
         """Let the session show what is stored now, and warn when it has grown large."""
-        settings, session = self._parts.settings, self._session
-        if content != self._state.mark:
-            data = settings.codec.decode(content)
-            if self._is_set_meanwhile():  # which stays in the dict, for the next commit to find
-                noted = settings.codec.decode(self._state.mark)
-                data = merge(noted, self._state.kept(session), data, {}, [])
+        settings, session, state = self._parts.settings, self._session, self._state
+        if content != state.mark:
+            mine = state.kept(session)
+            is_set_meanwhile = self._differs(mine)
+            data = state.data_of(content)
+            if is_set_meanwhile:  # which stays in the dict, for the next commit to find
+                noted = settings.codec.decode(state.mark)
+                data = merge(without(noted), without(mine), data, {}, [])
             show(session, data)
-        self._state.start(record, content)
+        state.start(record, content)
         if len(content) * 2 >= settings.policy.max_size:
             taken = sizes(content, settings)
             largest = ", ".join(f"{key!r} {size}" for key, size in list(taken.items())[:5])
@@ -317,10 +320,10 @@ class Commit:
     ) -> None:
         self._parts.tell_of(self._state, kind, record, cause=cause, **facts)
 
-    def _is_set_meanwhile(self) -> bool:
+    def _differs(self, mine: Data) -> bool:
         """Tell whether another task set keys of the session after this commit began."""
         mark = self._state.mark
         try:
-            return self._parts.settings.codec.encode(self._session, mark) != mark
+            return self._parts.settings.codec.encode(mine, mark) != mark
         except TypeError:
             return True

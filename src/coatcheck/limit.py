@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from coatcheck import writes
-from coatcheck.core.events import SYSTEM, Happened
+from coatcheck.core.events import SYSTEM
 from coatcheck.core.policy import AtLimit
-from coatcheck.core.record import Ended, Record, Tombstone
+from coatcheck.core.record import Ended, Record
+from coatcheck.ending import end
 from coatcheck.errors import SessionLimitReached, Undecodable
 from coatcheck.parts import Parts
 
@@ -50,11 +50,7 @@ async def evict(parts: Parts, record: Record, over: Sequence[str]) -> bool:
     if over and not await _lives(parts, record.id):
         return False
     for id in reversed(over):
-        tombstone = Tombstone.of(id, Ended.EVICTED, parts.clock.now())
-        was_live = await writes.end(parts.store, tombstone)
-        await writes.delist(parts.store, record.subject, id)
-        if was_live:
-            parts.tell(Happened.ENDED, id, record.subject, actor=SYSTEM, cause=Ended.EVICTED)
+        await end(parts, id, record.subject, Ended.EVICTED, actor=SYSTEM)
     return True
 
 

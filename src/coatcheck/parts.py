@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coatcheck.clock import Clock
-from coatcheck.core.events import USER, Event, Happened, Listener, administrator
+from coatcheck.core.events import Event, Happened, Listener
 from coatcheck.core.once import Once
-from coatcheck.core.own import ACTOR
 from coatcheck.core.record import NOBODY, Client, Record
 from coatcheck.core.settings import Settings
 from coatcheck.core.state import State
@@ -80,10 +79,11 @@ class Parts:
         actor: str | None = None,
         cause: str | None = None,
         client: Client = NOBODY,
-        **facts: str | int,
+        **facts: str | int | None,
     ) -> None:
-        """Report an event; a listener that fails is logged and harms nothing."""
-        self.send(Event(kind, self.clock.now(), id, subject, facts, actor, cause, client))
+        """Report an event, with those facts that are known (not `None`)."""
+        known = {name: fact for name, fact in facts.items() if fact is not None}
+        self.send(Event(kind, self.clock.now(), id, subject, known, actor, cause, client))
 
     def send(self, event: Event) -> None:
         """Hand an event to the listener; one that fails is logged and harms nothing."""
@@ -105,8 +105,7 @@ class Parts:
     ) -> None:
         """Report what the user of a request did to a session, or who acts as that user."""
         id, subject, client = record.id, record.subject, state.client
-        acting = state.acting or (state.own[ACTOR]["subject"] if ACTOR in state.own else subject)
-        actor = USER if acting in (None, subject) else administrator(str(acting))
+        actor = state.actor_on(subject)
         self.tell(kind, id, subject, actor=actor, cause=cause, client=client, **facts)
 
     def flush(self) -> None:

@@ -8,72 +8,55 @@ from asyncio import gather
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from inspect import iscoroutinefunction
-from typing import NamedTuple
 
-from coatcheck import tickets, writes
-from coatcheck.backoff import back_off
+from coatcheck import tickets
 from coatcheck.clock import GivenClock, StoreClock
 from coatcheck.codec import MessagePackCodec
 from coatcheck.commit import Commit
-from coatcheck.core.binding import Action, Drift
-from coatcheck.core.doubt import Doubt
 from coatcheck.core.envelope import Checked, Envelope
 from coatcheck.core.events import (
     APPLICATION,
-    SYSTEM,
     USER,
     Event,
     Happened,
     Listener,
     administrator,
 )
+from coatcheck.core.fate import is_same_hold
 from coatcheck.core.hide import hide
 from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
-from coatcheck.core.once import Once
 from coatcheck.core.outcome import KEPT, Done, Holder, Outcome
-from coatcheck.core.own import ACTOR, PENDING, Actor
+from coatcheck.core.own import PENDING
 from coatcheck.core.policy import Policy
 from coatcheck.core.presented import Presented
-from coatcheck.core.record import NOBODY, Client, Ended, Record, Stored, Tombstone
+from coatcheck.core.record import NOBODY, Client, Ended, Record
 from coatcheck.core.session import Session, show
 from coatcheck.core.settings import Settings
-from coatcheck.core.standing import Standing, judge
-from coatcheck.core.state import State
-from coatcheck.core.ticket import Ticket, TicketRefused, take_out
-from coatcheck.core.token import Token, is_id, same
+from coatcheck.core.token import Token, is_id
 from coatcheck.core.unseen import Unseen
+from coatcheck.door import Arrival, Door
+from coatcheck.ending import end
 from coatcheck.errors import (
-    CoatcheckError,
     ConfigurationError,
-    StoreUnavailable,
     Unauthenticated,
     Undecodable,
 )
 from coatcheck.groups import Groups
-from coatcheck.guesses import Guesses
 from coatcheck.keyed import KeyedTokens
 from coatcheck.lookout import Lookout, OnEnd, Watched
 from coatcheck.parts import Parts, log
-from coatcheck.stores.protocol import Conflict, Store
+from coatcheck.stores.protocol import Store
 from coatcheck.sweeper import Sweeper
 from coatcheck.throttle import Throttle
 from coatcheck.touches import Touches
 from coatcheck.waiting import Kind, pause
-from coatcheck.watch import Watch
 
 _log = logging.getLogger("coatcheck")
 Infos = list[SessionInfo]
 
 BATCH = 100
 """How many sessions `end_everything` ends before it lets others go on."""
-
-
-class Arrival(NamedTuple):
-    """When a request arrived, for one whose session is opened later."""
-
-    at: int
-    clock_offset: int
 
 
 class Sessions:
@@ -134,11 +117,9 @@ class Sessions:
         self._groups = Groups(self._parts)
         self._touches = Touches(self._parts, behind=self._writes_behind)
         self._sweeper = Sweeper(self._parts)
-        self._watch = Watch(self._parts, notify)
+        self._door = Door(self._parts, self._touches, notify)
         self._lookout = Lookout(self._parts)
         self._throttle = Throttle(self._parts)
-        self._guesses = Guesses(self._parts)
-        self._unreadable, self._expired = Once(), Once()
 
     def _check(self, store: Store) -> None:
         require(store, not_=Kind.BLOCKING, user="Sessions", needs="an asyncio store")
@@ -165,7 +146,7 @@ class Sessions:
 
     def arrive(self) -> Arrival:
         """Note the time, for a request whose session may be opened later, by `admit`."""
-        return Arrival(self._clock.now(), self._clock.offset)
+        return self._door.arrive()
 
     async def open(
         self,
@@ -189,87 +170,7 @@ class Sessions:
         Raises:
             StoreUnavailable: nobody can tell; nothing may be assumed about the user.
         """
-        return await self._open(Session, token, client, is_activity, is_held=is_held)
-
-    async def _open(
-        self,
-        of: type[Session],
-        token: Token | None,
-        client: Client,
-        is_activity: bool,
-        arrival: Arrival | None = None,
-        *,
-        is_held: bool = True,
-    ) -> Session:
-        session = self._blank(of, client, is_activity, arrival)
-        if token is None:
-            return session
-        state, tokens = session.state, self._parts.tokens
-        state.is_held = is_held
-        if tokens is not None and not tokens.issued(token, state.opened_at):
-            state.standing = Standing.ABSENT
-            self._refuse(token.id, None, state)
-            return session
-        if state.opened_at >= self._clock.due:  # once a minute; the question costs less here
-            await self._clock.measure(self._store)
-            state.correct(self._clock.offset, self._clock.error)
-        try:
-            stored = await self._store.load(token.id)
-            state.standing = judge(token, stored, state.opened_at)
-            if state.standing is Standing.REPLAYED and is_held:
-                state.standing, stored = await self._replayed(
-                    token, stored, state.opened_at, client
-                )
-            if state.standing is Standing.CURRENT and isinstance(stored, Record):
-                action, drift = self._watch.judge(stored, client)
-                if action >= Action.STEP_UP:
-                    await self._withhold(session, token, stored, action, drift)
-                    return session
-                state.unreadable, state.token = stored, token
-                state.was_seen_at = stored.seen_at
-                self._fill(session, stored)
-                if ACTOR in state.own and not await self._may_act(state, stored):
-                    return self._blank(of, client, is_activity, arrival, Standing.RETIRED)
-                if state.is_touch_due and self.policy.is_near_end(stored, state.acted_at):  # T2
-                    state.base = await self._touches.record_now(stored, state.acted_at)
-                state.unreadable = None
-            else:
-                self._refuse(token.id, stored, state)
-        except Undecodable as error:
-            state.standing = Standing.UNREADABLE
-            self._report_unreadable(token.id, error, state)
-        return session
-
-    async def _replayed(
-        self, token: Token, stored: Stored, now: int, client: Client
-    ) -> tuple[Standing, Stored]:
-        """Report a token that two hold, and by policy end its session, if it is what it was.
-
-        Raises:
-            StoreUnavailable: nobody can tell whether it ended; the token opens nothing.
-            Undecodable: what took its place in the store cannot be read.
-        """
-        attempt = 0
-        while isinstance(stored, Record):
-            standing = judge(token, stored, now)
-            if standing is not Standing.REPLAYED:
-                return standing, stored
-            id, subject, parts = stored.id, stored.subject, self._parts
-            parts.tell(Happened.REPLAYED, id, subject, client=client)
-            if self.policy.on_replay == "report":
-                return standing, stored
-            why = Ended.REPLAYED
-            tombstone = Tombstone.of(id, why, self._clock.now())
-            try:
-                was_live = await writes.end(self._store, tombstone, stored)
-            except Conflict as conflict:
-                stored, attempt = conflict.stored, await back_off(attempt)
-                continue
-            await writes.delist(self._store, subject, id)
-            if was_live:
-                parts.tell(Happened.ENDED, id, subject, actor=SYSTEM, cause=why, client=client)
-            return standing, tombstone
-        return judge(token, stored, now), stored
+        return await self._door.open(Session, token, client, is_activity, is_held=is_held)
 
     async def admit(
         self,
@@ -290,99 +191,26 @@ class Sessions:
         Args:
             arrival: when the request arrived, if that was earlier.
         """
-        first: Session | None = None
-        for token, holder, standing in presented:
-            try:
-                session = await self._open(of, token, client, is_activity, arrival)
-            except StoreUnavailable as failure:
-                session = self._unavailable(of, token, failure, client, is_activity, arrival)
-            state = session.state
-            opened = state.doubt.record if state.doubt else state.base
-            if holder is Holder.VISITOR and opened is not None and opened.subject:
-                # It was planted, so it opens nothing.
-                session = self._blank(of, client, is_activity, arrival)
-                state = session.state
-                state.standing = Standing.RETIRED
-                self._refuse(opened.id, opened, state)
-            state.presented = holder
-            if token is None:
-                state.standing = standing
-                self._refuse(None, None, state)
-            if state.base is not None or state.failure is not None:
-                return session if first is None else _beside(session, first)
-            if state.standing.is_deletable:
-                state.cookies[holder] = None
-            if first is None:
-                first = session
-        if first is None:
-            return self._blank(of, client, is_activity, arrival)
-        first.state.failure = first.state.refusal
-        return first
+        return await self._door.admit(
+            presented, client=client, is_activity=is_activity, of=of, arrival=arrival
+        )
 
-    def _unavailable(
+    async def redeem(
         self,
-        of: type[Unseen],
-        token: Token | None,
-        failure: StoreUnavailable,
-        client: Client,
-        is_activity: bool,
-        arrival: Arrival | None,
+        text: str,
+        origin: str | None,
+        *,
+        client: Client = NOBODY,
+        is_activity: bool = True,
+        of: type[Unseen] = Unseen,
     ) -> Session:
-        id = token.id if token else None
-        during = f"load: {failure}"
-        self._parts.tell(Happened.UNAVAILABLE, id, client=client, during=during)
-        session = self._blank(of, client, is_activity, arrival)
-        session.state.failure = failure
-        return session
+        """Open for an adapter what a ticket opens, and use it up; it never fails. See `admit`.
 
-    def _blank(
-        self,
-        of: type[Session],
-        client: Client,
-        is_activity: bool,
-        arrival: Arrival | None,
-        standing: Standing = Standing.NONE,
-    ) -> Session:
-        at, offset = arrival or self.arrive()
-        state = State(self._settings, at, offset, client, is_activity=is_activity)
-        state.correct(self._clock.offset, self._clock.error)
-        state.standing = standing
-        return of(state)
-
-    async def _withhold(
-        self, session: Session, token: Token, record: Record, action: Action, drift: Drift
-    ) -> None:
-        """Let the request be nobody's, as the client may not be its user's."""
-        state, settings = session.state, self._settings
-        data = settings.codec.decode(settings.content(record))
-        # Who would prove an impersonation is the actor, whom the client does not know.
-        if action is Action.STEP_UP and record.subject is not None and ACTOR not in data:
-            state.withhold(Doubt(record.subject, drift, record, token, data))
-            return
-        state.standing = Standing.RETIRED
-        await self._end(record.id, record.subject, Ended.BINDING, SYSTEM, state.client)
-
-    async def _may_act(self, state: State, stored: Record) -> bool:
-        """Tell whether the actor's sessions were not all ended since the impersonation began.
-
-        If they were, this one ends with them, though it is in the list of who is impersonated.
+        Whatever is wrong, the session is nobody's. One that opens has no token, so none is renewed.
         """
-        actor = Actor(**state.own[ACTOR])
-        entry = stored._replace(subject=actor.subject)
-        begun_at = actor.begun_at - self._clock.error
-        if await writes.enlist(self._store, entry, begun_at, 0, None) is not None:
-            return True
-        name = administrator(actor.subject)
-        await self._end(stored.id, stored.subject, Ended.END_ALL, name, state.client)
-        return False
-
-    def _fill(self, session: Session, record: Record) -> None:
-        state, settings = session.state, self._settings
-        data = state.fill(record, settings.content(record))
-        if state.is_seen:
-            session.update(data)
-        else:
-            state.unseen = data
+        return await self._door.redeem(
+            text, origin, self.commit, client=client, is_activity=is_activity, of=of
+        )
 
     async def commit(self, session: Session, *, discard: bool = False) -> Outcome:
         """Carry out what was done to the session: save, rotate, move, end, touch, or nothing.
@@ -445,7 +273,7 @@ class Sessions:
             stored = None
         if not isinstance(stored, Record) or state.acted_at >= stored.expires_at:
             if isinstance(stored, Record):
-                self._tell_expired(stored, state)
+                self._door.tell_expired(stored, state)
             if state.is_seen:
                 show(session, {})
             state.unseen = None if state.is_seen else {}
@@ -473,7 +301,7 @@ class Sessions:
         state = session.state
         if state.taken_up is not None:
             state.withhold(state.taken_up)
-        show(session, self._settings.codec.decode(state.content))
+        show(session, state.data_of(state.content))
         state.start(state.base, state.content)
 
     def report_unsaved(self, session: Session) -> None:
@@ -525,57 +353,6 @@ class Sessions:
             Exception: see `commit`.
         """
         return await tickets.issue(self._parts, session, origin, self.commit)
-
-    async def redeem(
-        self,
-        text: str,
-        origin: str | None,
-        *,
-        client: Client = NOBODY,
-        is_activity: bool = True,
-        of: type[Unseen] = Unseen,
-    ) -> Session:
-        """Open for an adapter what a ticket opens, and use it up; it never fails. See `admit`.
-
-        Whatever is wrong, the session is nobody's. One that opens has no token, so none is renewed.
-        """
-        session = self._blank(of, client, is_activity, None)
-        ticket = Ticket.parse(text)
-        try:
-            if ticket is None:
-                raise TicketRefused
-            record = await self._redeem(ticket, origin, client)
-        except StoreUnavailable as failure:
-            return self._unavailable(of, None, failure, client, is_activity, None)
-        except (CoatcheckError, TicketRefused):
-            session.state.standing = Standing.RETIRED
-            id = ticket.id if ticket else None
-            session.state.refusal = self._guesses.count(client)
-            self._parts.tell(Happened.REFUSED, id, cause="ticket", client=client)
-        else:
-            session.state.standing, session.state.presented = Standing.CURRENT, Holder.SIGNED_IN
-            session.state.was_seen_at = record.seen_at
-            self._fill(session, record)
-        return session
-
-    async def _redeem(self, ticket: Ticket, origin: str | None, client: Client) -> Record:
-        session = self._blank(Session, client, False, None)
-        await self._clock.measure(self._store)
-        stored, now = await self._store.load(ticket.id), self._clock.now()
-        if not isinstance(stored, Record) or now >= stored.expires_at:
-            raise TicketRefused
-        data = self._settings.codec.decode(self._settings.content(stored))
-        take_out(data, ticket.digest(stored.lineage_digest), origin, now)  # or it is refused
-        action, _ = self._watch.judge(stored, client)
-        if action >= Action.STEP_UP:
-            raise TicketRefused
-        self._fill(session, stored)
-        if ACTOR in session.state.own and not await self._may_act(session.state, stored):
-            raise TicketRefused
-        await tickets.use_up(self._parts, session, ticket, origin, self.commit)
-        if session.state.base is None:
-            raise TicketRefused
-        return session.state.base
 
     async def rotate(self, session: Session) -> Outcome:
         """Rotate now rather than with the response, and save what else was done. See `commit`."""
@@ -633,7 +410,8 @@ class Sessions:
         await self._clock.measure(self._store)
         default = APPLICATION if subject is None else USER
         actor, client = _caused(actor, record.subject, default)
-        return await self._end(id, record.subject, Ended.REVOKED, actor, client, reason)
+        why, subject = Ended.REVOKED, record.subject
+        return await end(self._parts, id, subject, why, actor=actor, client=client, reason=reason)
 
     async def end_all(
         self,
@@ -654,7 +432,7 @@ class Sessions:
         Raises:
             StoreUnavailable: some may have ended, none is known to be left alone; ask again.
         """
-        store, clock = self._store, self._clock
+        parts, store, clock = self._parts, self._store, self._clock
         await clock.measure(store)
         barred = await store.bar(subject, clock.now() + clock.error)
         if keep is not None:
@@ -666,8 +444,12 @@ class Sessions:
         actor, client = _caused(keep if actor is None else actor, subject, APPLICATION)
         for id in barred.ids:
             if keep is None or not await self._is_kept(keep, id):
-                ended += await self._end(id, subject, Ended.END_ALL, actor, client, reason)
-        self._tell(Happened.ALL_ENDED, None, subject, actor, client, count=ended, reason=reason)
+                why = Ended.END_ALL
+                ended += await end(
+                    parts, id, subject, why, actor=actor, client=client, reason=reason
+                )
+        kind = Happened.ALL_ENDED
+        parts.tell(kind, None, subject, actor=actor, client=client, count=ended, reason=reason)
         return ended
 
     async def end_everything(
@@ -699,13 +481,15 @@ class Sessions:
             if (after := page.next) is None:
                 break
             await pause(0)  # a store that never waits would hold up everybody else
-        self._tell(Happened.EVERYTHING_ENDED, None, None, name, client, count=ended, reason=reason)
+        kind = Happened.EVERYTHING_ENDED
+        self._parts.tell(kind, None, actor=name, client=client, count=ended, reason=reason)
         return ended
 
     async def _end_each(
         self, found: Sequence[tuple[str, str | None]], actor: str, client: Client
     ) -> Sequence[bool]:
-        ends = (self._end(*each, Ended.END_ALL, actor, client) for each in found)
+        parts, why = self._parts, Ended.END_ALL
+        ends = (end(parts, *each, why, actor=actor, client=client) for each in found)
         if self.kind is Kind.ASYNCIO:  # what many ask at once leaves together
             return await gather(*ends)
         return [await end for end in ends]
@@ -719,7 +503,7 @@ class Sessions:
             stored = await self._store.load(id)
         except Undecodable:
             return False
-        return isinstance(stored, Record) and same(stored.lineage_digest, base.lineage_digest)
+        return isinstance(stored, Record) and is_same_hold(stored, base)
 
     async def list(self, subject: str, *, current: Session | None = None) -> Infos:
         """Return a user's live sessions, the most recently seen first.
@@ -778,83 +562,6 @@ class Sessions:
         """Write what waits to be written, and let go of the store's connections."""
         await self.flush()
         await self._store.close()
-
-    async def _end(
-        self,
-        id: str,
-        subject: str | None,
-        why: Ended,
-        actor: str,
-        client: Client,
-        reason: str | None = None,
-    ) -> bool:
-        was_live = await writes.end(self._store, Tombstone.of(id, why, self._clock.now()))
-        await writes.delist(self._store, subject, id)
-        if was_live:
-            self._tell(Happened.ENDED, id, subject, actor, client, cause=why, reason=reason)
-        return was_live
-
-    def _tell(
-        self,
-        kind: Happened,
-        id: str | None,
-        subject: str | None,
-        actor: str,
-        client: Client,
-        *,
-        cause: Ended | None = None,
-        count: int | None = None,
-        reason: str | None = None,
-    ) -> None:
-        known = {"count": count, "reason": reason}
-        facts = {name: fact for name, fact in known.items() if fact is not None}
-        self._parts.send(Event(kind, self._clock.now(), id, subject, facts, actor, cause, client))
-
-    def _refuse(
-        self, id: str | None, stored: Stored, state: State, standing: Standing | None = None
-    ) -> None:
-        """Report a token that opens nothing, and count it as its client's."""
-        state.refusal = self._guesses.count(state.client)
-        standing = standing or state.standing
-        record = stored if isinstance(stored, Record) else None
-        if record and standing is Standing.EXPIRED and self._tell_expired(record, state):
-            return
-        subject = record.subject if record else None
-        cause, client = standing.value, state.client
-        if isinstance(stored, Tombstone):
-            state.ended_because = Ended.of(stored.why)
-            self._parts.tell(Happened.REFUSED, id, cause=cause, client=client, ended=stored.why)
-        else:
-            self._parts.tell(Happened.REFUSED, id, subject, cause=cause, client=client)
-
-    def _tell_expired(self, record: Record, state: State) -> bool:
-        """Report once that a session has expired; return whether this was the time."""
-        if not self._expired.is_first(record.id):
-            return False
-        self._parts.tell(
-            Happened.EXPIRED,
-            record.id,
-            record.subject,
-            actor=SYSTEM,
-            cause="absolute" if record.expires_at == record.ends_at else "idle",
-            client=state.client,
-        )
-        return True
-
-    def _report_unreadable(self, id: str, error: Undecodable, state: State) -> None:
-        """Report a damaged record once, not with each request that presents it."""
-        if self._unreadable.is_first(id):
-            self._parts.tell(Happened.UNREADABLE, id, client=state.client, problem=str(error))
-
-
-def _beside(visitor: Session, first: Session) -> Session:
-    """Return a visitor's session that counts beside a dead login, whose standing is shown."""
-    state, other = visitor.state, first.state
-    state.standing, state.presented = other.standing, other.presented
-    state.ended_because = other.ended_because
-    state.cookies, state.unreadable = other.cookies, other.unreadable
-    state.doubt = other.doubt
-    return visitor
 
 
 def require(store: Store, *, not_: Kind, user: str, needs: str) -> None:

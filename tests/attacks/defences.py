@@ -146,7 +146,7 @@ def expired_sessions_count() -> Removal:
         standing = judge(token, stored, now)
         return Standing.CURRENT if standing is Standing.EXPIRED else standing
 
-    return patch("coatcheck.sessions.judge", lenient)
+    return patch("coatcheck.door.judge", lenient)
 
 
 @contextmanager
@@ -264,7 +264,7 @@ def records_fit_anywhere() -> Generator[None]:
     with (
         patch("coatcheck.stores.sqlite.unpack", trusting),
         patch("coatcheck.stores.redis.unpack", trusting),
-        patch("coatcheck.sessions.judge", anybody),
+        patch("coatcheck.door.judge", anybody),
     ):
         yield
 

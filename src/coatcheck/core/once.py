@@ -1,14 +1,16 @@
 """What was told already: within bounded memory, so that in a long run something is told again."""
 
+from collections.abc import Hashable
+
 
 class Once:
     """The keys that were asked about."""
 
     def __init__(self, limit: int = 1_000) -> None:
-        self._keys: set[str] = set()
+        self._keys: set[Hashable] = set()
         self._limit = limit
 
-    def is_first(self, key: str) -> bool:
+    def is_first(self, key: Hashable) -> bool:
         """Tell whether nobody asked about `key` yet."""
         if key in self._keys:
             return False

@@ -18,7 +18,7 @@ from coatcheck.core.info import SessionInfo, moment
 from coatcheck.core.intents import Edit, Login, Rotate, SignIn, StepUp, moves
 from coatcheck.core.merge import Data, merge
 from coatcheck.core.outcome import Holder
-from coatcheck.core.own import ACTOR, PENDING, Actor, Pending, past, take
+from coatcheck.core.own import ACTOR, PENDING, Actor, Pending, past
 from coatcheck.core.policy import BAR_KEPT
 from coatcheck.core.record import Client, Ended, Record
 from coatcheck.core.requirement import Requirement
@@ -422,10 +422,8 @@ class Session(dict[str, Any]):
 
 def show(session: Session, data: Mapping[str, Any]) -> None:
     """Let a session hold `data`, which is nothing that the application did."""
-    shown = dict(data)
-    session.state.own = take(shown)
     dict[str, Any].clear(session)
-    session.update(shown)
+    session.update(data)
 
 
 def _moving(data: Data) -> Data:

@@ -5,6 +5,7 @@ from typing import Any
 
 from coatcheck.core.csrf import fits
 from coatcheck.core.doubt import Doubt
+from coatcheck.core.events import USER, administrator
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
 from coatcheck.core.outcome import Cookies, Holder
 from coatcheck.core.own import ACTOR, PENDING, spend, take, without
@@ -129,6 +130,11 @@ class State:
             return self.privilege.subject
         return self.base.subject if self.base else None
 
+    def actor_on(self, subject: str | None) -> str:
+        """Return who does what this request does to a session of `subject`, for an event."""
+        acting = self.acting or (self.own[ACTOR]["subject"] if ACTOR in self.own else None)
+        return USER if acting is None or acting == subject else administrator(acting)
+
     def proving_since(self, subject: str) -> int:
         """When the proof of who the user is began: with this request, or with the first factor."""
         whose, since, _ = self.first_factor or (None, 0, 0)
@@ -201,6 +207,8 @@ class State:
         self.carries, self.is_cleared, self.is_in_doubt = True, False, False
         self.is_wanted = False
         self.lineage = None
+        if base is None:
+            self.own = {}
 
     def believe(self, data: dict[str, Any]) -> None:
         """Take `data`, without what is not to be believed, or with what is, as what was opened.
@@ -231,12 +239,21 @@ class State:
         Raises:
             Undecodable: it cannot be read.
         """
-        data = self.settings.codec.decode(content)
-        if ACTOR in data or PENDING in data:
-            self.acting = data.get(ACTOR, {}).get("subject")
-            self.own = take(data)  # and in the order in which it will be compared
-            content = self.settings.codec.encode({**data, **self.own})
+        data = self.data_of(content)
+        if self.own:
+            self.acting = self.own.get(ACTOR, {}).get("subject")
+            content = self.settings.codec.encode({**data, **self.own})  # as it will be compared
         self.base, self.content, self.mark = record, content, content
+        return data
+
+    def data_of(self, content: bytes) -> dict[str, Any]:
+        """Decode what is stored: put the library's own apart, and return the data.
+
+        Raises:
+            Undecodable: it cannot be read.
+        """
+        data = self.settings.codec.decode(content)
+        self.own = take(data) if ACTOR in data or PENDING in data else {}
         return data
 
     def spend(self, data: dict[str, Any]) -> None:
@@ -258,7 +275,6 @@ class State:
         records = (self.base, self.unreadable, doubted)
         self.ending += [record for record in records if record is not None]
         self.unreadable = self.doubt = self.taken_up = None
-        self.own = {}
         self.start(None, self.settings.empty)
         self.is_gone = False
 

@@ -3,7 +3,7 @@
 from coatcheck.core.outcome import Cookies
 from coatcheck.core.presented import Presented
 from coatcheck.core.unseen import Unseen, look
-from coatcheck.sessions import Arrival
+from coatcheck.door import Arrival
 from coatcheck.web.answers import Answer
 from coatcheck.web.bearer import BearerTransport
 from coatcheck.web.cookie import CookieTransport

@@ -10,8 +10,9 @@ from typing import TypedDict
 from coatcheck.core.record import Client
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import Unseen
+from coatcheck.door import Arrival
 from coatcheck.errors import CoatcheckError, ConfigurationError, CSRFRefused
-from coatcheck.sessions import Arrival, Sessions
+from coatcheck.sessions import Sessions
 from coatcheck.web.agent import family
 from coatcheck.web.cookie import CookieTransport
 from coatcheck.web.csrf import CSRF, SAFE, Doubt, Peek, token_in

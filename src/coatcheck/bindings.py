@@ -4,14 +4,14 @@ import logging
 
 from coatcheck.core.binding import NO_DRIFT, Action, Drift, actions, compare, differences
 from coatcheck.core.events import Event, Happened, Listener
+from coatcheck.core.once import Once
 from coatcheck.core.record import Client, Record
 from coatcheck.parts import Parts
 
-_MAX_TOLD = 10_000
 _log = logging.getLogger("coatcheck")
 
 
-class Watch:
+class Bindings:
     """Judges clients by the policy's binding; tells of a drift once, not with each request.
 
     Raises:
@@ -21,7 +21,7 @@ class Watch:
     def __init__(self, parts: Parts, notify: Listener | None) -> None:
         self._parts, self._notify = parts, notify
         self._actions = actions(parts.settings.policy.binding)
-        self._told: set[tuple[str, bytes, Drift]] = set()
+        self._told = Once(10_000)
 
     def judge(self, record: Record, client: Client) -> tuple[Action, Drift]:
         """Say what is to be done about a session that `client` presented the token of."""
@@ -31,11 +31,7 @@ class Watch:
         if not drift:
             return Action.OBSERVE, drift
         action = self._actions[drift]
-        key = (record.id, record.lineage_digest, drift)  # of this proof of the user
-        if key not in self._told:
-            if len(self._told) >= _MAX_TOLD:
-                self._told.clear()
-            self._told.add(key)
+        if self._told.is_first((record.id, record.lineage_digest, drift)):  # of this proof
             self._tell(record, client, drift, action)
         return action, drift
 
