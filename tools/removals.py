@@ -775,8 +775,8 @@ if not await _lives(parts, id):
         "a message that comes after the expiry is processed",
         "web/asgi.py",
         """\
-        elif self._is_open:
-            await self._is_over()
+            else:
+                await self._open.is_over()
         if message""",
         "        if message",
         OPEN + "test_messages_alone_keep_no_session_alive[memory]",

@@ -84,7 +84,7 @@ def test_every_combination_is_in_the_table(site: str | None) -> None:
             headers = said(("sec-fetch-site", site), ("origin", origin), ("referer", url))
             for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "get", "MADE-UP"):
                 doubts = [
-                    csrf.doubt(method, "/", headers, secure=True) for csrf in (lenient, strict)
+                    csrf.objection(method, "/", headers, secure=True) for csrf in (lenient, strict)
                 ]
                 came = [
                     "passes" if d is None else "403" if d.is_final else "with a token"
@@ -93,7 +93,7 @@ def test_every_combination_is_in_the_table(site: str | None) -> None:
                 assert tuple(came) == answers, (method, headers)
                 count += 1
             for method in ("GET", "HEAD", "OPTIONS"):
-                assert strict.doubt(method, "/", headers, secure=True) is None
+                assert strict.objection(method, "/", headers, secure=True) is None
     assert count > 2_000
 
 
@@ -104,7 +104,7 @@ def said(*headers: tuple[str, str | None]) -> list[tuple[bytes, bytes]]:
 
 def refuses(*headers: tuple[str, str], secure: bool = True, **settings: Any) -> bool:
     raw = [(name.encode(), value.encode()) for name, value in headers]
-    return CSRF(**settings).doubt("POST", "/", raw, secure=secure) is not None
+    return CSRF(**settings).objection("POST", "/", raw, secure=secure) is not None
 
 
 def test_a_header_that_comes_twice_fits_nothing() -> None:

@@ -16,14 +16,13 @@ from coatcheck.core.fate import Fate
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
-from coatcheck.lookout import Watched
 from coatcheck.sessions import Sessions
-from coatcheck.web.answers import Answer
+from coatcheck.web.answers import Answer, close_code
 from coatcheck.web.csrf import is_handshake
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
-from coatcheck.web.fate import code
 from coatcheck.web.gate import Gate, GateOptions
+from coatcheck.web.open import Open
 from coatcheck.web.requires import Age, View, demanding, guard
 from coatcheck.web.streams import watched_async
 from coatcheck.web.ticket import ticket_in
@@ -229,7 +228,7 @@ class _Turn:
 
 def _take_ticket(request: web.Request) -> str | None:
     """Take the ticket out of a handshake's URL, so that the access log does not have it."""
-    if request.headers.get("Upgrade", "").lower() != "websocket":
+    if not is_handshake(request.headers.get("Upgrade")):
         return None
     ticket, rest = ticket_in(request.rel_url.raw_query_string.encode())
     if ticket is not None:
@@ -265,19 +264,12 @@ async def _commit_late(request: web.Request, response: web.StreamResponse) -> No
         turn.open = _Open(turn.exchange, response)
 
 
-class _Open:
-    """A WebSocket or a stream that a handler began; closed when its session is over.
-
-    Attributes:
-        fate: why it was closed, `None` as long as it is not.
-    """
+class _Open(Open):
+    """A WebSocket or a stream that a handler began."""
 
     def __init__(self, exchange: Exchange, response: web.StreamResponse) -> None:
+        super().__init__(exchange, self._close_response)
         self.response = response
-        self.fate: Fate | None = None
-        self._exchange = exchange
-        self._watched: Watched | None = None
-        self._closing: asyncio.Task[None] | None = None
         untyped: Any = response
         if isinstance(response, web.WebSocketResponse):
             self._receive = untyped.receive
@@ -287,18 +279,12 @@ class _Open:
             untyped.write = self.write
         self.watch()
 
-    def watch(self) -> None:
-        """Have it looked after, from when on there is a session that somebody looked at."""
-        if self._watched is None:
-            self._watched = self._exchange.watch(self._end)
-
     async def receive(self, *arguments: Any, **named: Any) -> Any:
         """Stand in for the WebSocket's own."""
         message = await self._receive(*arguments, **named)
-        if not await self._is_over():
+        if not await self.is_over():
             return message
-        if self._closing is not None:  # else the handler's own close would come first
-            await asyncio.shield(self._closing)
+        await self.closed()  # else the handler's own close would come first
         return WS_CLOSED_MESSAGE
 
     async def write(self, data: Any) -> None:
@@ -307,34 +293,16 @@ class _Open:
         Raises:
             OSError: the session is over.
         """
-        if await self._is_over():
+        if await self.is_over():
             raise OSError("the session is over, and what it had open is closed")
         await self._write(data)
 
-    def leave(self) -> None:
-        """Note that it is closed."""
-        if self._watched is not None:
-            self._watched.leave()
-
-    async def _is_over(self) -> bool:
-        self.watch()
-        if self._watched is not None and self._watched.is_due:
-            await self._watched.look()
-        return self.fate is not None
-
-    def _end(self, fate: Fate) -> None:
-        self.fate = fate
-        self._closing = asyncio.get_running_loop().create_task(self._close(fate))
-
-    async def _close(self, fate: Fate) -> None:
-        response = self.response
-        try:
-            if isinstance(response, web.WebSocketResponse):
-                await response.close(code=code(fate), message=fate.value.encode())
-            else:
-                await response.write_eof()
-        except Exception:
-            _log.debug("the client was gone before its session", exc_info=True)
+    async def _close_response(self, fate: Fate) -> None:
+        response: web.StreamResponse | web.WebSocketResponse[bool] = self.response
+        if isinstance(response, web.WebSocketResponse):
+            await response.close(code=close_code(fate), message=fate.value.encode())
+        else:
+            await response.write_eof()
 
 
 async def _awaited(look: Coroutine[Any, Any, bool]) -> bool:

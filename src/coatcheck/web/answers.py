@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from coatcheck.core.fate import Fate
 from coatcheck.errors import (
     CSRFRefused,
     SessionLimitReached,
@@ -66,6 +67,14 @@ def answer(error: Exception) -> Answer | None:
         headers = [vary, (b"cache-control", b"no-store")]
         return _json(403, "this request was refused", headers=headers)
     return None
+
+
+def close_code(fate: Fate) -> int:
+    """Return with what a WebSocket is closed whose session is over.
+
+    1008, a policy (RFC 6455 7.4.1), or 1013 of IANA's registry: try again later.
+    """
+    return 1008 if fate is Fate.ENDED else 1013
 
 
 def challenge(error: Exception, scheme: bytes | None) -> bytes | None:

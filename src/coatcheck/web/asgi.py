@@ -15,13 +15,12 @@ from coatcheck.core.fate import Fate
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
-from coatcheck.lookout import Watched
 from coatcheck.sessions import Sessions
-from coatcheck.web.answers import Answer
+from coatcheck.web.answers import Answer, close_code
 from coatcheck.web.csrf import is_form
 from coatcheck.web.exchange import Exchange
-from coatcheck.web.fate import code
 from coatcheck.web.gate import Gate, GateOptions
+from coatcheck.web.open import Open
 from coatcheck.web.requires import Age, View, demanding, guard
 from coatcheck.web.ticket import ticket_in
 from coatcheck.web.transport import Headers
@@ -261,6 +260,12 @@ class _Response:
         is_socket: whether it is a WebSocket.
     """
 
+    has_started = False
+    _is_replaced = False
+    _headers: Headers = []  # noqa: RUF012 - never changed
+    _open: Open | None = None
+    _waiting: asyncio.Task[Any] | None = None
+
     def __init__(
         self,
         exchange: Exchange,
@@ -271,31 +276,13 @@ class _Response:
     ) -> None:
         self._exchange, self._scope, self._send, self._prepare = exchange, scope, send, prepare
         self._receive = receive
-        self._is_open = False
-        self._headers: Headers = []
-        self._watched: Watched | None = None
-        self._cut: Fate | None = None
-        self._closing: asyncio.Task[None] | None = None
-        self._waiting: asyncio.Task[Any] | None = None
-        self.has_started = False
         self.is_socket = self.is_long = scope["type"] == "websocket"
         self._mount = scope.get("root_path", "")
-        self._is_replaced = False
 
     async def send(self, message: Message) -> None:
         """Pass a message of the application on; commit first when it starts the response."""
         if self.has_started and not self._is_replaced:
-            more = message.get("more_body", False)
-            if more and not self.is_long:
-                self.is_long = True
-                # One that has a length ends by itself, and cannot end before.
-                self._is_open = not any(n.lower() == b"content-length" for n, _ in self._headers)
-            if message["type"] == "websocket.close" or not (more or self.is_socket):
-                self.leave()
-            elif self._is_open and await self._is_over():
-                raise OSError("the session is over, and what it had open is closed")
-            if self._cut is None:
-                await self._send(message)
+            await self._go_on(message)
             return
         if self._is_replaced:
             # The client has its answer already. Who goes on is told to stop, as after a disconnect.
@@ -325,20 +312,42 @@ class _Response:
                 self._headers = headers
         await self._send(message)
         if kind == "websocket.accept":
-            self._is_open = True
-            await self._is_over()
+            self._open = self._opened()
+            await self._open.is_over()
+
+    async def _go_on(self, message: Message) -> None:
+        """Pass on what comes after the response started, unless its session is over by then.
+
+        Raises:
+            OSError: it is.
+        """
+        more = message.get("more_body", False)
+        if more and not self.is_long:
+            self.is_long = True
+            # One that has a length ends by itself, and cannot end before.
+            if not any(name.lower() == b"content-length" for name, _ in self._headers):
+                self._open = self._opened()
+        if self._open is not None:
+            if message["type"] == "websocket.close" or not (more or self.is_socket):
+                self._open.leave()
+            elif await self._open.is_over():
+                raise OSError("the session is over, and what it had open is closed")
+            if self._open.fate is not None:
+                return
+        await self._send(message)
 
     async def receive(self) -> Message:
         """Return the next message to a WebSocket; a disconnect, when its session is over."""
-        message = await self._next() if self._cut is None else None
-        if message is not None and message["type"] == "websocket.disconnect":
-            self.leave()
-        elif self._is_open:
-            await self._is_over()
-        if message is not None and self._cut is None:
+        message = None if self._fate else await self._next()
+        if self._open is not None:
+            if message is not None and message["type"] == "websocket.disconnect":
+                self._open.leave()
+            else:
+                await self._open.is_over()
+        if message is not None and self._fate is None:
             return message
-        fate = self._cut or Fate.ENDED
-        return {"type": "websocket.disconnect", "code": code(fate), "reason": fate.value}
+        fate = self._fate or Fate.ENDED
+        return {"type": "websocket.disconnect", "code": close_code(fate), "reason": fate.value}
 
     async def _next(self) -> Message | None:
         """Wait for a message, and no longer when the session is over meanwhile."""
@@ -347,46 +356,39 @@ class _Response:
         try:
             return await self._receive()
         except asyncio.CancelledError:
-            if task is None or self._cut is None or task.uncancel() > before:
+            if task is None or self._fate is None or task.uncancel() > before:
                 raise
             return None
         finally:
             self._waiting = None
 
-    async def _is_over(self) -> bool:
-        """Tell whether the session is over; look after it from the first time on."""
-        if self._watched is None:  # an application may look at it when the socket is open already
-            self._watched = self._exchange.watch(self._end)
-        if self._watched is not None and self._watched.is_due:
-            await self._watched.look()
-        return self._cut is not None
+    @property
+    def _fate(self) -> Fate | None:
+        return self._open.fate if self._open is not None else None
 
-    def _end(self, fate: Fate) -> None:
-        """Close what is open, without waiting for the application."""
-        self._cut = fate
-        self._closing = asyncio.get_running_loop().create_task(self._close(fate))
+    def _opened(self) -> Open:
+        return Open(self._exchange, self._close, self._wake)
+
+    def _wake(self) -> None:
         if self._waiting is not None:
             self._waiting.cancel()
 
     async def _close(self, fate: Fate) -> None:
+        """Close what is open, without waiting for the application."""
         close: Message = {"type": "http.response.body", "body": b"", "more_body": False}
         if self.is_socket:
-            close = {"type": "websocket.close", "code": code(fate), "reason": fate.value}
-        try:
-            await self._send(close)
-        except Exception:
-            _log.debug("the client was gone before its session", exc_info=True)
+            close = {"type": "websocket.close", "code": close_code(fate), "reason": fate.value}
+        await self._send(close)
 
     def leave(self) -> None:
         """Note that nothing is open any more."""
-        self._is_open = False
-        if self._watched is not None:
-            self._watched.leave()
+        if self._open is not None:
+            self._open.leave()
 
     async def closed(self) -> None:
         """Wait until what was closed is: the server takes it that nothing comes any more."""
-        if self._closing is not None:
-            await self._closing
+        if self._open is not None:
+            await self._open.closed()
 
     def _check(self) -> None:
         """Refuse other sessions in ours; an application that is mounted inside may have its own.
@@ -406,7 +408,7 @@ class _Response:
 
     async def fail(self, error: Exception) -> bool:
         """Deal with an error that left the application; tell whether it was answered."""
-        if self._is_replaced or self._cut is not None:
+        if self._is_replaced or self._fate is not None:
             _log.debug("after its response was replaced, the application failed", exc_info=error)
             return True
         if self.has_started:
@@ -424,7 +426,7 @@ class _Response:
             await self._respond("websocket.http.response", answer)
         else:
             fate = Fate.UNAVAILABLE if answer.status in (429, 503) else Fate.ENDED
-            await self._send({"type": "websocket.close", "code": code(fate)})
+            await self._send({"type": "websocket.close", "code": close_code(fate)})
         return True
 
     async def _respond(self, kind: str, answer: Answer) -> None:

@@ -34,7 +34,7 @@ _THIS_MACHINE = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 _WANTED = frozenset((b"sec-fetch-site", b"origin", b"referer", b"host"))
 
 
-class Doubt(NamedTuple):
+class Objection(NamedTuple):
     """Why a request may not be let in.
 
     Attributes:
@@ -94,9 +94,9 @@ class CSRF:
         object.__setattr__(self, "_trusted", frozenset(map(_trustworthy, self.origins)))
         object.__setattr__(self, "_exempt", frozenset(self.exempt))
 
-    def doubt(
+    def objection(
         self, method: str | None, path: str, headers: Headers, *, secure: bool
-    ) -> Doubt | None:
+    ) -> Objection | None:
         """Say what speaks against a request, `None` for nothing.
 
         Args:
@@ -117,14 +117,14 @@ class CSRF:
         if method is not None or source is None:
             is_elsewhere = site in _ELSEWHERE and not (is_trusted and source == "origin")
             if is_elsewhere or b"," in site:
-                return Doubt("sec-fetch-site", page, own)
+                return Objection("sec-fetch-site", page, own)
             if site in _HERE:
                 return None
         if source is None:
-            return Doubt("nothing", None, own, is_final=False) if self.strict else None
+            return Objection("nothing", None, own, is_final=False) if self.strict else None
         if is_trusted or (page is not None and page == own):
             return None
-        return Doubt(source, page, own)
+        return Objection(source, page, own)
 
 
 _HERE = (b"same-origin", b"none")

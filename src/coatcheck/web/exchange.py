@@ -10,6 +10,7 @@ from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer, answer, challenge, see_other
 from coatcheck.web.caching import protect
 from coatcheck.web.cookie import LONGEST_LIFE
+from coatcheck.web.redirect import ToPage
 from coatcheck.web.transport import Headers, Transport
 
 
@@ -31,19 +32,19 @@ class Exchange:
         session: Session,
         transport: Transport | None,
         mount: str,
-        step_up_page: str | None = None,
+        to_page: ToPage | None = None,
     ) -> None:
         """Take what `Gate.enter` found.
 
         Args:
             transport: what carries tokens on this connection; `None`: nothing may.
             mount: the path the application is mounted at.
-            step_up_page: where this request leads if its user must prove more; `None`: nowhere.
+            to_page: tells where this request leads if its user must prove more.
         """
         self.session = session
         self.is_answered = self.is_over = False
         self._sessions, self._transport, self._mount = sessions, transport, mount
-        self._step_up_page = step_up_page
+        self._to_page = to_page
 
     def saves(self, status: int) -> bool:
         """Tell whether the commit of a response with this status saves what was done."""
@@ -124,8 +125,9 @@ class Exchange:
         self.is_answered = True
         if response.status == 503:
             self.session.state.cookies.drop_deletions()  # an outage deletes nothing
-        if isinstance(error, StepUpRequired) and self._step_up_page is not None:
-            response = see_other(self._step_up_page)
+        if isinstance(error, StepUpRequired) and self._to_page is not None:
+            page = self._to_page()
+            response = response if page is None else see_other(page)
         headers = list(response.headers)
         if response.status == 401 and self._transport is not None:
             said = challenge(error, self._transport.challenge)

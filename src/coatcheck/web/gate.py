@@ -5,6 +5,7 @@ What it does with the response is in `exchange`.
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import TypedDict
 
 from coatcheck.core.record import Client
@@ -15,11 +16,11 @@ from coatcheck.errors import CoatcheckError, ConfigurationError, CSRFRefused
 from coatcheck.sessions import Sessions
 from coatcheck.web.agent import family
 from coatcheck.web.cookie import CookieTransport
-from coatcheck.web.csrf import CSRF, SAFE, Doubt, Peek, token_in
+from coatcheck.web.csrf import CSRF, SAFE, Objection, Peek, token_in
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.hints import languages, platform
 from coatcheck.web.proxy import Peer, Proxies
-from coatcheck.web.redirect import check_page, is_page, leading_back
+from coatcheck.web.redirect import ToPage, check_page, leading_back
 from coatcheck.web.ticket import origin_of
 from coatcheck.web.transport import Headers, Transport
 
@@ -169,14 +170,14 @@ class Gate:
         transport = self._carrier(resolved)
         client = _client(resolved.address, said, is_socket=scheme in ("ws", "wss"))
         is_activity = b"prefetch" not in purpose and not self._is_passive(path, headers)
-        doubt: Doubt | None = None
+        objection: Objection | None = None
         if ticket is not None and transport is not None:  # which has an origin of its own
             session = await self._sessions.redeem(
                 ticket, origin_of(headers), client=client, is_activity=is_activity, of=self._of
             )
         else:
-            doubt = self._csrf.doubt(method, path, headers, secure=resolved.secure)
-            is_activity = is_activity and (doubt is None or not doubt.is_final)
+            objection = self._csrf.objection(method, path, headers, secure=resolved.secure)
+            is_activity = is_activity and (objection is None or not objection.is_final)
             session = await self._sessions.admit(
                 transport.read(headers) if transport else (),
                 client=client,
@@ -188,27 +189,27 @@ class Gate:
         if self._development is not None:
             session.state.is_development = True
         mount = mount.rstrip("/")
-        page = self._step_up_url
-        if page is not None:
-            page = leading_back(page, headers, mount + path, query) if is_page(headers) else None
-        exchange = Exchange(self._sessions, session, transport, mount, page)
-        if doubt is not None:
-            exchange.refused = await self._refusal(doubt, session, headers, peek)
+        to_page: ToPage | None = None
+        if self._step_up_url is not None:
+            to_page = partial(leading_back, self._step_up_url, headers, mount + path, query)
+        exchange = Exchange(self._sessions, session, transport, mount, to_page)
+        if objection is not None:
+            exchange.refused = await self._refusal(objection, session, headers, peek)
         return exchange
 
     async def _refusal(
-        self, doubt: Doubt, session: Session, headers: Headers, peek: Peek | None
+        self, objection: Objection, session: Session, headers: Headers, peek: Peek | None
     ) -> CoatcheckError | None:
         """Say why a request is not let in, or let it in for its token."""
         state = session.state
-        if not doubt.is_final:
+        if not objection.is_final:
             token = await token_in(headers, peek)
             if token is not None and state.failure is not None:
                 return state.failure
             if state.has_issued(token):
                 return None
         state.is_activity = False
-        self._sessions.report_forgery(session, **doubt.facts())
+        self._sessions.report_forgery(session, **objection.facts())
         return CSRFRefused("the request was not made by a page of the application")
 
     def _carrier(self, peer: Peer) -> Transport | None:

@@ -1,10 +1,14 @@
 """Where a page leads when the user must prove more, and the way back from there."""
 
 import re
+from collections.abc import Callable
 from urllib.parse import quote
 
 from coatcheck.errors import ConfigurationError
 from coatcheck.web.transport import Headers
+
+ToPage = Callable[[], str | None]
+"""Where a request leads whose user must prove more; `None`: nowhere."""
 
 # Browsers take a backslash for a slash, and leave tabs and line ends out before they parse.
 _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")
@@ -40,11 +44,14 @@ def is_page(headers: Headers) -> bool:
     return mode == b"navigate" if mode else b"text/html" in accepted
 
 
-def leading_back(url: str, headers: Headers, path: str, query: str) -> str:
+def leading_back(url: str, headers: Headers, path: str, query: str) -> str | None:
     """Return the step-up page's URL with the way back, `next`, for requests that can be repeated.
 
-    A form's POST, which a browser marks by `Origin`, cannot be by a link.
+    A form's POST, which a browser marks by `Origin`, cannot be by a link. `None`: nobody sees the
+    answer as a page.
     """
+    if not is_page(headers):
+        return None
     target = quote(path, safe="/:@!$&'()*+,;=~") + (f"?{query}" if query else "")
     if any(name == b"origin" for name, _ in headers) or safe_next(target, "") != target:
         return url
