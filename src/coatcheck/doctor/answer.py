@@ -1,6 +1,6 @@
 """What an application answered, and how it is asked."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -18,24 +18,34 @@ class Answer:
     Attributes:
         request: method and path, as findings shall name it.
         headers: with names in lower case.
+        body: as much of it as is looked at.
+        cookies: those it sets or deletes.
     """
 
     request: str
     status: int
     headers: list[tuple[str, str]] = field(repr=False)
     body: bytes = field(repr=False)
+    cookies: list[SentCookie]
 
-    @property
-    def cookies(self) -> list[SentCookie]:
-        """The cookies it sets or deletes."""
+    @classmethod
+    def of(
+        cls, request: str, status: int, headers: Iterable[tuple[str, str]], body: bytes
+    ) -> "Answer":
+        """Return what came just now."""
+        said = [(name.lower(), value) for name, value in headers]
         now = datetime.now(UTC)
-        return [
-            SentCookie.parse(value, now) for name, value in self.headers if name == "set-cookie"
-        ]
+        cookies = [SentCookie.parse(value, now) for name, value in said if name == "set-cookie"]
+        return cls(request, status, said, body[:MAX_BODY], cookies)
 
     def joined(self, name: str) -> str:
         """Return the values of a header, in lower case and with commas between."""
         return ", ".join(value for header, value in self.headers if header == name).lower()
+
+
+def shown_request(method: str, path: str) -> str:
+    """Return a request without its query, which may be secret."""
+    return f"{method} {path.partition('?')[0]}"
 
 
 class Caller(Protocol):

@@ -1,16 +1,16 @@
-"""Call an ASGI application in this process, over HTTPS as far as it can tell."""
+"""Call an ASGI application in this process."""
 
 import asyncio
-import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-from coatcheck.doctor.answer import MAX_BODY, Answer
+from coatcheck.doctor.answer import Answer, shown_request
 from coatcheck.doctor.failure import CannotRun
+from coatcheck.doctor.local import LOCALHOST
+from coatcheck.testing.exchange import Asgi, over_asgi
+from coatcheck.testing.loop_thread import LoopThread
 
-Asgi = Callable[..., Awaitable[None]]
 _SECONDS = 30
-T = TypeVar("T")
 
 
 class AsgiCaller:
@@ -27,15 +27,13 @@ class AsgiCaller:
         self._app, self._host = app, host
         self.origin = f"https://{host}"
         self._state: dict[str, Any] = {}
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
+        self._thread = LoopThread()
         self._down: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._life: asyncio.Task[None] | None = None
         try:
-            self._run(self._start())
+            self._thread.run(self._start(), _SECONDS)
         except BaseException as error:
-            self._stop()
+            self._thread.close()
             if isinstance(error, TimeoutError):
                 what = f"did not start in {_SECONDS} s"
                 raise CannotRun(what, "application", "see its log") from None
@@ -43,32 +41,27 @@ class AsgiCaller:
 
     def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """See `Caller.send`."""
+        request = shown_request(method, path)
+        asking = over_asgi(
+            self._app, method, path, headers, body,
+            host=self._host, peer=LOCALHOST, state=self._state,
+        )  # fmt: skip
         try:
-            return self._run(self._send(method, path, headers, body))
-        except CannotRun:
-            raise
+            asked = self._thread.run(asking, _SECONDS)
         except TimeoutError:
-            what = f"did not answer in {_SECONDS} s"
-        except Exception as error:
-            what = f"raised {type(error).__name__}"
-        request = f"{method} {path.partition('?')[0]}"
-        raise CannotRun(f"the application {what}", request, "see its log")
+            what = f"the application did not answer in {_SECONDS} s"
+            raise CannotRun(what, request, "see its log") from None
+        if not asked.starts:
+            did = f"raised {type(asked.raised).__name__}" if asked.raised else "started no response"
+            raise CannotRun(f"the application {did}", request, "see its log")
+        return Answer.of(request, *asked.starts[0], asked.body)
 
     def close(self) -> None:
         """See `Caller.close`."""
         try:
-            self._run(self._end())
+            self._thread.run(self._end(), _SECONDS)
         finally:
-            self._stop()
-
-    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_SECONDS)
-
-    def _stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
+            self._thread.close()
 
     async def _start(self) -> None:
         """Start the application by the lifespan protocol, if it speaks that."""
@@ -91,54 +84,6 @@ class AsgiCaller:
         if self._life is not None and not self._life.done():
             await self._down.put({"type": "lifespan.shutdown"})
             await asyncio.wait((self._life,), timeout=_SECONDS / 2)
-
-    async def _send(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes
-    ) -> Answer:
-        path, _, query = path.partition("?")
-        raw = [(b"host", self._host.encode()), (b"content-length", str(len(body)).encode())]
-        raw += [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "https",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "root_path": "",
-            "headers": raw,
-            "client": ("127.0.0.1", 50_000),
-            "server": (self._host, 443),
-            "state": dict(self._state),
-        }
-        incoming = [{"type": "http.request", "body": body, "more_body": False}]
-        answered = asyncio.Event()
-        sent: list[dict[str, Any]] = []
-
-        async def receive() -> dict[str, Any]:
-            if incoming:
-                return incoming.pop()
-            await answered.wait()  # the client does not hang up before
-            return {"type": "http.disconnect"}
-
-        async def send(message: dict[str, Any]) -> None:
-            sent.append(message)
-            if message["type"] == "http.response.body" and not message.get("more_body"):
-                answered.set()
-
-        try:
-            await self._app(scope, receive, send)
-        except Exception:
-            if not sent:  # most frameworks answer 500 and raise as well
-                raise
-        said = [
-            (name.decode("latin-1").lower(), value.decode("latin-1"))
-            for name, value in sent[0].get("headers", ())
-        ]
-        content = b"".join(message.get("body", b"") for message in sent[1:])[:MAX_BODY]
-        return Answer(f"{method} {path}", sent[0]["status"], said, content)
 
 
 async def _called(app: Asgi, *arguments: Any) -> None:

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from coatcheck.doctor.answer import MAX_BODY, Answer
+from coatcheck.doctor.answer import MAX_BODY, Answer, shown_request
 from coatcheck.doctor.failure import CannotRun
 
 _SECONDS = 10
@@ -51,10 +51,8 @@ class HttpCaller:
         try:
             connection.request(method, path, body or None, dict(headers))
             response = connection.getresponse()
-            said = [(name.lower(), value) for name, value in response.getheaders()]
-            return Answer(
-                f"{method} {path.partition('?')[0]}", response.status, said, response.read(MAX_BODY)
-            )
+            request, content = shown_request(method, path), response.read(MAX_BODY)
+            return Answer.of(request, response.status, response.getheaders(), content)
         except ssl.SSLCertVerificationError as error:
             raise CannotRun(
                 f"its certificate is not valid ({error.verify_message})",

@@ -2,6 +2,8 @@
 
 from ipaddress import ip_address
 
+LOCALHOST = "127.0.0.1"
+
 
 def is_local(host: str) -> bool:
     """Tell whether a host name or an address is this machine's own."""

@@ -4,21 +4,19 @@ One interface for threads, whatever the application waits on, so that tests of r
 time are the same for all.
 """
 
-import asyncio
 import http.client
 import io
 import json
-import threading
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
+
+from coatcheck.testing.exchange import Asgi, Wsgi, over_asgi, over_wsgi
+from coatcheck.testing.loop_thread import LoopThread
 
 HOST = "shop.example.com"
 PEER = "198.51.100.7"
 
 Headers = dict[str, str]
-_Message = MutableMapping[str, Any]
-_Asgi = Callable[..., Awaitable[None]]  # each framework has types of its own for the rest
-_Wsgi = Callable[..., Iterable[bytes]]
 
 
 class Reply(NamedTuple):
@@ -57,58 +55,20 @@ class Driver(Protocol):
 class WsgiDriver:
     """Drives a WSGI application in the caller's thread."""
 
-    def __init__(self, app: _Wsgi) -> None:
+    def __init__(self, app: Wsgi) -> None:
         self._app = app
 
     def send(self, method: str, path: str, headers: Headers | None = None) -> Reply:
         """See `Driver.send`."""
-        path, _, query = path.partition("?")
-        environ: dict[str, Any] = {
-            "REQUEST_METHOD": method,
-            "SCRIPT_NAME": "",
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
-            "SERVER_NAME": HOST,
-            "SERVER_PORT": "443",
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "REMOTE_ADDR": PEER,
-            "HTTP_HOST": HOST,
-            "CONTENT_LENGTH": "0",
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "https",
-            "wsgi.input": io.BytesIO(),
-            "wsgi.errors": io.StringIO(),
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
-            "wsgi.run_once": False,
-        }
-        for name, value in (headers or {}).items():
-            environ["HTTP_" + name.upper().replace("-", "_")] = value
-        started: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            if started and exc_info is None:
-                raise AssertionError("a response starts once")
-            started[:] = [(status, headers)]
-            return written.append
-
-        written: list[bytes] = []
-        try:
-            body = self._app(environ, start)
-            try:
-                for chunk in body:
-                    if chunk and not started:
-                        raise AssertionError("a body comes after its headers")
-                    written.append(chunk)
-            finally:
-                if (close := getattr(body, "close", None)) is not None:
-                    close()
-            if not started:
-                raise AssertionError("the application did not start a response")
-        except Exception as error:
+        asked = over_wsgi(
+            self._app, method, path, headers or {}, host=HOST, peer=PEER, log=io.StringIO()
+        )
+        if asked.raised is not None:
+            return Reply(500, [], b"", asked.raised)
+        if not asked.starts:
+            error = AssertionError("the application did not start a response")
             return Reply(500, [], b"", error)
-        status, sent = started[0]
-        return Reply(int(status[:3]), sent, b"".join(written))
+        return Reply(*asked.starts[0], asked.body)
 
     def close(self) -> None:
         """See `Driver.close`: nothing runs between requests."""
@@ -117,71 +77,22 @@ class WsgiDriver:
 class AsgiDriver:
     """Drives an ASGI application in an event loop of its own thread."""
 
-    def __init__(self, app: _Asgi) -> None:
-        self._app = app
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
+    def __init__(self, app: Asgi) -> None:
+        self._app, self._thread = app, LoopThread()
 
     def send(self, method: str, path: str, headers: Headers | None = None) -> Reply:
         """See `Driver.send`."""
-        sending = self._send(method, path, headers or {})
-        return asyncio.run_coroutine_threadsafe(sending, self._loop).result(30)
+        asking = over_asgi(self._app, method, path, headers or {}, host=HOST, peer=PEER)
+        asked = self._thread.run(asking, 30)
+        if not asked.starts:
+            return Reply(500, [], b"", asked.raised)
+        if len(asked.starts) > 1:
+            raise AssertionError("a response starts once")
+        return Reply(*asked.starts[0], asked.body, asked.raised)
 
     def close(self) -> None:
         """See `Driver.close`."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
-
-    async def _send(self, method: str, path: str, headers: Headers) -> Reply:
-        path, _, query = path.partition("?")
-        raw = [(b"host", HOST.encode())]
-        raw += [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
-        scope: _Message = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "https",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "root_path": "",
-            "headers": raw,
-            "client": (PEER, 50_000),
-            "server": (HOST, 443),
-            "state": {},
-        }
-        incoming = [{"type": "http.request", "body": b"", "more_body": False}]
-        answered = asyncio.Event()
-        sent: list[_Message] = []
-
-        async def receive() -> _Message:
-            if incoming:
-                return incoming.pop()
-            await answered.wait()  # the client does not hang up before
-            return {"type": "http.disconnect"}
-
-        async def send(message: _Message) -> None:
-            sent.append(message)
-            if message["type"] == "http.response.body" and not message.get("more_body"):
-                answered.set()
-
-        raised: Exception | None = None
-        try:
-            await self._app(scope, receive, send)
-        except Exception as error:  # most frameworks answer 500 and raise as well
-            raised = error
-        starts = [message for message in sent if message["type"] == "http.response.start"]
-        if not starts:
-            return Reply(500, [], b"", raised)
-        if len(starts) > 1:
-            raise AssertionError("a response starts once")
-        body = b"".join(m.get("body", b"") for m in sent if m["type"] == "http.response.body")
-        said = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in starts[0]["headers"]]
-        return Reply(starts[0]["status"], said, body, raised)
+        self._thread.close()
 
 
 class HttpDriver:
