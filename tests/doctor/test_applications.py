@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from coatcheck import Sessions, store_from_url
-from coatcheck.doctor.examination import Order, examine
+from coatcheck.doctor.examination import examine
 from coatcheck.doctor.failure import CannotRun
+from coatcheck.doctor.order import Order
 from coatcheck.doctor.trial import Plan
 from tests.doctor.conftest import coatcheck, serious
 from tests.web.https import site

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from coatcheck.doctor.examination import Order, examine
+from coatcheck.doctor.examination import examine
 from coatcheck.doctor.finding import Severity
+from coatcheck.doctor.order import Order
 from coatcheck.doctor.report import Report
 from tests.doctor import careless
 from tests.doctor.careless import GOOD, Careless

@@ -10,9 +10,10 @@ import pytest
 
 from coatcheck import BlockingSessions, store_from_url
 from coatcheck.doctor.checks import access, clock, eviction, latency, persistence, store_version
-from coatcheck.doctor.examination import Order, examine
+from coatcheck.doctor.examination import examine
 from coatcheck.doctor.failure import CannotRun
 from coatcheck.doctor.finding import Severity
+from coatcheck.doctor.order import Order
 from coatcheck.doctor.redis_facts import RedisFacts, ask, is_redis
 from coatcheck.doctor.store_facts import StoreFacts
 from coatcheck.waiting import finish

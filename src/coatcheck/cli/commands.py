@@ -12,9 +12,11 @@ from rich.console import Console
 
 from coatcheck.cli import login_data, table
 from coatcheck.core.profiles import PROFILES
-from coatcheck.doctor.examination import Order, examine
+from coatcheck.doctor.examination import examine
 from coatcheck.doctor.failure import CannotRun
 from coatcheck.doctor.finding import Severity
+from coatcheck.doctor.order import Order
+from coatcheck.doctor.target import path_of
 from coatcheck.doctor.trial import Plan
 from coatcheck.keyring import Keyring
 
@@ -121,4 +123,4 @@ def _path(given: str | None, option: str, target: str | None) -> str | None:
     is_elsewhere = parts.netloc and (parts.scheme, parts.netloc) != (home.scheme, home.netloc)
     if is_elsewhere or not parts.path.startswith("/"):
         raise CannotRun("is no path of the application", option, "write it from / on")
-    return parts.path + (f"?{parts.query}" if parts.query else "")
+    return path_of(given)

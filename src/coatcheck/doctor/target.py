@@ -64,6 +64,12 @@ def caller(app: Any, name: str, host: str) -> Caller:
     )
 
 
+def path_of(url: str) -> str:
+    """Return the path of a URL, with its query."""
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
 def shown_url(url: str) -> str:
     """Return a URL without user, password, query and fragment, which may be secret."""
     try:

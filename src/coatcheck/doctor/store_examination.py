@@ -1,0 +1,98 @@
+"""Gather the facts of a store and run the checks on them."""
+
+import asyncio
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from coatcheck.config import store_from_url
+from coatcheck.core.policy import Policy
+from coatcheck.doctor import sqlite_facts
+from coatcheck.doctor.checks import (
+    access,
+    clock,
+    eviction,
+    latency,
+    memory,
+    persistence,
+    sizes,
+    sqlite_file,
+    store_version,
+)
+from coatcheck.doctor.failure import CannotRun
+from coatcheck.doctor.redis_facts import RedisFacts, ask, is_redis
+from coatcheck.doctor.report import Report
+from coatcheck.doctor.store_facts import StoreFacts, measure
+from coatcheck.doctor.target import shown_url
+from coatcheck.errors import ConfigurationError, StoreUnavailable
+from coatcheck.stores.memory import MemoryStore
+from coatcheck.stores.protocol import Store
+from coatcheck.stores.sqlite import SQLiteStore
+from coatcheck.waiting import Kind, finish
+
+
+def by_url(report: Report, url: str, policy: Policy) -> None:
+    """Look at a store by its URL; no file is made or changed.
+
+    Raises:
+        CannotRun: it cannot be looked at.
+    """
+    where = f"store {shown_url(url)}"
+    try:
+        parts = urlsplit(url)
+        if parts.scheme == "sqlite":
+            path, options = unquote(parts.path[1:]), dict(parse_qsl(parts.query))
+            facts = _file(report, path, options.get("synchronous", "NORMAL"))
+            if facts.journal != "wal":
+                why = "coatcheck would change the file's journal_mode"
+                report.skip("store", why if facts.journal else "it is not one of coatcheck")
+                return
+        _examine(report, store_from_url(url, blocking=True), where, policy)
+    except ConfigurationError as error:
+        raise CannotRun(error.problem, where, "correct it") from None
+    except ValueError:
+        raise CannotRun("is no URL", where, "correct it") from None
+
+
+def of_sessions(report: Report, store: Store, policy: Policy) -> None:
+    """Look at the store of an application's sessions.
+
+    Raises:
+        CannotRun: it cannot be looked at.
+    """
+    if isinstance(store, SQLiteStore):
+        _file(report, store.path, store.synchronous)
+    _examine(report, store, "store", policy)
+
+
+def _file(report: Report, path: str, synchronous: str) -> sqlite_facts.SQLiteFacts:
+    try:
+        facts = sqlite_facts.look(path, synchronous)
+    except OSError as error:
+        what, do = f"cannot be looked at ({type(error).__name__})", "name the application's file"
+        raise CannotRun(what, f"file {path}", do) from None
+    report.add(sqlite_file.NAME, sqlite_file.check(facts))
+    return facts
+
+
+def _examine(report: Report, store: Store, where: str, policy: Policy) -> None:
+    if isinstance(store, MemoryStore):
+        report.add(memory.NAME, memory.check())
+    asking = _asked(store)
+    try:
+        asked, measured = finish(asking) if store.kind is Kind.BLOCKING else asyncio.run(asking)
+    except StoreUnavailable:
+        do = "see that it runs, and that its user may log in"
+        raise CannotRun("does not answer", where, do) from None
+    if asked is not None:
+        for check in (eviction, persistence, access, store_version):
+            report.add(check.NAME, check.check(asked, where))
+    report.add(clock.NAME, clock.check(measured, where))
+    report.add(sizes.NAME, sizes.check(measured, where, policy.max_size))
+    report.add(latency.NAME, latency.check(measured, where))
+
+
+async def _asked(store: Store) -> tuple[RedisFacts | None, StoreFacts]:
+    """Ask a store, and let go of its connections: they are of this event loop."""
+    try:
+        return await ask(store) if is_redis(store) else None, await measure(store)
+    finally:
+        await store.close()
