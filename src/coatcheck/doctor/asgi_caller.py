@@ -7,8 +7,8 @@ from typing import Any
 from coatcheck.doctor.answer import Answer, shown_request
 from coatcheck.doctor.failure import CannotRun
 from coatcheck.doctor.local import LOCALHOST
-from coatcheck.testing.exchange import Asgi, over_asgi
 from coatcheck.testing.loop_thread import LoopThread
+from coatcheck.testing.outcome import Asgi, over_asgi
 
 _SECONDS = 30
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from coatcheck.doctor.answer import Answer, shown_request
 from coatcheck.doctor.failure import CannotRun
 from coatcheck.doctor.local import LOCALHOST
-from coatcheck.testing.exchange import Wsgi, over_wsgi
+from coatcheck.testing.outcome import Wsgi, over_wsgi
 
 
 class WsgiCaller:

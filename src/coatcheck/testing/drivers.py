@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from coatcheck.testing.exchange import Asgi, Wsgi, over_asgi, over_wsgi
 from coatcheck.testing.loop_thread import LoopThread
+from coatcheck.testing.outcome import Asgi, Wsgi, over_asgi, over_wsgi
 
 HOST = "shop.example.com"
 PEER = "198.51.100.7"

@@ -10,7 +10,7 @@ Asgi = Callable[..., Awaitable[None]]  # each framework has types of its own for
 Wsgi = Callable[..., Iterable[bytes]]
 
 
-class Exchange(NamedTuple):
+class Outcome(NamedTuple):
     """What an application did with a request.
 
     Attributes:
@@ -33,7 +33,7 @@ async def over_asgi(
     host: str,
     peer: str,
     state: Mapping[str, Any] | None = None,
-) -> Exchange:
+) -> Outcome:
     """Send a request by ASGI.
 
     Args:
@@ -83,7 +83,7 @@ async def over_asgi(
         if message["type"] == "http.response.start"
     ]
     parts = [m.get("body", b"") for m in sent if m["type"] == "http.response.body"]
-    return Exchange(starts, b"".join(parts), raised)
+    return Outcome(starts, b"".join(parts), raised)
 
 
 def _decoded(name: bytes, value: bytes) -> tuple[str, str]:
@@ -100,7 +100,7 @@ def over_wsgi(
     host: str,
     peer: str,
     log: TextIO,
-) -> Exchange:
+) -> Outcome:
     """Send a request by WSGI; what PEP 3333 forbids raises an `AssertionError` in the application.
 
     Args:
@@ -151,4 +151,4 @@ def over_wsgi(
                 close()
     except Exception as error:
         raised = error
-    return Exchange(starts, b"".join(written), raised)
+    return Outcome(starts, b"".join(written), raised)
