@@ -68,10 +68,10 @@ class Door:
         is_held: bool = True,
     ) -> Session:
         """Open the session of a token, or an empty one. See `Sessions.open`."""
-        session = self._blank(of, client, is_activity, arrival)
+        state = self._begun(client, is_activity, arrival)
+        session, tokens = of(state), self._parts.tokens
         if token is None:
             return session
-        state, tokens = session.state, self._parts.tokens
         state.is_held = is_held
         if tokens is not None and not tokens.issued(token, state.opened_at):
             state.standing = Standing.ABSENT
@@ -94,7 +94,7 @@ class Door:
                     return session
                 state.unreadable, state.token = stored, token
                 state.was_seen_at = stored.seen_at
-                self._fill(session, stored)
+                self._fill(session, state, stored)
                 if ACTOR in state.own and not await self._may_act(state, stored):
                     return self._blank(of, client, is_activity, arrival, Standing.RETIRED)
                 if state.is_touch_due and self._policy.is_near_end(stored, state.acted_at):  # T2
@@ -184,8 +184,8 @@ class Door:
         of: type[Unseen],
     ) -> Session:
         """Open what a ticket opens, and use it up by a `commit`. See `Sessions.redeem`."""
-        session = self._blank(of, client, is_activity, None)
-        ticket = Ticket.parse(text)
+        state = self._begun(client, is_activity, None)
+        session, ticket = of(state), Ticket.parse(text)
         try:
             if ticket is None:
                 raise TicketRefused
@@ -193,14 +193,14 @@ class Door:
         except StoreUnavailable as failure:
             return self._unavailable(of, None, failure, client, is_activity, None)
         except (CoatcheckError, TicketRefused):
-            session.state.standing = Standing.RETIRED
+            state.standing = Standing.RETIRED
             id = ticket.id if ticket else None
-            session.state.refusal = self._guesses.count(client)
+            state.refusal = self._guesses.count(client)
             self._parts.tell(Happened.REFUSED, id, cause="ticket", client=client)
         else:
-            session.state.standing, session.state.presented = Standing.CURRENT, Holder.SIGNED_IN
-            session.state.was_seen_at = record.seen_at
-            self._fill(session, record)
+            state.standing, state.presented = Standing.CURRENT, Holder.SIGNED_IN
+            state.was_seen_at = record.seen_at
+            self._fill(session, state, record)
         return session
 
     async def _redeem(
@@ -216,7 +216,7 @@ class Door:
         action, _ = self._bindings.judge(stored, client)
         if action >= Action.STEP_UP:
             raise TicketRefused
-        self._fill(session, stored)
+        self._fill(session, session.state, stored)
         if ACTOR in session.state.own and not await self._may_act(session.state, stored):
             raise TicketRefused
         await tickets.use_up(self._parts, session, ticket, origin, commit)
@@ -252,9 +252,8 @@ class Door:
         await end(self._parts, stored.id, stored.subject, why, actor=name, client=client)
         return False
 
-    def _fill(self, session: Session, record: Record) -> None:
-        state, settings = session.state, self._parts.settings
-        data = state.fill(record, settings.content(record))
+    def _fill(self, session: Session, state: State, record: Record) -> None:
+        data = state.fill(record, self._parts.settings.content(record))
         if state.is_seen:
             session.update(data)
         else:
@@ -284,11 +283,16 @@ class Door:
         arrival: Arrival | None,
         standing: Standing = Standing.NONE,
     ) -> Session:
-        at, offset = arrival or self.arrive()
-        state = State(self._parts.settings, at, offset, client, is_activity=is_activity)
-        state.correct(self._parts.clock.offset, self._parts.clock.error)
+        state = self._begun(client, is_activity, arrival)
         state.standing = standing
         return of(state)
+
+    def _begun(self, client: Client, is_activity: bool, arrival: Arrival | None) -> State:
+        clock, settings = self._parts.clock, self._parts.settings
+        at, offset = arrival or (clock.now(), clock.offset)
+        state = State(settings, at, offset, client, is_activity=is_activity)
+        state.correct(clock.offset, clock.error)
+        return state
 
     def _refuse(
         self, id: str | None, stored: Stored, state: State, standing: Standing | None = None

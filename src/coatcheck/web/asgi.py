@@ -169,13 +169,14 @@ async def serve(
         if not await response.fail(error):
             raise
     finally:
-        response.leave()
         if not response.has_started:  # the application was cancelled, or answered nothing
             await asyncio.shield(exchange.leave())
         elif response.is_long:
+            response.leave()
             exchange.report_unsaved()
         serving.reset(within)
-    await response.closed()
+    if response.is_long:
+        await response.closed()
 
 
 async def enter(gate: Gate, scope: Scope, body: "_Body | None" = None) -> Exchange:

@@ -98,10 +98,10 @@ class Exchange:
             return headers
         if state.failure is not None:
             state.cookies.drop_deletions()  # an outage deletes nothing, whoever answers it
-        written: Headers = []
+        protected = protect(headers, vary=transport.vary, hands_over=self.hands_over)
         if state.cookies:
-            written = transport.write(state.cookies, self._mount, self._kept_for())
-        return protect(headers, vary=transport.vary, hands_over=self.hands_over) + written
+            protected += transport.write(state.cookies, self._mount, self._kept_for())
+        return protected
 
     @property
     def hands_over(self) -> bool:
