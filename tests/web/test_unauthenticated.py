@@ -135,7 +135,7 @@ async def test_a_cookie_of_no_use_is_answered_the_same_and_deleted(
             b"Secure; HttpOnly; SameSite=Lax",
         ),
     ]
-    assert set(spy.calls) <= {"load"}
+    assert spy.calls == ([] if way in (malformed, ambiguous) else ["load"])
     assert [(event.kind, event.cause) for event in events] == [USELESS[way]]
     assert await sessions.count() == before
 
