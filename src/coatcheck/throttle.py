@@ -8,6 +8,7 @@ import logging
 
 from coatcheck import writes
 from coatcheck.core.events import Happened
+from coatcheck.core.once import Once
 from coatcheck.core.rates import ROOM, Rate, counted_as
 from coatcheck.core.record import NOBODY, Client
 from coatcheck.errors import TooManySessions
@@ -21,7 +22,7 @@ class Throttle:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._over: set[str] = set()
+        self._over = Once(ROOM)
         self._is_warned = False
 
     async def admit(self, client: Client, *, is_sign_in: bool) -> None:
@@ -49,8 +50,6 @@ class Throttle:
             count = await writes.tally(parts.store, key, now, window.ends_at)
             if count <= rate.count:
                 return
-            if len(self._over) >= ROOM:
-                self._over.clear()
             self._over.add(key)
             if count == rate.count + 1:  # the same for one process only
                 limit = rate.count

@@ -1,7 +1,7 @@
 """Cross-site requests: a page of the attacker makes the victim's browser act, with her cookies.
 
-CVE-2023-29020 (@fastify/passport). R-065 to R-069. The browser is one that sends its cookies along,
-as `SameSite=None`, an old one, or a form of another host of the site has it.
+CVE-2023-29020 (@fastify/passport). R-037, R-065 to R-069. The browser is one that sends its cookies
+along, as `SameSite=None`, an old one, or a form of another host of the site has it.
 """
 
 import pytest

@@ -1,6 +1,6 @@
 """Session fixation: the victim's login is put into a session whose token the attacker knows.
 
-CVE-2022-25896 (passport), CVE-2023-29019 (@fastify/passport). R-002, R-021, R-022, R-023.
+CVE-2022-25896 (passport), CVE-2023-29019 (@fastify/passport). R-002, R-021, R-022.
 """
 
 from coatcheck import Token

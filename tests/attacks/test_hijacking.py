@@ -1,6 +1,6 @@
 """Hijacking: a copied cookie is used beside its owner, or after her.
 
-R-026 to R-028, and the ladder of `Policy.binding`.
+R-027, R-028, R-071.
 """
 
 from datetime import timedelta

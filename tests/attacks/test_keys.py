@@ -1,6 +1,6 @@
 """Default and shared keys: what everybody knows, or another deployment has, opens the sessions.
 
-CVE-2023-27524 (Superset), CVE-2020-17526 (Airflow). R-016, R-017, R-076.
+CVE-2023-27524 (Superset), CVE-2020-17526 (Airflow). R-017, R-076.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Incomplete revocation: a session outlives the logout, the password or the account.
 
 CVE-2023-40273 (Airflow), CVE-2024-31999 (@fastify/secure-session). R-024, R-036, R-038,
-R-039, R-043.
+R-039, R-043, R-082.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Cookie tossing: a sibling subdomain, or the way cookies are parsed, decides whose session counts.
 
-CVE-2016-7401 (Django), CVE-2023-23934 (Werkzeug), CVE-2026-28779 (Airflow). R-050, R-058 to R-062.
+CVE-2016-7401 (Django), CVE-2023-23934 (Werkzeug), CVE-2026-28779 (Airflow). R-058 to R-061.
 """
 
 from coatcheck.testing.drivers import HOST

@@ -121,18 +121,21 @@ async def test_a_logout_during_the_outage_is_503_and_ends_nothing(
 
 
 async def test_logouts_that_were_acknowledged_hold(shop: Shop, mortal: Server) -> None:
-    """Redis dies in the midst of forty logouts: the answers tell which are to be done again."""
-    cookies = [(await shop.send(f"/login/user{n}")).cookie for n in range(40)]
+    """Redis dies in the midst of fifty logouts: the answers tell which are to be done again."""
+    cookies = [(await shop.send(f"/login/user{n}")).cookie for n in range(50)]
+    held = {cookie: await shop.hold("/logout", cookie) for cookie in cookies[:10]}
     answers: dict[str, Answer] = {}
 
     async def log_out(cookie: str) -> None:
         answers[cookie] = await shop.send("/logout", cookie)
 
-    logouts = asyncio.gather(*map(log_out, cookies))
+    logouts = asyncio.gather(*map(log_out, cookies[10:]))
     await until(lambda: len(answers) >= 5)
     await asyncio.to_thread(mortal.kill)
     await logouts
+    answers |= {cookie: await logout.finish() for cookie, logout in held.items()}
     await asyncio.to_thread(mortal.start)
+    assert {answer.status for answer in answers.values()} == {200, 503}
     for cookie, answer in answers.items():
         if answer.status == 200:
             assert len(answer.cookies) == 1

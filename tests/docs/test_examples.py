@@ -103,7 +103,11 @@ def test_parts(parts: Any) -> None:
     assert len(ids) == 2
     assert client.post("/devices/end-others").json() == 1
     assert other.get("/devices").status_code == 401
-    assert client.delete(f"/devices/{ids[0]}").json() in (True, False)
+    (own,) = (device["id"] for device in client.get("/devices").json())
+    (ended,) = set(ids) - {own}
+    assert client.delete(f"/devices/{ended}").json() is False
+    assert client.delete(f"/devices/{own}").json() is True
+    assert client.get("/devices").status_code == 401
 
 
 def test_a_socket_and_a_stream(parts: Any) -> None:

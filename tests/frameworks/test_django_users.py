@@ -15,7 +15,7 @@ from django.urls import path
 
 from coatcheck import BlockingSessions, Event, Happened, MemoryStore, Policy, Sessions
 from coatcheck.core.policy import AtLimit
-from coatcheck.errors import StoreUnavailable
+from coatcheck.errors import StoreUnavailable, Unauthenticated
 from coatcheck.stores.protocol import Barred
 from coatcheck.web.django import session_of, users
 from tests.frameworks.django_site import Browser, User, site
@@ -237,7 +237,7 @@ def test_a_login_under_way_does_not_escape(sessions: Any, alice: User) -> None:
     alice.set_password("land")
     alice.save()
     session.sign_in(str(alice.pk))
-    with pytest.raises(Exception, match="ended while"):
+    with pytest.raises(Unauthenticated, match="ended while"):
         sessions.commit(session)
 
 

@@ -38,21 +38,27 @@ def explored(
     return found
 
 
+# How many endings there are at least, just below what is found: fewer, and something is not
+# explored any more.
+ENDINGS = {"nobody": 375, "visitor": 1_400, "u1": 1_750}
+ENDINGS_OF_RENEWALS = {"visitor": 240, "u1": 360, "u1, stolen": 175}
+
+
 @pytest.mark.parametrize("start", STARTS)
 def test_no_two_requests_break_anything(explorer: Explorer, start: str) -> None:
     found = explored(explorer, pairs(start, BROWSER), Scene(start, tick=0), servers=1)
     assert not found.violations, explorer.tell(found)
-    assert found.endings > 200
+    assert found.endings > ENDINGS[start]
 
 
-@pytest.mark.parametrize("start", ["visitor", "u1", "u1, stolen"])
+@pytest.mark.parametrize("start", ENDINGS_OF_RENEWALS)
 def test_no_two_requests_break_anything_when_a_renewal_is_due(
     explorer: Explorer, start: str
 ) -> None:
     scene = Scene(start, tick=0, age=20 * MINUTES_AGO)
     found = explored(explorer, pairs(start, RENEWING), scene, servers=2)
     assert not found.violations, explorer.tell(found)
-    assert found.endings > 150
+    assert found.endings > ENDINGS_OF_RENEWALS[start]
 
 
 # What meets, whether something goes wrong once, and how long ago the session was last used.

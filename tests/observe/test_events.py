@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from coatcheck import Event, MemoryStore, Policy, Sessions, Token
+from coatcheck.errors import Unauthenticated
 from coatcheck.testing import Clock
 from coatcheck.web.asgi import session_of
 from tests.web.app import shop
@@ -214,7 +215,7 @@ async def test_a_sign_in_that_meets_the_end_of_all_is_told(site: Shop) -> None:
     await site.sessions.end_all("alice")
     site.events.clear()
     session.sign_in("alice")
-    with pytest.raises(Exception, match="all sessions"):
+    with pytest.raises(Unauthenticated, match="all sessions"):
         await site.sessions.commit(session)
     assert site.told() == [("sign_in_refused", "alice", "user", "end_all", NOWHERE)]
 

@@ -1,7 +1,7 @@
 """What a session has open is over when the session is, wherever that happened."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -59,6 +59,29 @@ async def sign_in(sessions: Sessions, subject: str = "alice") -> tuple[Session, 
     return session, outcome.token
 
 
+CHANGES: dict[str, Callable[[Session], None]] = {
+    "logout": Session.end,
+    "rotate": Session.privilege_changed,
+    "step_up": lambda session: session.step_up(2),
+    "sign_in_as_another": lambda session: session.sign_in("bob"),
+}
+"""What a request does with its own session."""
+
+
+async def end(sessions: Sessions, how: str, token: Token) -> None:
+    """Let alice's session not be what `token` opens any more."""
+    if how == "end":
+        assert await sessions.end(token.id)
+    elif how == "end_all":
+        assert await sessions.end_all("alice")
+    elif how == "end_everything":
+        await sessions.end_everything()
+    else:
+        session = await sessions.open(token)
+        CHANGES[how](session)
+        await sessions.commit(session)
+
+
 @pytest.fixture
 def spy(store: Store) -> Spy:
     return Spy(store)
@@ -89,19 +112,7 @@ async def test_an_end_elsewhere_is_noticed(
 ) -> None:
     session, token = await sign_in(sessions)
     socket = Open(sessions, session)
-    theirs = await elsewhere.open(token)
-    if how == "end":
-        assert await elsewhere.end(token.id)
-    elif how == "end_all":
-        await elsewhere.end_all("alice")
-    elif how == "rotate":
-        await elsewhere.rotate(theirs)
-    elif how == "step_up":
-        theirs.step_up(2)
-        await elsewhere.commit(theirs)
-    else:
-        theirs.sign_in("bob")
-        await elsewhere.commit(theirs)
+    await end(elsewhere, how, token)
     assert await socket.over() is Fate.ENDED
 
 
@@ -113,12 +124,7 @@ async def test_no_message_passes_between_an_end_and_the_look_at_it(
     session, token = await sign_in(quiet)
     socket = Open(quiet, session)
     assert not is_due(socket.watched)
-    if how == "end":
-        await quiet.end(token.id)
-    elif how == "end_all":
-        await quiet.end_all("alice")
-    else:
-        await quiet.end_everything()
+    await end(quiet, how, token)
     assert is_due(socket.watched)
     assert await socket.over() is Fate.ENDED
 
@@ -156,16 +162,7 @@ async def test_an_end_in_this_process_is_noticed_at_once(quiet: Sessions, how: s
     session, token = await sign_in(quiet)
     socket = Open(quiet, session)
     other = Open(quiet, (await sign_in(quiet, "carol"))[0])
-    theirs = await quiet.open(token)
-    if how == "end":
-        await quiet.end(token.id)
-    elif how == "end_all":
-        await quiet.end_all("alice")
-    else:
-        {"logout": theirs.end, "rotate": theirs.privilege_changed}.get(
-            how, lambda: theirs.sign_in("bob")
-        )()
-        await quiet.commit(theirs)
+    await end(quiet, how, token)
     assert await socket.over() is Fate.ENDED
     assert other.fates == []
     other.watched.leave()
@@ -175,12 +172,7 @@ async def test_an_end_in_this_process_is_noticed_at_once(quiet: Sessions, how: s
 async def test_what_changes_its_privileges_itself_stays_open(sessions: Sessions, how: str) -> None:
     session, _ = await sign_in(sessions)
     socket = Open(sessions, session)
-    if how == "rotate":
-        session.privilege_changed()
-    elif how == "step_up":
-        session.step_up(2)
-    else:
-        session.sign_in("bob")
+    CHANGES[how](session)
     await sessions.commit(session)
     assert await socket.watched.look()
     assert socket.fates == []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
@@ -65,10 +65,10 @@ def test_what_is_sealed_comes_back(content: bytes, about: bytes) -> None:
 @given(st.binary(max_size=40), st.binary(max_size=40), st.binary(max_size=40))
 def test_it_comes_back_for_its_own_record_only(content: bytes, about: bytes, other: bytes) -> None:
     """R-014. Fails when `about` is neither in the key nor in the associated data."""
+    assume(other != about)
     payload = ring(K1).wrap(content, about)
-    if other != about:
-        with pytest.raises(Undecodable):
-            ring(K1).unwrap(payload, other)
+    with pytest.raises(Undecodable):
+        ring(K1).unwrap(payload, other)
 
 
 def test_no_bit_can_be_changed() -> None:

@@ -70,7 +70,7 @@ async def test_a_dead_cookie_goes_though_there_is_no_new_session(
     assert [line.partition(";")[0] for line in reply.cookies] == ["__Host-sid="]
 
 
-@pytest.mark.parametrize("way", USELESS + RETIRED)
+@pytest.mark.parametrize("way", [*USELESS, *RETIRED])
 async def test_a_guesser_gets_one_answer_whatever_the_token_was(
     browser: Client, sessions: Sessions, clock: Clock, events: list[Event], way: Way
 ) -> None:

@@ -224,11 +224,15 @@ async def test_the_address_is_the_first_that_is_no_proxy_of_ours_from_the_end(
     assert await who(sessions, [("x-forwarded-for", value) for value in forwarded]) == address
 
 
-@pytest.mark.parametrize("header", ["203.0.113.9:51234", "[2001:db8::1]:51234"])
-async def test_a_port_behind_the_address_is_left_out(sessions: Sessions, header: str) -> None:
+@pytest.mark.parametrize(
+    ("header", "address"),
+    [("203.0.113.9:51234", "203.0.113.9"), ("[2001:db8::1]:51234", "2001:db8::1")],
+)
+async def test_a_port_behind_the_address_is_left_out(
+    sessions: Sessions, header: str, address: str
+) -> None:
     """Azure's gateways and IIS send one; the address is not less certain for it."""
-    recorded = await who(sessions, [("x-forwarded-for", header)])
-    assert recorded in ("203.0.113.9", "2001:db8::1")
+    assert await who(sessions, [("x-forwarded-for", header)]) == address
 
 
 @pytest.mark.parametrize(

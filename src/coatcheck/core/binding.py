@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Flag, IntEnum
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
+from coatcheck.core.address import parse
 from coatcheck.core.record import NOBODY, Client
 from coatcheck.errors import ConfigurationError
 
@@ -181,12 +182,8 @@ def differences(recorded: Client, present: Client, drift: Drift) -> dict[str, st
 @lru_cache(maxsize=4096)
 def network(address: str | None) -> str | None:
     """Return the network that an address counts as; what is no address counts as itself."""
-    try:
-        parsed = ip_address((address or "").partition("%")[0])
-    except ValueError:
-        return address
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
-    return str(ip_network((parsed, _PREFIX[parsed.version]), strict=False))
+    parsed = parse(address)
+    return str(ip_network((parsed, _PREFIX[parsed.version]), strict=False)) if parsed else address
 
 
 _NAMES = tuple(str(signal.name).lower() for signal in Drift)

@@ -1,20 +1,27 @@
-"""What was told already: within bounded memory, so that in a long run something is told again."""
+"""What is known already: within bounded memory, so that in a long run something is new again."""
 
 from collections.abc import Hashable
 
 
 class Once:
-    """The keys that were asked about."""
+    """A set of keys; when it is full it is emptied."""
 
     def __init__(self, limit: int = 1_000) -> None:
         self._keys: set[Hashable] = set()
         self._limit = limit
 
-    def is_first(self, key: Hashable) -> bool:
-        """Tell whether nobody asked about `key` yet."""
-        if key in self._keys:
-            return False
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._keys
+
+    def add(self, key: Hashable) -> None:
+        """Know `key` from now on."""
         if len(self._keys) >= self._limit:
             self._keys.clear()
         self._keys.add(key)
+
+    def is_first(self, key: Hashable) -> bool:
+        """Tell whether `key` was not known; it is from now on."""
+        if key in self:
+            return False
+        self.add(key)
         return True

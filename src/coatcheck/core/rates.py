@@ -4,9 +4,10 @@ import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
 from typing import NamedTuple
 
+from coatcheck.core.address import parse
 from coatcheck.core.limits import shown
 from coatcheck.errors import ConfigurationError
 
@@ -68,14 +69,10 @@ def counted_as(address: str | None) -> str | None:
 
     However it is spelled, one of IPv4 that is dressed as IPv6 included (CVE-2026-45364).
     """
-    try:
-        parsed = ip_address((address or "").partition("%")[0])
-    except ValueError:
-        return address or None
+    parsed = parse(address)
     if isinstance(parsed, IPv6Address):
-        inner = parsed.ipv4_mapped or parsed.sixtofour
-        return str(inner or ip_network((parsed, _LINE), strict=False))
-    return str(parsed)
+        return str(parsed.sixtofour or ip_network((parsed, _LINE), strict=False))
+    return str(parsed) if parsed else address or None
 
 
 class Counts:

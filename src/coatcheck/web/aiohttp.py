@@ -23,7 +23,7 @@ from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, GateOptions
 from coatcheck.web.open import Open
-from coatcheck.web.requires import Age, View, demanding, guard
+from coatcheck.web.requires import Age, View, guarded
 from coatcheck.web.streams import watched_async
 from coatcheck.web.ticket import ticket_in
 from coatcheck.web.transport import raw, text
@@ -66,12 +66,7 @@ def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
     Raises:
         ConfigurationError: `level` or `max_age` is none.
     """
-    check = demanding(level, max_age)
-
-    def of_request(request: web.Request) -> None:
-        check(session_of(request))
-
-    return guard(of_request)
+    return guarded(session_of, level, max_age)
 
 
 def setup(

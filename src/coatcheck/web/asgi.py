@@ -21,7 +21,7 @@ from coatcheck.web.csrf import is_form
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, GateOptions
 from coatcheck.web.open import Open
-from coatcheck.web.requires import Age, View, demanding, guard
+from coatcheck.web.requires import Age, View, guarded
 from coatcheck.web.ticket import ticket_in
 from coatcheck.web.transport import Headers
 from coatcheck.web.twice import serving, two
@@ -78,12 +78,11 @@ def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
     Raises:
         ConfigurationError: `level` or `max_age` is none.
     """
-    check = demanding(level, max_age)
 
-    def of_first(connection: Connection, *_: object, **__: object) -> str:
-        return check(session_of(connection))
+    def of_first(connection: Connection, *_: object, **__: object) -> Session:
+        return session_of(connection)
 
-    return guard(of_first)
+    return guarded(of_first, level, max_age)
 
 
 class SessionMiddleware:

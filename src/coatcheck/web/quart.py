@@ -16,7 +16,7 @@ from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import GateOptions
 from coatcheck.web.permanent import follow
-from coatcheck.web.requires import Age, View, demanding, guard
+from coatcheck.web.requires import Age, View, guarded
 from coatcheck.web.transport import raw, text
 
 with extra("quart"):
@@ -65,12 +65,7 @@ def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
     Raises:
         ConfigurationError: `level` or `max_age` is none.
     """
-    check = demanding(level, max_age)
-
-    def of_current(*_: object, **__: object) -> None:
-        check(session_of())
-
-    return guard(of_current)
+    return guarded(lambda *_, **__: session_of(), level, max_age)
 
 
 class SessionInterface(QuartInterface):

@@ -23,6 +23,20 @@ def demanding(level: int, max_age: Age) -> Callable[[Session], str]:
     return lambda session: session.require(level=level, max_age=max_age)
 
 
+def guarded(session_of: Callable[..., Session], level: int, max_age: Age) -> Callable[[View], View]:
+    """Return a decorator for views of who is authenticated so well, and so recently.
+
+    Args:
+        session_of: is given the view's arguments.
+        level, max_age: see `Session.require`.
+
+    Raises:
+        ConfigurationError: `level` or `max_age` is none.
+    """
+    check = demanding(level, max_age)
+    return guard(lambda *args, **kwargs: check(session_of(*args, **kwargs)))
+
+
 def guard(
     check: Callable[..., object], acheck: Callable[..., Awaitable[object]] | None = None
 ) -> Callable[[View], View]:
