@@ -26,6 +26,7 @@ CONTRACT = "tests/stores/test_contract.py::TestMemory::"
 CORNERS = "tests/sessions/test_corners.py::"
 FOLD = "tests/core/test_fold.py::"
 GROUPS = "tests/sessions/test_groups.py::"
+KEYED = "tests/sessions/test_keyed.py::"
 KEYRING = "tests/sessions/test_keyring.py::"
 LIFECYCLE = "tests/sessions/test_lifecycle.py::"
 LIMIT_HOLDS = "tests/model/test_explorer.py::test_a_limit_holds"
@@ -690,6 +691,14 @@ if not await _lives(parts, id):
         "test_end_a_session_at_the_same_moment[memory-300000]",
     ),
     Removal(
+        "R-003",
+        "a ticket is looked for whose id was never made",
+        "door.py",
+        " or (tokens and not tokens.issued(ticket, session.state.opened_at))",
+        "",
+        KEYED + "test_forged_tickets_reach_no_store[memory]",
+    ),
+    Removal(
         "R-014",
         "a payload opens in the record of another subject",
         "core/record.py",
@@ -753,6 +762,14 @@ if not await _lives(parts, id):
         "_settings_by_key.setdefault(each, setting)",
         "setting",
         KEYRING + "test_one_key_for_two_settings_is_refused",
+    ),
+    Removal(
+        "R-081",
+        "who makes tickets up is told of, and not refused",
+        "door.py",
+        "session.state.failure = session.state.refusal",
+        "session.state.refusal",
+        "tests/sessions/test_guesses.py::test_tickets_are_counted_and_refused_alike",
     ),
     Removal(
         "R-082",

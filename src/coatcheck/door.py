@@ -185,9 +185,9 @@ class Door:
     ) -> Session:
         """Open what a ticket opens, and use it up by a `commit`. See `Sessions.redeem`."""
         session = self._blank(of, client, is_activity, None)
-        ticket = Ticket.parse(text)
+        ticket, tokens = Ticket.parse(text), self._parts.tokens
         try:
-            if ticket is None:
+            if ticket is None or (tokens and not tokens.issued(ticket, session.state.opened_at)):
                 raise TicketRefused
             record = await self._redeem(ticket, origin, client, commit)
         except StoreUnavailable as failure:
@@ -195,7 +195,7 @@ class Door:
         except (CoatcheckError, TicketRefused):
             session.state.standing = Standing.RETIRED
             id = ticket.id if ticket else None
-            session.state.refusal = self._guesses.count(client)
+            session.state.failure = session.state.refusal = self._guesses.count(client)
             self._parts.tell(Happened.REFUSED, id, cause="ticket", client=client)
         else:
             session.state.standing, session.state.presented = Standing.CURRENT, Holder.SIGNED_IN
