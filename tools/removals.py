@@ -764,6 +764,18 @@ if not await _lives(parts, id):
         KEYRING + "test_one_key_for_two_settings_is_refused",
     ),
     Removal(
+        "R-071",
+        "another client with a ticket ends no session, whatever the policy says",
+        "door.py",
+        """\
+            if not _is_provable(action, data):
+                await self._end_drifted(stored, client)
+            raise""",
+        """\
+            raise""",
+        TICKETS + "test_another_client_with_it_ends_the_session_where_the_policy_says_so[memory]",
+    ),
+    Removal(
         "R-081",
         "who makes tickets up is told of, and not refused",
         "door.py",

@@ -13,6 +13,7 @@ from coatcheck.bindings import Bindings
 from coatcheck.core.binding import Action, Drift
 from coatcheck.core.doubt import Doubt
 from coatcheck.core.events import SYSTEM, Happened, Listener, administrator
+from coatcheck.core.merge import Data
 from coatcheck.core.once import Once
 from coatcheck.core.outcome import Holder
 from coatcheck.core.own import ACTOR, Actor
@@ -215,6 +216,8 @@ class Door:
         take_out(data, ticket.digest(stored.lineage_digest), origin, now)  # or it is refused
         action, _ = self._bindings.judge(stored, client)
         if action >= Action.STEP_UP:
+            if not _is_provable(action, data):
+                await self._end_drifted(stored, client)
             raise TicketRefused
         self._fill(session, stored)
         if ACTOR in session.state.own and not await self._may_act(session.state, stored):
@@ -230,12 +233,14 @@ class Door:
         """Let the request be nobody's, as the client may not be its user's."""
         state, settings = session.state, self._parts.settings
         data = settings.codec.decode(settings.content(record))
-        # Who would prove an impersonation is the actor, whom the client does not know.
-        if action is Action.STEP_UP and record.subject is not None and ACTOR not in data:
+        if record.subject is not None and _is_provable(action, data):
             state.withhold(Doubt(record.subject, drift, record, token, data))
             return
         state.standing = Standing.RETIRED
-        why, client = Ended.BINDING, state.client
+        await self._end_drifted(record, state.client)
+
+    async def _end_drifted(self, record: Record, client: Client) -> None:
+        why = Ended.BINDING
         await end(self._parts, record.id, record.subject, why, actor=SYSTEM, client=client)
 
     async def _may_act(self, state: State, stored: Record) -> bool:
@@ -325,6 +330,14 @@ class Door:
         """Report a damaged record once, not with each request that presents it."""
         if self._unreadable.is_first(id):
             self._parts.tell(Happened.UNREADABLE, id, client=state.client, problem=str(error))
+
+
+def _is_provable(action: Action, data: Data) -> bool:
+    """Tell whether a session on another client is kept until its user is proved.
+
+    Who would prove an impersonation is the actor, whom the client does not know.
+    """
+    return action is Action.STEP_UP and ACTOR not in data
 
 
 def _beside(visitor: Session, first: Session) -> Session:

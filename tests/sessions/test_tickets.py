@@ -281,6 +281,43 @@ async def test_another_client_cannot_use_it(store: Store, clock: Clock) -> None:
     assert (await sessions.redeem(ticket, APP, client=client)).subject == "alice"
 
 
+async def test_another_client_with_it_ends_the_session_where_the_policy_says_so(
+    store: Store, clock: Clock, events: list[Event]
+) -> None:
+    """As with the token itself; who has no good ticket ends nothing (R8)."""
+    policy = Policy(binding=Binding(end=4))
+    sessions = Sessions(store, policy=policy, clock=clock, on_event=events.append)
+    client, thief = Client("192.0.2.1", "Firefox on Linux"), Client("203.0.113.9", "curl")
+    session = await sessions.open(None, client=client)
+    session.sign_in("alice")
+    await sessions.commit(session)
+    ticket = await sessions.issue_ticket(session, origin=APP)
+    assert session.id is not None
+    for useless in (Ticket.mint(bytes, session.id).reveal(), ticket):
+        assert (await sessions.redeem(useless, None, client=thief)).subject is None
+    assert await sessions.count("alice") == 1
+    assert (await sessions.redeem(ticket, APP, client=thief)).subject is None
+    assert await sessions.count("alice") == 0
+    assert [e.cause for e in events if e.kind is Happened.ENDED] == ["binding"]
+
+
+async def test_another_client_with_a_ticket_of_an_impersonation_ends_it(
+    store: Store, clock: Clock
+) -> None:
+    """Nobody could prove anything there: the user is another."""
+    sessions = Sessions(store, policy=Policy(binding=Binding(step_up=4)), clock=clock)
+    client = Client("192.0.2.1", "Firefox on Linux")
+    session = await sessions.open(None, client=client)
+    session.sign_in("admin")
+    await sessions.commit(session)
+    session.impersonate("alice")
+    await sessions.commit(session)
+    ticket = await sessions.issue_ticket(session, origin=APP)
+    thief = await sessions.redeem(ticket, APP, client=Client("203.0.113.9", "curl"))
+    assert thief.subject is None
+    assert await sessions.count("alice") == 0
+
+
 def test_threads_issue_them_too(clock: Clock) -> None:
     sessions = BlockingSessions(MemoryStore(), clock=clock)
     session = sessions.open(None)
