@@ -187,15 +187,18 @@ class Door:
         """Open what a ticket opens, and use it up by a `commit`. See `Sessions.redeem`."""
         session = self._blank(of, client, is_activity, None)
         ticket, tokens = Ticket.parse(text), self._parts.tokens
+        id = ticket.id if ticket else None
         try:
             if ticket is None or (tokens and not tokens.issued(ticket, session.state.opened_at)):
                 raise TicketRefused
             record = await self._redeem(ticket, origin, client, commit)
         except StoreUnavailable as failure:
             return self._unavailable(of, None, failure, client, is_activity, None)
+        except Undecodable as error:
+            session.state.standing = Standing.UNREADABLE
+            self._report_unreadable(id, error, session.state)
         except (CoatcheckError, TicketRefused):
             session.state.standing = Standing.RETIRED
-            id = ticket.id if ticket else None
             session.state.failure = session.state.refusal = self._guesses.count(client)
             self._parts.tell(Happened.REFUSED, id, cause="ticket", client=client)
         else:
@@ -232,7 +235,9 @@ class Door:
     ) -> None:
         """Let the request be nobody's, as the client may not be its user's."""
         state, settings = session.state, self._parts.settings
+        state.unreadable = record
         data = settings.codec.decode(settings.content(record))
+        state.unreadable = None
         if record.subject is not None and _is_provable(action, data):
             state.withhold(Doubt(record.subject, drift, record, token, data))
             return
@@ -326,7 +331,7 @@ class Door:
         )
         return True
 
-    def _report_unreadable(self, id: str, error: Undecodable, state: State) -> None:
+    def _report_unreadable(self, id: str | None, error: Undecodable, state: State) -> None:
         """Report a damaged record once, not with each request that presents it."""
         if self._unreadable.is_first(id):
             self._parts.tell(Happened.UNREADABLE, id, client=state.client, problem=str(error))

@@ -268,6 +268,23 @@ async def test_redeeming_is_no_activity(sessions: Sessions, session: Session, cl
     assert info.seen_at == info.created_at
 
 
+async def test_a_session_that_cannot_be_read_is_told_of_and_left_alone(
+    sessions: Sessions, store: Store, session: Session, events: list[Event]
+) -> None:
+    """As with the token itself: it is no ticket that somebody made up."""
+    ticket = await sessions.issue_ticket(session, origin=APP)
+    good = session.state.base
+    assert good is not None
+    bad = good._replace(version=good.version + 1, payload=good.payload + b"!")
+    await store.save(bad, good)
+    events.clear()
+    for _ in range(2):
+        opened = await sessions.redeem(ticket, APP)
+        assert (opened.subject, opened.standing) == (None, Standing.UNREADABLE)
+    assert [event.kind for event in events] == [Happened.UNREADABLE]
+    assert bad.is_same_save(await store.load(bad.id))
+
+
 async def test_another_client_cannot_use_it(store: Store, clock: Clock) -> None:
     policy = Policy(binding=Binding(step_up=4))
     sessions = Sessions(store, policy=policy, clock=clock)
