@@ -494,6 +494,16 @@ if not await _lives(parts, id):
     ),
     Removal(
         "G4",
+        "who signs in again in vain ends others",
+        "commit.py",
+        "            return await surplus(self._parts, listed, [renewed.id])",
+        """\
+            over = await surplus(self._parts, listed, [renewed.id])
+            await evict(self._parts, renewed, over)""",
+        LIMITS + "test_signing_in_again_in_vain_ends_nobody[memory]",
+    ),
+    Removal(
+        "G4",
         "a thief's session that ends counts",
         "commit.py",
         "new = await create(parts, state, content, sign_in, instead_of)",
