@@ -802,6 +802,22 @@ if not await _lives(parts, id):
         "tests/core/test_compressed.py::test_a_bomb_does_not_go_off",
     ),
     Removal(
+        "R-106",
+        "every session tells that keys were changed",
+        "rekeyed.py",
+        "old != new and parts.reported.is_first((old, new))",
+        "old != new",
+        SEALED + "test_a_change_of_keys_is_told_once_for_each_old_key[sealed-memory]",
+    ),
+    Removal(
+        "R-106",
+        "a visitor's data is taken to another key without a word",
+        "move.py",
+        "    tell_of_key(parts, change.base, new.record)\n",
+        "",
+        SEALED + "test_a_visitors_data_that_moves_to_a_new_key_tells_too[sealed-memory]",
+    ),
+    Removal(
         "R-109",
         "what is open is not asked whether it is still of the lineage it was opened in",
         "core/fate.py",
