@@ -774,6 +774,23 @@ if not await _lives(parts, id):
         KEYRING + "test_one_key_for_two_settings_is_refused",
     ),
     Removal(
+        "R-023",
+        "who impersonates goes on after their sessions were all ended",
+        "door.py",
+        "if actor is None or not await is_dismissed(self._parts, actor):",
+        "if True:",
+        "tests/sessions/test_impersonation.py::"
+        "test_whose_sessions_were_all_ended_neither_acts_nor_returns[memory]",
+    ),
+    Removal(
+        "R-023",
+        "in SQLite, an end of everything does not reach who impersonates",
+        "stores/sqlite.py",
+        "max(_bar(db, subject), _bar(db, _EVERYBODY))",
+        "_bar(db, subject)",
+        "tests/stores/test_contract.py::TestSQLite::test_a_bar_is_told_without_a_write",
+    ),
+    Removal(
         "R-071",
         "another client with a ticket ends no session, whatever the policy says",
         "door.py",
@@ -824,6 +841,22 @@ if not await _lives(parts, id):
         "        and same(stored.lineage_digest, base.lineage_digest)\n",
         "",
         LOOKOUT + "test_an_end_elsewhere_is_noticed[memory-rotate]",
+    ),
+    Removal(
+        "R-109",
+        "what an impersonation has open outlives the sessions of its actor",
+        "lookout.py",
+        "if actor is not None and await is_dismissed(parts, actor):",
+        "if False:",
+        LOOKOUT + "test_an_impersonation_whose_actor_is_ended_here_is_over_at_once[memory]",
+    ),
+    Removal(
+        "R-109",
+        "an end of the actor in this process is not heard",
+        "lookout.py",
+        "            or ((actor := each.session.state.actor) and actor.subject in self._barred)\n",
+        "",
+        LOOKOUT + "test_an_impersonation_whose_actor_is_ended_here_is_over_at_once[memory]",
     ),
     Removal(
         "R-109",

@@ -7,7 +7,8 @@ alike.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from coatcheck import tickets, writes
+from coatcheck import tickets
+from coatcheck.actors import is_dismissed
 from coatcheck.backoff import back_off
 from coatcheck.bindings import Bindings
 from coatcheck.core.binding import Action, Drift
@@ -16,7 +17,7 @@ from coatcheck.core.events import SYSTEM, Happened, Listener, administrator
 from coatcheck.core.merge import Data
 from coatcheck.core.once import Once
 from coatcheck.core.outcome import Holder
-from coatcheck.core.own import ACTOR, Actor
+from coatcheck.core.own import ACTOR
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import Client, Ended, Record, Stored, Tombstone
 from coatcheck.core.session import Session
@@ -249,14 +250,9 @@ class Door:
         await end(self._parts, record.id, record.subject, why, actor=SYSTEM, client=client)
 
     async def _may_act(self, state: State, stored: Record) -> bool:
-        """Tell whether the actor's sessions were not all ended since the impersonation began.
-
-        If they were, this one ends with them, though it is in the list of who is impersonated.
-        """
-        actor = Actor(**state.own[ACTOR])
-        entry = stored._replace(subject=actor.subject)
-        begun_at = actor.begun_at - self._parts.clock.error
-        if await writes.enlist(self._parts.store, entry, begun_at, 0, None) is not None:
+        """Tell whether whoever impersonates, if somebody does, still may; if not, end it."""
+        actor = state.actor
+        if actor is None or not await is_dismissed(self._parts, actor):
             return True
         name, why, client = administrator(actor.subject), Ended.END_ALL, state.client
         await end(self._parts, stored.id, stored.subject, why, actor=name, client=client)
