@@ -26,6 +26,7 @@ CONTRACT = "tests/stores/test_contract.py::TestMemory::"
 CORNERS = "tests/sessions/test_corners.py::"
 FOLD = "tests/core/test_fold.py::"
 GROUPS = "tests/sessions/test_groups.py::"
+KEYED = "tests/sessions/test_keyed.py::"
 KEYRING = "tests/sessions/test_keyring.py::"
 LIFECYCLE = "tests/sessions/test_lifecycle.py::"
 LIMIT_HOLDS = "tests/model/test_explorer.py::test_a_limit_holds"
@@ -493,6 +494,16 @@ if not await _lives(parts, id):
     ),
     Removal(
         "G4",
+        "who signs in again in vain ends others",
+        "commit.py",
+        "            return await surplus(self._parts, listed, [renewed.id])",
+        """\
+            over = await surplus(self._parts, listed, [renewed.id])
+            await evict(self._parts, renewed, over)""",
+        LIMITS + "test_signing_in_again_in_vain_ends_nobody[memory]",
+    ),
+    Removal(
+        "G4",
         "a thief's session that ends counts",
         "commit.py",
         "new = await create(parts, state, content, sign_in, instead_of)",
@@ -690,6 +701,14 @@ if not await _lives(parts, id):
         "test_end_a_session_at_the_same_moment[memory-300000]",
     ),
     Removal(
+        "R-003",
+        "a ticket is looked for whose id was never made",
+        "door.py",
+        " or (tokens and not tokens.issued(ticket, session.state.opened_at))",
+        "",
+        KEYED + "test_forged_tickets_reach_no_store[memory]",
+    ),
+    Removal(
         "R-014",
         "a payload opens in the record of another subject",
         "core/record.py",
@@ -755,6 +774,43 @@ if not await _lives(parts, id):
         KEYRING + "test_one_key_for_two_settings_is_refused",
     ),
     Removal(
+        "R-023",
+        "who impersonates goes on after their sessions were all ended",
+        "door.py",
+        "if actor is None or not await is_dismissed(self._parts, actor):",
+        "if True:",
+        "tests/sessions/test_impersonation.py::"
+        "test_whose_sessions_were_all_ended_neither_acts_nor_returns[memory]",
+    ),
+    Removal(
+        "R-023",
+        "in SQLite, an end of everything does not reach who impersonates",
+        "stores/sqlite.py",
+        "max(_bar(db, subject), _bar(db, _EVERYBODY))",
+        "_bar(db, subject)",
+        "tests/stores/test_contract.py::TestSQLite::test_a_bar_is_told_without_a_write",
+    ),
+    Removal(
+        "R-071",
+        "another client with a ticket ends no session, whatever the policy says",
+        "door.py",
+        """\
+            if not _is_provable(action, data):
+                await self._end_drifted(stored, client)
+            raise""",
+        """\
+            raise""",
+        TICKETS + "test_another_client_with_it_ends_the_session_where_the_policy_says_so[memory]",
+    ),
+    Removal(
+        "R-081",
+        "who makes tickets up is told of, and not refused",
+        "door.py",
+        "session.state.failure = session.state.refusal",
+        "session.state.refusal",
+        "tests/sessions/test_guesses.py::test_tickets_are_counted_and_refused_alike",
+    ),
+    Removal(
         "R-082",
         "a bomb goes off",
         "core/compressed.py",
@@ -763,12 +819,44 @@ if not await _lives(parts, id):
         "tests/core/test_compressed.py::test_a_bomb_does_not_go_off",
     ),
     Removal(
+        "R-106",
+        "every session tells that keys were changed",
+        "rekeyed.py",
+        "old != new and parts.reported.is_first((old, new))",
+        "old != new",
+        SEALED + "test_a_change_of_keys_is_told_once_for_each_old_key[sealed-memory]",
+    ),
+    Removal(
+        "R-106",
+        "a visitor's data is taken to another key without a word",
+        "move.py",
+        "    tell_of_key(parts, change.base, new.record)\n",
+        "",
+        SEALED + "test_a_visitors_data_that_moves_to_a_new_key_tells_too[sealed-memory]",
+    ),
+    Removal(
         "R-109",
         "what is open is not asked whether it is still of the lineage it was opened in",
         "core/fate.py",
         "        and same(stored.lineage_digest, base.lineage_digest)\n",
         "",
         LOOKOUT + "test_an_end_elsewhere_is_noticed[memory-rotate]",
+    ),
+    Removal(
+        "R-109",
+        "what an impersonation has open outlives the sessions of its actor",
+        "lookout.py",
+        "if actor is not None and await is_dismissed(parts, actor):",
+        "if False:",
+        LOOKOUT + "test_an_impersonation_whose_actor_is_ended_here_is_over_at_once[memory]",
+    ),
+    Removal(
+        "R-109",
+        "an end of the actor in this process is not heard",
+        "lookout.py",
+        "            or ((actor := each.session.state.actor) and actor.subject in self._barred)\n",
+        "",
+        LOOKOUT + "test_an_impersonation_whose_actor_is_ended_here_is_over_at_once[memory]",
     ),
     Removal(
         "R-109",

@@ -1,6 +1,6 @@
 """Carry out what was done to a session. What a conflict means is decided in `core.verdict`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from coatcheck import writes
 from coatcheck.core.change import Applied, Change, own, rebased, sizes
@@ -27,6 +27,8 @@ from coatcheck.parts import Parts
 from coatcheck.scan import scan
 from coatcheck.throttle import Throttle
 from coatcheck.touches import Touches
+
+_TOO_OFTEN = "the user signed in more often meanwhile than is allowed"
 
 
 class Commit:
@@ -164,8 +166,7 @@ class Commit:
         self._state.correct(self._parts.clock.offset, self._parts.clock.error)
 
     async def _update(self, change: Change) -> Outcome:
-        if isinstance(change.privilege, SignIn):
-            await self._relist(change)
+        over = await self._relist(change) if isinstance(change.privilege, SignIn) else ()
         self._state.is_in_doubt = True  # until there is an answer, or for good
         answer = await self._groups.save(change)
         self._state.is_in_doubt = False
@@ -176,18 +177,35 @@ class Commit:
         if answer.ends:
             self._state.start(None, self._parts.settings.empty)
             return await self._tell_end(answer.record, Ended.EMPTIED, Cookies())
+        await self._make_room(answer.record, over)
         return self._saved(change, answer)
 
-    async def _relist(self, change: Change) -> None:
+    async def _relist(self, change: Change) -> Sequence[str]:
         """Ask the bar before a session is signed in again, and renew its index entry.
 
         Record and entry are there already, so this order keeps G1; refused, the session stays.
+        Returns which others are too many: they end once this one is saved, as that may be refused.
         """
         policy = self._parts.settings.policy
         renewed = change.base._replace(seen_at=change.now, ends_at=policy.ends_at(change.now))
         listed = await enlist(self._parts, self._state, renewed)
         if policy.at_limit is AtLimit.END_OLDEST:  # it is one of them already, so it is let in
-            await evict(self._parts, renewed, await surplus(self._parts, listed, [renewed.id]))
+            return await surplus(self._parts, listed, [renewed.id])
+        return ()
+
+    async def _make_room(self, record: Record, over: Sequence[str]) -> None:
+        """End what is too many beside a session that was signed in again.
+
+        That was too many before, so what cannot be ended now is left to the next sign-in: the token
+        of before is dead already.
+        """
+        try:
+            lives = await evict(self._parts, record, over)
+        except StoreUnavailable as error:
+            self._parts.tell(Happened.UNAVAILABLE, record.id, during=f"limit: {error}")
+            return
+        if not lives:
+            raise Unauthenticated(_TOO_OFTEN)
 
     def _saved(self, change: Change, applied: Applied) -> Outcome:
         record, token = applied.record, applied.token
@@ -278,7 +296,7 @@ class Commit:
     async def _created(self, new: Created) -> Outcome:
         try:
             if not await evict(self._parts, new.record, new.over):
-                raise Unauthenticated("the user signed in more often meanwhile than is allowed")
+                raise Unauthenticated(_TOO_OFTEN)
         except BaseException:
             await take_back(self._parts, new.record)
             raise

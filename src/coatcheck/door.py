@@ -7,15 +7,17 @@ alike.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from coatcheck import tickets, writes
+from coatcheck import tickets
+from coatcheck.actors import is_dismissed
 from coatcheck.backoff import back_off
 from coatcheck.bindings import Bindings
 from coatcheck.core.binding import Action, Drift
 from coatcheck.core.doubt import Doubt
 from coatcheck.core.events import SYSTEM, Happened, Listener, administrator
+from coatcheck.core.merge import Data
 from coatcheck.core.once import Once
 from coatcheck.core.outcome import Holder
-from coatcheck.core.own import ACTOR, Actor
+from coatcheck.core.own import ACTOR
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import Client, Ended, Record, Stored, Tombstone
 from coatcheck.core.session import Session
@@ -185,17 +187,20 @@ class Door:
     ) -> Session:
         """Open what a ticket opens, and use it up by a `commit`. See `Sessions.redeem`."""
         state = self._begun(client, is_activity, None)
-        session, ticket = of(state), Ticket.parse(text)
+        session, ticket, tokens = of(state), Ticket.parse(text), self._parts.tokens
+        id = ticket.id if ticket else None
         try:
-            if ticket is None:
+            if ticket is None or (tokens and not tokens.issued(ticket, state.opened_at)):
                 raise TicketRefused
             record = await self._redeem(ticket, origin, client, commit)
         except StoreUnavailable as failure:
             return self._unavailable(of, None, failure, client, is_activity, None)
+        except Undecodable as error:
+            state.standing = Standing.UNREADABLE
+            self._report_unreadable(id, error, state)
         except (CoatcheckError, TicketRefused):
             state.standing = Standing.RETIRED
-            id = ticket.id if ticket else None
-            state.refusal = self._guesses.count(client)
+            state.failure = state.refusal = self._guesses.count(client)
             self._parts.tell(Happened.REFUSED, id, cause="ticket", client=client)
         else:
             state.standing, state.presented = Standing.CURRENT, Holder.SIGNED_IN
@@ -215,6 +220,8 @@ class Door:
         take_out(data, ticket.digest(stored.lineage_digest), origin, now)  # or it is refused
         action, _ = self._bindings.judge(stored, client)
         if action >= Action.STEP_UP:
+            if not _is_provable(action, data):
+                await self._end_drifted(stored, client)
             raise TicketRefused
         self._fill(session, session.state, stored)
         if ACTOR in session.state.own and not await self._may_act(session.state, stored):
@@ -229,24 +236,23 @@ class Door:
     ) -> None:
         """Let the request be nobody's, as the client may not be its user's."""
         state, settings = session.state, self._parts.settings
+        state.unreadable = record
         data = settings.codec.decode(settings.content(record))
-        # Who would prove an impersonation is the actor, whom the client does not know.
-        if action is Action.STEP_UP and record.subject is not None and ACTOR not in data:
+        state.unreadable = None
+        if record.subject is not None and _is_provable(action, data):
             state.withhold(Doubt(record.subject, drift, record, token, data))
             return
         state.standing = Standing.RETIRED
-        why, client = Ended.BINDING, state.client
+        await self._end_drifted(record, state.client)
+
+    async def _end_drifted(self, record: Record, client: Client) -> None:
+        why = Ended.BINDING
         await end(self._parts, record.id, record.subject, why, actor=SYSTEM, client=client)
 
     async def _may_act(self, state: State, stored: Record) -> bool:
-        """Tell whether the actor's sessions were not all ended since the impersonation began.
-
-        If they were, this one ends with them, though it is in the list of who is impersonated.
-        """
-        actor = Actor(**state.own[ACTOR])
-        entry = stored._replace(subject=actor.subject)
-        begun_at = actor.begun_at - self._parts.clock.error
-        if await writes.enlist(self._parts.store, entry, begun_at, 0, None) is not None:
+        """Tell whether whoever impersonates, if somebody does, still may; if not, end it."""
+        actor = state.actor
+        if actor is None or not await is_dismissed(self._parts, actor):
             return True
         name, why, client = administrator(actor.subject), Ended.END_ALL, state.client
         await end(self._parts, stored.id, stored.subject, why, actor=name, client=client)
@@ -325,10 +331,18 @@ class Door:
         )
         return True
 
-    def _report_unreadable(self, id: str, error: Undecodable, state: State) -> None:
+    def _report_unreadable(self, id: str | None, error: Undecodable, state: State) -> None:
         """Report a damaged record once, not with each request that presents it."""
         if self._unreadable.is_first(id):
             self._parts.tell(Happened.UNREADABLE, id, client=state.client, problem=str(error))
+
+
+def _is_provable(action: Action, data: Data) -> bool:
+    """Tell whether a session on another client is kept until its user is proved.
+
+    Who would prove an impersonation is the actor, whom the client does not know.
+    """
+    return action is Action.STEP_UP and ACTOR not in data
 
 
 def _beside(visitor: Session, first: Session) -> Session:

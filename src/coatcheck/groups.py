@@ -20,6 +20,7 @@ from coatcheck.core.record import Ended, Record, Stored, Tombstone
 from coatcheck.core.verdict import Verdict
 from coatcheck.errors import StoreUnavailable, Undecodable
 from coatcheck.parts import Parts
+from coatcheck.rekeyed import tell_of_key
 from coatcheck.stores.protocol import Conflict
 from coatcheck.waiting import Kind, running_loop, start
 
@@ -186,6 +187,8 @@ class Groups:
             try:
                 if folded.record is not None and isinstance(stored, Record):
                     await self._write(folded.record, stored, folded.ends)
+                    if not folded.ends:
+                        tell_of_key(self._parts, stored, folded.record)
                 break
             except Conflict as conflict:
                 stored = conflict.stored

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from hmac import compare_digest, digest
 
 from coatcheck.core.info import moment
+from coatcheck.core.ticket import Ticket
 from coatcheck.core.token import Token
 from coatcheck.errors import ConfigurationError
 from coatcheck.keyring import Keyring
@@ -51,9 +52,9 @@ class KeyedTokens:
             token.id = head + _check(self._keys[0], head)
         return token
 
-    def issued(self, token: Token, now: int) -> bool:
-        """Tell whether the application made the id of a token."""
-        head, check = token.id[:_RANDOM], token.id[_RANDOM:]
+    def issued(self, presented: Token | Ticket, now: int) -> bool:
+        """Tell whether the application made the id in a token, or in a ticket."""
+        head, check = presented.id[:_RANDOM], presented.id[_RANDOM:]
         for key in self._keys:
             if compare_digest(_check(key, head), check):
                 return True

@@ -11,8 +11,10 @@ from contextlib import suppress
 from contextvars import Context
 from datetime import timedelta
 
+from coatcheck.actors import is_dismissed
 from coatcheck.core.events import Event, Happened
 from coatcheck.core.fate import PATIENCE, Fate, goes_on, is_same_hold
+from coatcheck.core.own import Actor
 from coatcheck.core.record import Record, Stored
 from coatcheck.core.session import Session
 from coatcheck.errors import StoreUnavailable, Undecodable
@@ -71,9 +73,11 @@ class Watched:
 
     async def look(self) -> bool:
         """Ask the store, and tell whether it goes on."""
-        before, now = self.session.state.base, self._parts.clock.now()
+        state, now = self.session.state, self._parts.clock.now()
+        before = state.base
         if self.fate is None:
-            self.settle(before, await find(self._parts, before.id) if before else None, now)
+            found = await find(self._parts, before.id, state.actor) if before else None
+            self.settle(before, found, now)
         return self.fate is None
 
     def settle(self, before: Record | None, found: Found, now: int) -> None:
@@ -239,6 +243,7 @@ class _Rounds:
             if (base := each.session.state.base) is None
             or base.id in self._ended
             or base.subject in self._barred
+            or ((actor := each.session.state.actor) and actor.subject in self._barred)
         ]
 
     async def _look(self, watched: list[Watched]) -> None:
@@ -248,12 +253,13 @@ class _Rounds:
             [(each, each.session.state.base) for each in watched],
             self._parts.clock.now(),
         )
-        ids = sorted({base.id for _, base in befores if base is not None})
+        actors = {base.id: each.session.state.actor for each, base in befores if base is not None}
         found: dict[str, Found] = {}
+        ids = sorted(actors)
         for start in range(0, len(ids), _AT_ONCE):
             batch = ids[start : start + _AT_ONCE]
-            stored = await asyncio.gather(*(find(self._parts, id) for id in batch))
-            found.update(zip(batch, stored, strict=True))
+            looks = (find(self._parts, id, actors[id]) for id in batch)
+            found.update(zip(batch, await asyncio.gather(*looks), strict=True))
         failures = [each for each in found.values() if isinstance(each, StoreUnavailable)]
         if failures:
             self._parts.tell(Happened.UNAVAILABLE, None, during=f"look: {failures[0]}")
@@ -265,9 +271,14 @@ class _Rounds:
             await self._parts.clock.measure(self._parts.store)
 
 
-async def find(parts: Parts, id: str) -> Found:
-    """Return what is stored; nothing, where it cannot be read. Never raises."""
+async def find(parts: Parts, id: str, actor: Actor | None) -> Found:
+    """Return what is stored; nothing, where it cannot be read, or who acts there may not any more.
+
+    Never raises.
+    """
     try:
+        if actor is not None and await is_dismissed(parts, actor):
+            return None
         return await parts.store.load(id)
     except Undecodable:
         return None

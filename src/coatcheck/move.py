@@ -17,6 +17,7 @@ from coatcheck.errors import (
     Undecodable,
 )
 from coatcheck.parts import Parts
+from coatcheck.rekeyed import tell_of_key
 from coatcheck.stores.protocol import Conflict
 
 
@@ -32,12 +33,14 @@ async def move(parts: Parts, state: State, change: Change, sign_in: SignIn) -> C
     """
     new = await create(parts, state, change.content, sign_in)
     try:
-        return await _close(parts, state, change, sign_in, new)
+        new = await _close(parts, state, change, sign_in, new)
     except _Doubt:
         raise
     except BaseException:
         await take_back(parts, new.record)
         raise
+    tell_of_key(parts, change.base, new.record)
+    return new
 
 
 async def _close(

@@ -83,6 +83,10 @@ class Sealed:
         except self._invalid:
             raise Undecodable("payload is forged, damaged, or belongs to another record") from None
 
+    def key_id(self, payload: bytes, /) -> str | None:
+        """Return the id of the key that sealed it, as in `Keyring.ids`."""
+        return payload[1:_HEADER].hex() if payload[:1] == _SEALED else None
+
     def _plain(self, payload: bytes, about: bytes) -> bytes:
         if self._plain_until is None or datetime.now(UTC) >= self._plain_until:
             raise Undecodable("payload is not sealed")

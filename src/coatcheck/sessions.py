@@ -536,7 +536,7 @@ class Sessions:
         await self._clock.measure(self._store)
         now = self._clock.now()
         page = await self._store.page(subject, after, limit)
-        # Whoever impersonates may be in the index of both, but the session is another's.
+        # The record says whose it is; the index only where to look.
         found = [r for r in page.records if subject in (None, r.subject) and now < r.expires_at]
         return [SessionInfo.of(record) for record in found], page.next
 

@@ -331,6 +331,29 @@ async def test_too_great_a_drift_ends_the_session(
         session.step_up(2)
 
 
+@pytest.mark.parametrize("strictest", [Action.OBSERVE, Action.STEP_UP, Action.END])
+async def test_a_session_that_cannot_be_read_is_left_alone_on_every_client(
+    make: Make, store: Store, events: list[Event], strictest: Action
+) -> None:
+    """Another version may read it. A logout ends it all the same, as on its own client."""
+    phone = await Device(make(strictest)).signed_in()
+    good = await store.load(phone.jar[Holder.SIGNED_IN].id)
+    assert isinstance(good, Record)
+    await store.save(good._replace(version=2, payload=good.payload + b"!"), good)
+    thief = phone.at(THIEF)
+    for _ in range(2):
+        session = await thief.send()
+        assert (session.subject, session.doubt, dict(session)) == (None, None, {})
+        assert (session.standing, session.state.base) == (Standing.UNREADABLE, None)
+        await thief.finish(session)
+    assert [event.kind for event in events].count(Happened.UNREADABLE) == 1
+    assert isinstance(await store.load(good.id), Record)
+    session = await thief.send()
+    session.end()
+    await thief.finish(session)
+    assert isinstance(await store.load(good.id), Tombstone)
+
+
 async def test_a_visitor_may_be_anywhere(make: Make, events: list[Event]) -> None:
     """There is nobody to be proved."""
     device = Device(make(Action.END))

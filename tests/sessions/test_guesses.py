@@ -20,6 +20,7 @@ from coatcheck import (
     Token,
 )
 from coatcheck.core.presented import Presented
+from coatcheck.core.ticket import Ticket
 from coatcheck.core.unseen import look
 from coatcheck.errors import TooManyBadTokens
 from coatcheck.testing import Clock
@@ -133,6 +134,27 @@ async def test_every_kind_is_counted_and_refused_alike(
     assert len(told(events)) == 1
     with pytest.raises(TooManyBadTokens):
         look(await once())
+
+
+async def test_tickets_are_counted_and_refused_alike(
+    make: Callable[[Policy], Sessions], events: list[Event]
+) -> None:
+    """Fails when who makes tickets up is told, and goes on."""
+    sessions = make(REFUSING)
+    good = await sessions.open(None, client=GUESSER)
+    good.sign_in("alice")
+    ticket = await sessions.issue_ticket(good, origin=None)
+
+    async def redeem(text: str) -> Session:
+        return look(await sessions.redeem(text, None, client=GUESSER))
+
+    for _ in range(4):
+        assert (await redeem(Ticket.mint(os.urandom, Token.mint(os.urandom).id).reveal())) == {}
+    assert (await redeem("none")) == {}
+    assert len(told(events)) == 1
+    with pytest.raises(TooManyBadTokens):
+        await redeem("none")
+    assert (await redeem(ticket)).subject == "alice"
 
 
 async def test_nothing_is_counted_where_nothing_is_to_be(

@@ -7,9 +7,11 @@ import pytest
 
 from coatcheck import Event, Happened, Policy, Session, Sessions, Store
 from coatcheck.core.own import ACTOR
-from coatcheck.errors import StepUpRequired, Unauthenticated
+from coatcheck.core.unseen import look
+from coatcheck.errors import StepUpRequired, StoreUnavailable, Unauthenticated
 from coatcheck.testing import Clock
 from tests.sessions.browser import Answer, Browser, twin
+from tests.web.spy import Spy
 
 
 async def begin(browser: Browser, subject: str = "alice") -> Answer:
@@ -178,6 +180,29 @@ async def test_whose_sessions_were_all_ended_neither_acts_nor_returns(
     waiting.stop_impersonating()
     assert (await admin.finish(waiting)).status == 401
     assert await sessions.list("admin") == []
+
+
+async def test_a_request_only_asks_about_the_actor(store: Store, clock: Clock) -> None:
+    """Fails when every read of an impersonation writes, or enters it into the actor's index."""
+    spy = Spy(store)
+    browser = Browser(Sessions(spy.store, clock=clock))
+    await browser.sign_in("admin")
+    await begin(browser)
+    spy.calls.clear()
+    assert (await browser.see())[0] == "alice"
+    assert spy.calls == ["load", "is_barred"]
+    spy.down = {"is_barred"}
+    with pytest.raises(StoreUnavailable):
+        look(await browser.send())
+    spy.mends()
+    assert (await store.bar("admin", 1)).ids == []
+
+
+async def test_an_end_of_everything_ends_it(admin: Browser, store: Store, clock: Clock) -> None:
+    """Also when its record was not there to be ended, as after a restore."""
+    await begin(admin)
+    await store.bar(None, clock())
+    assert (await admin.send()).subject is None
 
 
 async def test_a_return_that_was_under_way_is_refused(admin: Browser, sessions: Sessions) -> None:

@@ -20,6 +20,7 @@ from coatcheck import (
     Token,
 )
 from coatcheck.core.presented import Presented
+from coatcheck.core.ticket import Ticket
 from coatcheck.core.token import LENGTH
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
@@ -41,8 +42,13 @@ def spy(store: Store) -> Spy:
 
 
 @pytest.fixture
-def sessions(spy: Spy, clock: Clock) -> Sessions:
-    return Sessions(spy.store, clock=clock, tokens=keyed(), on_event=lambda _: None)
+def events() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def sessions(spy: Spy, clock: Clock, events: list[Event]) -> Sessions:
+    return Sessions(spy.store, clock=clock, tokens=keyed(), on_event=events.append)
 
 
 async def test_it_is_spelled_as_any_token(clock: Clock) -> None:
@@ -85,6 +91,22 @@ async def test_ids_are_distinct_and_no_part_of_them_is_the_same(clock: Clock) ->
     other = [keys.mint(bytes).id, tokens.mint(bytes).id]
     assert other[0][:12] == other[1][:12]
     assert other[0][12:] != other[1][12:]
+
+
+async def test_forged_tickets_reach_no_store(
+    sessions: Sessions, spy: Spy, events: list[Event]
+) -> None:
+    """Fails when a ticket is looked for whose id the application never made."""
+    session = await sessions.open(None)
+    session.sign_in("alice")
+    ticket = await sessions.issue_ticket(session, origin=None)
+    spy.calls.clear()
+    for _ in range(1_000):
+        forged = Ticket.mint(os.urandom, Token.mint(os.urandom).id)
+        assert (await sessions.redeem(forged.reveal(), None)).standing is Standing.RETIRED
+        assert (events[-1].kind, events[-1].cause) == (Happened.REFUSED, "ticket")
+    assert spy.calls == []
+    assert (await sessions.redeem(ticket, None)).subject == "alice"
 
 
 async def test_a_changed_id_reaches_no_store(sessions: Sessions, spy: Spy) -> None:
@@ -164,9 +186,9 @@ async def test_keys_are_changed_without_signing_anybody_out(spy: Spy, clock: Clo
     assert (await new.see())[0] == "bob"
 
 
-async def test_a_forged_token_is_told_of_as_any_other(store: Store, clock: Clock) -> None:
-    events: list[Event] = []
-    sessions = Sessions(store, clock=clock, tokens=keyed(), on_event=events.append)
+async def test_a_forged_token_is_told_of_as_any_other(
+    sessions: Sessions, events: list[Event]
+) -> None:
     session = await sessions.admit([Presented(Token.mint(os.urandom))])
     assert [(e.kind, e.cause) for e in events] == [(Happened.REFUSED, "absent")]
     assert session.state.cookies == {Holder.SIGNED_IN: None}

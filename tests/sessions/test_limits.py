@@ -30,6 +30,7 @@ from coatcheck.core.record import Ended, Record, Stored, Tombstone
 from coatcheck.errors import (
     ConfigurationError,
     SessionLimitReached,
+    SessionTooLarge,
     StoreUnavailable,
     Unauthenticated,
     Undecodable,
@@ -387,6 +388,60 @@ async def test_nobody_signs_in_while_the_oldest_cannot_be_ended(clock: Clock) ->
     store.is_down = False
     assert (await second.sign_in("alice")).status == 200
     assert await live([first, second]) == [False, True]
+
+
+async def test_signing_in_again_in_vain_ends_nobody(store: Store, clock: Clock) -> None:
+    """Fails when the surplus ends before the session is saved, as that may be refused."""
+    browsers = await signed_in(Sessions(store, clock=clock), clock, 3)
+    sessions = Sessions(store, policy=Policy(max_sessions=1, max_size=300), clock=clock)
+    newest = browsers[-1]
+    newest.sessions = sessions
+    session = await newest.send()
+    session.sign_in("alice")
+    session["much"] = "x" * 400
+    with pytest.raises(SessionTooLarge):
+        await sessions.commit(session)
+    assert await live(browsers) == [True] * 3
+    assert (await newest.sign_in("alice")).status == 200
+    assert await live(browsers) == [False, False, True]
+
+
+async def test_who_signs_in_again_goes_on_while_the_oldest_cannot_be_ended(clock: Clock) -> None:
+    """It is no further session, and its old token is dead; the next sign-in ends what is left."""
+    store, events = Failing(), list[Event]()
+    browsers = await signed_in(Sessions(store, clock=clock), clock, 3)
+    policy = Policy(max_sessions=2)
+    sessions = Sessions(store, policy=policy, clock=clock, on_event=events.append)
+    newest = browsers[-1]
+    newest.sessions = sessions
+    store.is_down = True
+    assert (await newest.sign_in("alice")).status == 200
+    assert await live(browsers) == [True] * 3
+    assert Happened.UNAVAILABLE in [event.kind for event in events]
+    store.is_down = False
+    assert (await newest.sign_in("alice")).status == 200
+    assert await live(browsers) == [False, True, True]
+
+
+async def test_who_signs_in_again_and_is_ended_by_a_newer_one_ends_nobody(clock: Clock) -> None:
+    """As with a new session. Fails when it takes the place of the one that came after it."""
+
+    class Overtaken(MemoryStore):
+        meanwhile: Callable[[], Awaitable[object]] | None = None
+
+        async def save(self, record: Record, base: Record | None, /) -> None:
+            await super().save(record, base)
+            if self.meanwhile is not None and base is not None:
+                happen, self.meanwhile = self.meanwhile, None
+                await happen()
+
+    store = Overtaken()
+    old, again = await signed_in(Sessions(store, clock=clock), clock, 2)
+    again.sessions = sessions = limited(store, clock)
+    newer = Browser(sessions)
+    store.meanwhile = lambda: newer.sign_in("alice")
+    assert (await again.sign_in("alice")).status == 401
+    assert await live([old, again, newer]) == [False, False, True]
 
 
 async def test_what_another_version_wrote_counts(clock: Clock) -> None:

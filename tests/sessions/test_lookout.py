@@ -116,6 +116,48 @@ async def test_an_end_elsewhere_is_noticed(
     assert await socket.over() is Fate.ENDED
 
 
+async def act(sessions: Sessions) -> Session:
+    """Return an administrator's session, who acts as alice."""
+    session, _ = await sign_in(sessions, "admin")
+    session.impersonate("alice")
+    await sessions.commit(session)
+    return session
+
+
+async def test_an_impersonation_is_over_with_the_sessions_of_its_actor(
+    sessions: Sessions, elsewhere: Sessions
+) -> None:
+    """Fails when only those under the actor's own name are looked at."""
+    socket, other = Open(sessions, await act(sessions)), Open(sessions, await act(sessions))
+    assert await socket.watched.look()
+    await elsewhere.end_all("carol")
+    assert await socket.watched.look()
+    await elsewhere.end_all("admin")
+    assert [await socket.over(), await other.over()] == [Fate.ENDED] * 2
+
+
+async def test_an_impersonation_whose_actor_is_ended_here_is_over_at_once(quiet: Sessions) -> None:
+    socket = Open(quiet, await act(quiet))
+    own, _ = await sign_in(quiet)
+    other = Open(quiet, own)
+    await quiet.end_all("admin")
+    assert is_due(socket.watched)
+    assert await socket.over() is Fate.ENDED
+    assert other.fates == []
+    other.watched.leave()
+
+
+async def test_an_outage_of_the_question_about_the_actor_is_an_outage(
+    quiet: Sessions, spy: Spy, clock: Clock
+) -> None:
+    socket = Open(quiet, await act(quiet))
+    spy.down = {"is_barred"}
+    assert await socket.watched.look()
+    clock.move(minutes=1)
+    assert not await socket.watched.look()
+    assert await socket.over() is Fate.UNAVAILABLE
+
+
 @pytest.mark.parametrize("how", ["end", "end_all", "end_everything"])
 async def test_no_message_passes_between_an_end_and_the_look_at_it(
     quiet: Sessions, how: str

@@ -261,6 +261,49 @@ async def test_servers_change_to_a_new_key_one_after_the_other(site: Site) -> No
     assert (await site.sessions.open(token))["n"] == len(rings) - 1
 
 
+async def test_a_change_of_keys_is_told_once_for_each_old_key(site: Site) -> None:
+    """R-106. Fails when each session tells of it, or a read does; no key is in it."""
+
+    def told() -> list[tuple[object, ...]]:
+        kinds = [event for event in site.events if event.kind is Happened.KEY_CHANGED]
+        return [(e.id, e.subject, e.actor, dict(e.facts)) for e in kinds]
+
+    ids = Keyring(K3, K2, K1).ids
+    one, two = await site.sign_in("alice", n=1), await site.sign_in("bob", n=1)
+    await site.put(one, n=2)
+    assert told() == []
+    site.deploy(ring(K2, K1))
+    await site.sessions.commit(await site.sessions.open(one))
+    assert told() == []
+    for token in (one, two, one):
+        await site.put(token, n=3)
+    assert told() == [(one.id, "alice", "system", {"old_key": ids[2], "new_key": ids[1]})]
+    site.events.clear()
+    three = await site.sign_in("carol", n=1)
+    site.deploy(ring(K1))
+    four = await site.sign_in("dave", n=1)
+    site.deploy(ring(K3, K2, K1))
+    for token in (three, one, four):
+        await site.put(token, n=4)
+    assert [facts for *_, facts in told()] == [
+        {"old_key": ids[1], "new_key": ids[0]},
+        {"old_key": ids[2], "new_key": ids[0]},
+    ]
+    assert not any(key in repr(site.events) for key in (K1, K2, K3))
+
+
+async def test_a_visitors_data_that_moves_to_a_new_key_tells_too(site: Site) -> None:
+    session = await site.sessions.open(None)
+    session["cart"] = 1
+    token = (await site.sessions.commit(session)).token
+    site.deploy(ring(K2, K1))
+    session = await site.sessions.open(token)
+    session.sign_in("alice")
+    await site.sessions.commit(session)
+    told = [event.facts for event in site.events if event.kind is Happened.KEY_CHANGED]
+    assert told == [{"old_key": Keyring(K1).ids[0], "new_key": Keyring(K2).ids[0]}]
+
+
 async def test_activity_rewrites_nothing(site: Site, clock: Clock) -> None:
     token = await site.sign_in("alice", n=1)
     before = (await site.record(token)).payload
@@ -340,6 +383,8 @@ async def test_encryption_is_turned_on_and_nobody_is_signed_out(
         site.deploy(Sealed(Keyring(K1), accept_plain_until=soon()))
     assert "not encrypted are accepted until" in caplog.text
     await site.put(token, n=2)
+    told = [event.facts for event in site.events if event.kind is Happened.KEY_CHANGED]
+    assert told == [{"old_key": "none", "new_key": Keyring(K1).ids[0]}]
     assert (await site.key(token))[:1] == b"\x02"
     assert await site.standing(other) is Standing.CURRENT
     site.deploy(ring(K1))

@@ -268,6 +268,23 @@ async def test_redeeming_is_no_activity(sessions: Sessions, session: Session, cl
     assert info.seen_at == info.created_at
 
 
+async def test_a_session_that_cannot_be_read_is_told_of_and_left_alone(
+    sessions: Sessions, store: Store, session: Session, events: list[Event]
+) -> None:
+    """As with the token itself: it is no ticket that somebody made up."""
+    ticket = await sessions.issue_ticket(session, origin=APP)
+    good = session.state.base
+    assert good is not None
+    bad = good._replace(version=good.version + 1, payload=good.payload + b"!")
+    await store.save(bad, good)
+    events.clear()
+    for _ in range(2):
+        opened = await sessions.redeem(ticket, APP)
+        assert (opened.subject, opened.standing) == (None, Standing.UNREADABLE)
+    assert [event.kind for event in events] == [Happened.UNREADABLE]
+    assert bad.is_same_save(await store.load(bad.id))
+
+
 async def test_another_client_cannot_use_it(store: Store, clock: Clock) -> None:
     policy = Policy(binding=Binding(step_up=4))
     sessions = Sessions(store, policy=policy, clock=clock)
@@ -279,6 +296,43 @@ async def test_another_client_cannot_use_it(store: Store, clock: Clock) -> None:
     thief = await sessions.redeem(ticket, APP, client=Client("203.0.113.9", "curl"))
     assert thief.subject is None
     assert (await sessions.redeem(ticket, APP, client=client)).subject == "alice"
+
+
+async def test_another_client_with_it_ends_the_session_where_the_policy_says_so(
+    store: Store, clock: Clock, events: list[Event]
+) -> None:
+    """As with the token itself; who has no good ticket ends nothing (R8)."""
+    policy = Policy(binding=Binding(end=4))
+    sessions = Sessions(store, policy=policy, clock=clock, on_event=events.append)
+    client, thief = Client("192.0.2.1", "Firefox on Linux"), Client("203.0.113.9", "curl")
+    session = await sessions.open(None, client=client)
+    session.sign_in("alice")
+    await sessions.commit(session)
+    ticket = await sessions.issue_ticket(session, origin=APP)
+    assert session.id is not None
+    for useless in (Ticket.mint(bytes, session.id).reveal(), ticket):
+        assert (await sessions.redeem(useless, None, client=thief)).subject is None
+    assert await sessions.count("alice") == 1
+    assert (await sessions.redeem(ticket, APP, client=thief)).subject is None
+    assert await sessions.count("alice") == 0
+    assert [e.cause for e in events if e.kind is Happened.ENDED] == ["binding"]
+
+
+async def test_another_client_with_a_ticket_of_an_impersonation_ends_it(
+    store: Store, clock: Clock
+) -> None:
+    """Nobody could prove anything there: the user is another."""
+    sessions = Sessions(store, policy=Policy(binding=Binding(step_up=4)), clock=clock)
+    client = Client("192.0.2.1", "Firefox on Linux")
+    session = await sessions.open(None, client=client)
+    session.sign_in("admin")
+    await sessions.commit(session)
+    session.impersonate("alice")
+    await sessions.commit(session)
+    ticket = await sessions.issue_ticket(session, origin=APP)
+    thief = await sessions.redeem(ticket, APP, client=Client("203.0.113.9", "curl"))
+    assert thief.subject is None
+    assert await sessions.count("alice") == 0
 
 
 def test_threads_issue_them_too(clock: Clock) -> None:

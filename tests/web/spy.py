@@ -43,6 +43,7 @@ class Spy:
     def breaks(self) -> None:
         """Let everything fail until `mends`."""
         self.down = {"load", "save", "touch", "end", "enlist", "delist", "bar", "page", "sweep"}
+        self.down.add("is_barred")
 
     def mends(self) -> None:
         self.down = set()

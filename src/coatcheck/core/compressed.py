@@ -63,6 +63,10 @@ class Compressed:
             return content
         raise Undecodable("data is compressed in an unknown way")
 
+    def key_id(self, payload: bytes, /) -> str | None:
+        """Ask the inner envelope."""
+        return self._inner.key_id(payload)
+
 
 def _inflated(deflated: bytes) -> bytes:
     stream = zlib.decompressobj(_RAW)

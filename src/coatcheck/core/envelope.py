@@ -27,10 +27,14 @@ class Envelope(Protocol):
         """
         ...
 
+    def key_id(self, payload: bytes, /) -> str | None:
+        """Return the id of the key that a payload names, `None` for one without; never a secret."""
+        ...
+
 
 def is_envelope(value: object) -> bool:
     """Tell whether a value is an envelope, and not the class of one."""
-    methods = (getattr(value, name, None) for name in ("wrap", "unwrap"))
+    methods = (getattr(value, name, None) for name in ("wrap", "unwrap", "key_id"))
     return not isinstance(value, type) and all(map(callable, methods))
 
 
@@ -49,3 +53,7 @@ class Checked:
         if crc32(content, crc32(about)).to_bytes(4) != payload[2:6]:
             raise Undecodable("payload is damaged or belongs to another record")
         return content
+
+    def key_id(self, payload: bytes, /) -> str | None:
+        """Return `None`: there is no key."""
+        return None

@@ -37,6 +37,7 @@ class Happened(StrEnum):
     EVERYTHING_ENDED = "all_sessions_ended"
     IMPERSONATION_STARTED = "impersonation_started"
     IMPERSONATION_STOPPED = "impersonation_stopped"
+    KEY_CHANGED = "key_changed"
 
     @property
     def is_routine(self) -> bool:

@@ -278,12 +278,8 @@ class Session(dict[str, Any]):
     @property
     def actor(self) -> str | None:
         """The user id of who acts as `subject`, while somebody impersonates."""
-        actor = self._actor()
+        actor = self.state.actor
         return actor.subject if actor else None
-
-    def _actor(self) -> Actor | None:
-        kept = self.state.own.get(ACTOR)
-        return None if kept is None else Actor(**kept)
 
     def impersonate(self, subject: str) -> None:
         """Let the user who is signed in act as `subject`, until `stop_impersonating`.
@@ -316,7 +312,7 @@ class Session(dict[str, Any]):
         Raises:
             RuntimeError: nobody impersonates, or the privileges changed in this very request.
         """
-        if (actor := self._actor()) is None:
+        if (actor := self.state.actor) is None:
             raise RuntimeError("nobody impersonates in this session")
         self._base_of_login()
         login = Login(actor.authenticated_at, actor.ends_at)

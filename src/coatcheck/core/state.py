@@ -8,7 +8,7 @@ from coatcheck.core.doubt import Doubt
 from coatcheck.core.events import USER, administrator
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
 from coatcheck.core.outcome import Cookies, Holder
-from coatcheck.core.own import ACTOR, PENDING, spend, take, without
+from coatcheck.core.own import ACTOR, PENDING, Actor, spend, take, without
 from coatcheck.core.record import NOBODY, Client, Ended, Record
 from coatcheck.core.renewal import is_due
 from coatcheck.core.settings import Settings
@@ -129,6 +129,12 @@ class State:
         if isinstance(self.privilege, SignIn):
             return self.privilege.subject
         return self.base.subject if self.base else None
+
+    @property
+    def actor(self) -> Actor | None:
+        """Whose login goes on when the impersonation is over, if it is one."""
+        kept = self.own.get(ACTOR)
+        return None if kept is None else Actor(**kept)
 
     def actor_on(self, subject: str | None) -> str:
         """Return who does what this request does to a session of `subject`, for an event."""

@@ -88,6 +88,11 @@ class MemoryStore:
             ids = [] if subject is None else sorted(self._subjects.get(subject, ()))
             return Barred(previous, bar, ids)
 
+    async def is_barred(self, subject: str, since: int, /) -> bool:
+        """See `Store.is_barred`."""
+        with self._lock:
+            return since <= max(self._bars.get(subject, 0), self._bars.get(None, 0))
+
     async def page(self, subject: str | None, after: str | None, limit: int, /) -> Page:
         """See `Store.page`."""
         with self._lock:

@@ -126,6 +126,13 @@ class Store(Protocol):
         """
         ...
 
+    async def is_barred(self, subject: str, since: int, /) -> bool:
+        """Tell whether the subject's bar, or everybody's, is at `since` or later.
+
+        It writes nothing. Nobody asks about more than a day ago, as bars are not kept for longer.
+        """
+        ...
+
     async def page(self, subject: str | None, after: str | None, limit: int, /) -> Page:
         """Return records of `subject`, or of everybody, page by page from the start (`None`).
 

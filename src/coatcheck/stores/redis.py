@@ -269,6 +269,15 @@ class RedisStore:
         previous, bar, ids = await self._script(_BAR, self._index(subject), at, BAR_KEPT)
         return Barred(int(previous), int(bar), [id.decode() for id in ids])
 
+    async def is_barred(self, subject: str, since: int, /) -> bool:
+        """See `Store.is_barred`."""
+        keys = [self._index(whose)[1] for whose in (subject, None)]  # in two slots of a cluster
+        if self.kind is Kind.BLOCKING:
+            bars = [await self._send("GET", key) for key in keys]
+        else:
+            bars = await asyncio.gather(*(self._send("GET", key) for key in keys))
+        return since <= max(int(bar or 0) for bar in bars)
+
     async def page(self, subject: str | None, after: str | None, limit: int, /) -> Page:
         """See `Store.page`."""
         if subject is None:

@@ -192,6 +192,10 @@ class SQLiteStore:
 
         return await self._run(write)
 
+    async def is_barred(self, subject: str, since: int, /) -> bool:
+        """See `Store.is_barred`."""
+        return since <= await self._run(lambda db: max(_bar(db, subject), _bar(db, _EVERYBODY)))
+
     async def page(self, subject: str | None, after: str | None, limit: int, /) -> Page:
         """See `Store.page`."""
         where = "id > ?" if subject is None else "id > ? AND subject = ?"

@@ -321,6 +321,23 @@ class StoreContract:
             assert await store.enlist(late, 6_002, 0) is not None
 
     @_runs
+    async def test_a_bar_is_told_without_a_write(self, store: Store) -> None:
+        """Of the subject or of everybody, from when on it stands; the index stays as it is."""
+        record = await self._add(store, "alice")
+        assert not await store.is_barred("alice", 1)
+        await store.bar("alice", 5_000)
+        assert [await store.is_barred("alice", at) for at in (4_999, 5_000, 5_001)] == [
+            True, True, False,
+        ]  # fmt: skip
+        assert not await store.is_barred("bob", 1)
+        await store.bar(None, 6_000)
+        for subject in ("alice", "bob", "*"):
+            assert await store.is_barred(subject, 6_000)
+            assert not await store.is_barred(subject, 6_001)
+        assert (await store.bar("bob", 1)).ids == []
+        assert (await store.bar("alice", 1)).ids == [record.id]
+
+    @_runs
     async def test_an_index_over_the_limit_is_told_in_its_order(self, store: Store) -> None:
         """G4: the one that was added last is the newest, whatever the clocks or the policy say."""
         base = make_record().seen_at

@@ -135,6 +135,9 @@ class ScheduledStore:
     async def bar(self, subject: str | None, at: int, /) -> Barred:
         return cast("Barred", await self._call("bar", subject, at))
 
+    async def is_barred(self, subject: str, since: int, /) -> bool:
+        return cast("bool", await self._call("is_barred", subject, since))
+
     async def page(self, subject: str | None, after: str | None, limit: int, /) -> Page:
         return cast("Page", await self._call("page", subject, after, limit))
 
