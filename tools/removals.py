@@ -22,6 +22,7 @@ class Removal(NamedTuple):
     test: str
 
 
+BINDING = "tests/sessions/test_binding.py::"
 CONTRACT = "tests/stores/test_contract.py::TestMemory::"
 CORNERS = "tests/sessions/test_corners.py::"
 FOLD = "tests/core/test_fold.py::"
@@ -186,6 +187,14 @@ REMOVALS = [
         MEETING + "[two servers-sign_in, edit]",
     ),
     Removal(
+        "P3",
+        "a visitor's session beside a doubted one is closed whatever was put in since",
+        "beside.py",
+        "await _close(parts, state, visitor.record, saved.record, visitor.record)",
+        "await _close(parts, state, visitor.record, saved.record)",
+        BINDING + "test_what_is_put_in_at_the_same_time_comes_along_too[memory]",
+    ),
+    Removal(
         "P4",
         "signing in over another user's session keeps the data",
         "core/session.py",
@@ -226,6 +235,14 @@ REMOVALS = [
         "if not await self._is_live(found.id):",
         "if False:",
         CORNERS + "test_a_fork_beside_a_session_that_ends_meanwhile_carries_nothing_of_it",
+    ),
+    Removal(
+        "P5",
+        "a visitor's session goes into the doubted one, and on to somebody else",
+        "beside.py",
+        "        now = _now(visitor, found, state.settings)\n",
+        "        break\n",
+        BINDING + "test_what_went_elsewhere_meanwhile_goes_to_one_user[memory-moved to bob]",
     ),
     Removal(
         "P6",
@@ -801,6 +818,22 @@ if not await _lives(parts, id):
         """\
             raise""",
         TICKETS + "test_another_client_with_it_ends_the_session_where_the_policy_says_so[memory]",
+    ),
+    Removal(
+        "R-071",
+        "what a visitor put in takes the place of what was withheld",
+        "core/doubt.py",
+        "return merge({}, withheld, visitor, {}, [])",
+        "return merge({}, visitor, withheld, {}, [])",
+        BINDING + "test_what_was_put_in_while_in_doubt_comes_along[memory-sign_in]",
+    ),
+    Removal(
+        "R-071",
+        "a second factor is awaited after it was given",
+        "sessions.py",
+        "                await commit.leave(proved)\n",
+        "                pass\n",
+        BINDING + "test_no_second_factor_is_awaited_once_it_was_given[memory]",
     ),
     Removal(
         "R-081",

@@ -259,8 +259,11 @@ class Sessions:
             if outcome is KEPT:
                 outcome = await commit.touch()  # somebody was there all the same
         else:
+            proved = None if state.privilege is None else state.taken_up
             outcome = await commit.run()
-            state.taken_up = None
+            if proved is not None:
+                await commit.leave(proved)
+            state.taken_up = state.visitor = None
         state.is_committed = True
         return outcome if outcome is KEPT else await self._done(session, outcome)
 

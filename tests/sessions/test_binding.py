@@ -14,6 +14,7 @@ from coatcheck import (
     Event,
     Happened,
     Holder,
+    MemoryStore,
     Policy,
     Session,
     Sessions,
@@ -25,6 +26,7 @@ from coatcheck.core.presented import Presented
 from coatcheck.core.record import Ended, Record, Tombstone
 from coatcheck.errors import ConfigurationError, StepUpRequired, Unauthenticated
 from coatcheck.testing import Clock
+from tests.web.spy import Spy
 
 PHONE = Client("203.0.113.7", "Chrome on Android", "Android (mobile)", "de,en")
 CAFE = PHONE._replace(address="198.51.100.20")
@@ -268,25 +270,176 @@ async def test_another_user_gets_nothing_of_a_doubted_session(make: Make) -> Non
     assert await thief.sessions.list("alice") == []
 
 
-async def test_whoever_is_doubted_may_have_a_visitors_session_and_leaves_it_there(
-    make: Make,
-) -> None:
-    """A login form needs one. What the library keeps in it never moves (P5)."""
-    phone = await Device(make(Action.STEP_UP)).signed_in(cart="hat")
+async def visiting(make: Make, **data: object) -> tuple[Device, Device]:
+    """Return the user's phone, and a laptop where they are doubted and have a visitor's session."""
+    phone = await Device(make(Action.STEP_UP)).signed_in(cart={"hat": 1}, seen="phone")
     laptop = phone.at(THIEF)
     session = await laptop.send()
-    session.update({"form": "token", "coatcheck:csrf": "x"})
+    session.update(data)
     await laptop.finish(session)
     assert Holder.VISITOR in laptop.jar
+    assert await laptop.see() == (None, data)
+    return phone, laptop
+
+
+async def prove(device: Device, session: Session, proof: str = "sign_in") -> None:
+    if proof == "sign_in":
+        session.sign_in("alice", assurance=2)
+    else:
+        session.step_up(2)
+    await device.finish(session)
+
+
+@pytest.mark.parametrize("proof", ["sign_in", "step_up"])
+async def test_what_was_put_in_while_in_doubt_comes_along(
+    make: Make, store: Store, events: list[Event], proof: str
+) -> None:
+    """As with any sign-in: once, without what the library keeps (P5). What was withheld stays."""
+    _, laptop = await visiting(
+        make, cart={"hat": 9, "cap": 2}, seen="laptop", form="x", csrf_token="y"
+    )
     session = await laptop.send()
-    assert (session.subject, session["form"], session.standing) == (
-        None, "token", Standing.DOUBTED,
-    )  # fmt: skip
+    assert session.standing is Standing.DOUBTED
     session["coatcheck:other"] = session["kept"] = "y"
-    session.sign_in("alice")
-    assert dict(session) == {"cart": "hat", "kept": "y"}
+    await prove(laptop, session, proof)
+    whole = {"cart": {"hat": 1, "cap": 2}, "seen": "phone", "form": "x", "kept": "y"}
+    assert dict(session) == whole
+    assert await laptop.see() == ("alice", whole)
+    stored = await store.load(laptop.jar[Holder.VISITOR].id)
+    assert isinstance(stored, Tombstone)
+    assert (stored.why, stored.moved_to_subject) == (Ended.MOVED, "alice")
+    moved = [e for e in events if e.kind is Happened.ENDED]
+    assert [(e.id, e.cause, e.facts) for e in moved] == [
+        (stored.id, "moved", {"to": laptop.jar[Holder.SIGNED_IN].id})
+    ]
+
+
+async def test_no_second_factor_is_awaited_once_it_was_given(make: Make) -> None:
+    """Fails when the visitor's session lives on: whoever comes next has passed the password."""
+    _, laptop = await visiting(make, form="x")
+    session = await laptop.send()
+    session.expect_factor("alice")
     await laptop.finish(session)
-    assert await laptop.see() == ("alice", {"cart": "hat", "kept": "y"})
+    session = await laptop.send()
+    assert session.pending is not None
+    assert await laptop.sessions.spend_attempt(session) == "alice"
+    await prove(laptop, session)
+    assert (await laptop.see())[0] == "alice"
+    session = await laptop.send()
+    session.end()
+    await laptop.finish(session)
+    session = await laptop.send()
+    assert (session.subject, session.pending, dict(session)) == (None, None, {})
+
+
+async def test_another_user_takes_along_what_they_put_in(make: Make, store: Store) -> None:
+    """The request is a visitor's; what was withheld ends, as with any sign-in over it."""
+    phone, laptop = await visiting(make, form="x")
+    session = await laptop.send()
+    session["more"] = 1
+    session.sign_in("bob")
+    assert dict(session) == {"form": "x", "more": 1}
+    await laptop.finish(session)
+    assert await laptop.see() == ("bob", {"form": "x", "more": 1})
+    stored = await store.load(phone.jar[Holder.SIGNED_IN].id)
+    assert isinstance(stored, Tombstone)
+    assert (stored.why, stored.moved_to_subject) == (Ended.MOVED, "bob")
+    assert await laptop.sessions.list("alice") == []
+
+
+async def test_what_is_put_in_at_the_same_time_comes_along_too(make: Make, store: Store) -> None:
+    """P3. Fails when the visitor's session is closed in another version than was copied."""
+    _, laptop = await visiting(make, form="x", gone=1)
+    session = await laptop.send()
+    session.sign_in("alice")
+    session["mine"] = 1
+    other = await laptop.send()
+    other["late"] = 2
+    del other["gone"]
+    await laptop.sessions.commit(other)
+    await laptop.finish(session)
+    whole = {"cart": {"hat": 1}, "seen": "phone", "form": "x", "late": 2, "mine": 1}
+    assert dict(session) == whole
+    assert await laptop.see() == ("alice", whole)
+    assert isinstance(await store.load(laptop.jar[Holder.VISITOR].id), Tombstone)
+
+
+@pytest.mark.parametrize("how", ["ended", "moved to bob", "moved to alice"])
+async def test_what_went_elsewhere_meanwhile_goes_to_one_user(make: Make, how: str) -> None:
+    """P5. Fails when a visitor's data is carried by two sign-ins, or after its end."""
+    _, laptop = await visiting(make, form="x")
+    session = await laptop.send()
+    session.sign_in("alice")
+    session["mine"] = 1
+    if how == "ended":
+        await laptop.sessions.end(laptop.jar[Holder.VISITOR].id)
+    else:
+        alone = Device(laptop.sessions, THIEF, {Holder.VISITOR: laptop.jar[Holder.VISITOR]})
+        other = await alone.send()
+        other.sign_in(how.removeprefix("moved to "))
+        await alone.finish(other)
+    await laptop.finish(session)
+    own: dict[str, object] = {"cart": {"hat": 1}, "seen": "phone", "mine": 1}
+    if how == "moved to alice":
+        own["form"] = "x"
+    assert dict(session) == own
+    assert await laptop.see() == ("alice", own)
+
+
+async def test_a_proof_that_is_not_stored_leaves_the_visitors_session(make: Make) -> None:
+    for subject in ("alice", "bob"):
+        _, laptop = await visiting(make, form="x")
+        session = await laptop.send()
+        session.sign_in(subject)
+        await laptop.sessions.commit(session, discard=True)
+        assert (session.subject, dict(session)) == (None, {"form": "x"})
+        assert session.doubt is not None
+        session["error"] = "shown"
+        await laptop.finish(session)
+        assert await laptop.see() == (None, {"form": "x", "error": "shown"})
+
+
+async def test_a_visitors_session_that_is_too_large_keeps_nobody_out(
+    make: Make, store: Store
+) -> None:
+    """It may have been planted."""
+    _, laptop = await visiting(make, much="x" * 60_000)
+    phone = laptop.at(PHONE)
+    session = await phone.send()
+    session["own"] = "y" * 60_000
+    await phone.finish(session)
+    session = await laptop.send()
+    await prove(laptop, session)
+    assert (session.subject, "much" in session, "own" in session) == ("alice", False, True)
+    assert isinstance(await store.load(laptop.jar[Holder.VISITOR].id), Record)
+
+
+async def test_who_is_proved_goes_on_while_the_visitors_session_cannot_be_closed(
+    clock: Clock, events: list[Event]
+) -> None:
+    spy = Spy(MemoryStore())
+    policy = Policy(binding=LADDER[Action.STEP_UP])
+    made = Sessions(spy.store, policy=policy, clock=clock, on_event=events.append)
+    _, laptop = await visiting(lambda _: made, form="x")
+    session = await laptop.send()
+    spy.down = {"end"}
+    await prove(laptop, session)
+    assert Happened.UNAVAILABLE in [event.kind for event in events]
+    assert (await laptop.see())[0] == "alice"
+
+
+async def test_a_logout_ends_the_visitors_session_too(make: Make, store: Store) -> None:
+    for is_proved in (False, True):
+        phone, laptop = await visiting(make, form="x")
+        session = await laptop.send()
+        if is_proved:
+            session.sign_in("alice")
+        session.end()
+        ids = [token.id for token in laptop.jar.values()]
+        await laptop.finish(session)
+        assert laptop.jar == {}
+        assert [isinstance(await store.load(id), Tombstone) for id in ids] == [True, True]
+        assert (await phone.send()).standing is Standing.RETIRED
 
 
 async def test_a_logout_ends_a_doubted_session(make: Make, store: Store) -> None:

@@ -4,7 +4,7 @@ from typing import NamedTuple, cast
 
 from coatcheck.core.codec import Codec
 from coatcheck.core.draft import following, promoted
-from coatcheck.core.intents import Difference, Privilege, Step, moves
+from coatcheck.core.intents import Difference, Privilege, Step, moving
 from coatcheck.core.merge import Data, Merge
 from coatcheck.core.rebase import rebase
 from coatcheck.core.record import Client, Record, Stored
@@ -125,9 +125,8 @@ def moved(change: Change, stored: Record, settings: Settings) -> bytes:
         Undecodable: the data of `stored` cannot be read.
     """
     theirs = settings.codec.decode(settings.content(stored))
-    moving = {key: value for key, value in theirs.items() if moves(key)}
     rules = dict.fromkeys(settings.rules, Merge.WHOLE)
-    return settings.codec.encode(rebase(change.steps, moving, settings.codec, rules, []))
+    return settings.codec.encode(rebase(change.steps, moving(theirs), settings.codec, rules, []))
 
 
 def own(change: Change, settings: Settings) -> bytes:
@@ -173,6 +172,12 @@ def check_size(content: bytes, settings: Settings) -> None:
     count, most = settings.codec.count(content), settings.policy.max_keys
     if count > most:
         raise TooManyKeys(count, most)
+
+
+def fits(content: bytes, settings: Settings) -> bool:
+    """Tell whether data is within the limits."""
+    policy = settings.policy
+    return len(content) <= policy.max_size and settings.codec.count(content) <= policy.max_keys
 
 
 def sizes(content: bytes, settings: Settings) -> dict[str, int]:

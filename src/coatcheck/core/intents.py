@@ -20,6 +20,11 @@ def moves(key: str) -> bool:
     return not key.startswith(LIBRARY_KEYS) and key not in _OF_FORMS
 
 
+def moving(data: Data) -> Data:
+    """Return the data without what does not move."""
+    return {key: value for key, value in data.items() if moves(key)}
+
+
 class Login(NamedTuple):
     """An authentication of before that a session goes on with; milliseconds UTC."""
 

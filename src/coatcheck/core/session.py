@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from inspect import iscoroutinefunction
 from typing import Any
 
+from coatcheck.core.change import fits
 from coatcheck.core.csrf import issue
-from coatcheck.core.doubt import Doubt
+from coatcheck.core.doubt import Doubt, joined
 from coatcheck.core.hide import hidden
 from coatcheck.core.info import SessionInfo, moment
-from coatcheck.core.intents import Edit, Login, Rotate, SignIn, StepUp, moves
-from coatcheck.core.merge import Data, merge
+from coatcheck.core.intents import Edit, Login, Rotate, SignIn, StepUp, moves, moving
+from coatcheck.core.merge import merge
 from coatcheck.core.outcome import Holder
 from coatcheck.core.own import ACTOR, PENDING, Actor, Pending, past
 from coatcheck.core.policy import BAR_KEPT
@@ -80,7 +81,7 @@ class Session(dict[str, Any]):
         """Whose session is withheld, as `Policy.binding` asks for a new proof on this client.
 
         Until then the request is nobody's: no subject, none of the data. What it puts in is a
-        visitor's. `sign_in` and `step_up` bring the session back, `end` ends it.
+        visitor's. `sign_in` and `step_up` bring the session back, and that along; `end` ends both.
         """
         return self.state.doubt
 
@@ -214,6 +215,8 @@ class Session(dict[str, Any]):
             raise ValueError("sign_in needs a text that is not empty and an assurance from 1 on")
         subject, assurance = str.__str__(subject), int(assurance)  # no subclasses: they are stored
         state = self.state
+        if state.doubt is not None and state.doubt.subject != subject:
+            state.pass_by(state.doubt)
         self._take_up()
         if ACTOR in state.own:
             self.end()  # it is the actor's, whoever signs in; what follows is a session of its own
@@ -350,14 +353,16 @@ class Session(dict[str, Any]):
             self.state.privilege = StepUp(assurance)
 
     def _take_up(self, assurance: int | None = None) -> None:
-        """Be again the session that was withheld, with what this request did to the data since."""
+        """Be again the session that was withheld, with what its user put in as a visitor since."""
         state, doubt = self.state, self.state.doubt
         if doubt is None or (assurance is not None and assurance < doubt.record.assurance):
             return
-        before = _moving(state.settings.codec.decode(state.content))
-        mine = _moving(state.kept(self))
-        data = merge(before, mine, state.take_up(doubt), {}, [])
-        show(self, data)
+        before, mine = moving(state.settings.codec.decode(state.content)), moving(state.kept(self))
+        withheld = state.take_up(doubt)
+        data = joined(withheld, before)
+        if not fits(state.settings.codec.encode({**data, **state.own}), state.settings):
+            data, state.visitor = withheld, None  # it stays beside; nobody is kept out by it
+        show(self, merge(before, mine, data, {}, []))
 
     def privilege_changed(self) -> None:
         """Rotate: change the token, as role, permissions or password changed; older ones die.
@@ -420,11 +425,6 @@ def show(session: Session, data: Mapping[str, Any]) -> None:
     """Let a session hold `data`, which is nothing that the application did."""
     dict[str, Any].clear(session)
     session.update(data)
-
-
-def _moving(data: Data) -> Data:
-    """Return the data without the library's keys, which never move (P5)."""
-    return {key: value for key, value in data.items() if moves(key)}
 
 
 def _moment(ms: int | None) -> datetime | None:

@@ -4,7 +4,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from coatcheck.core.csrf import fits
-from coatcheck.core.doubt import Doubt
+from coatcheck.core.doubt import Doubt, Visitor
 from coatcheck.core.events import USER, administrator
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
 from coatcheck.core.outcome import Cookies, Holder
@@ -36,6 +36,7 @@ class State:
         unreadable: the record of a good token whose data cannot be read.
         doubt: what is withheld, as the client may not be its user's.
         taken_up: what was, until the proof is stored.
+        visitor: what was opened beside it, likewise.
         base: the record that is stored as far as this request knows; `None` while there is none.
         content: its data, encoded.
         mark: the data, encoded, up to which `steps` tell what was done.
@@ -79,6 +80,7 @@ class State:
     unreadable: Record | None = None
     doubt: Doubt | None = None
     taken_up: Doubt | None = None
+    visitor: Visitor | None = None
     base: Record | None = None
     privilege: Privilege = None
     signed_at: int = 0
@@ -227,12 +229,22 @@ class State:
     def withhold(self, doubt: Doubt) -> None:
         """Show nothing of a session until its user is proved."""
         self.standing = Standing.DOUBTED
-        self.doubt, self.taken_up = doubt, None
-        self.start(None, self.settings.empty)
+        self.doubt, self.taken_up, visitor, self.visitor = doubt, None, self.visitor, None
+        if visitor is None:
+            self.start(None, self.settings.empty)
+        else:
+            self.token = visitor.token
+            self.start(visitor.record, visitor.content)
+
+    def pass_by(self, doubt: Doubt) -> None:
+        """Go on beside the session that is withheld, as somebody is being proved."""
+        self.doubt, self.taken_up = None, doubt
+        if self.base is not None:
+            self.visitor = Visitor(self.base, self.content, self.token)
 
     def take_up(self, doubt: Doubt) -> dict[str, Any]:
         """Be the session that was withheld, as its user is being proved; return its data."""
-        self.doubt, self.taken_up = None, doubt
+        self.pass_by(doubt)
         self.token, self.was_seen_at = doubt.token, doubt.record.seen_at
         content = self.settings.codec.encode(doubt.data)
         self.start(doubt.record, content)
@@ -277,10 +289,10 @@ class State:
 
     def end(self) -> None:
         """Have what is stored ended by the next commit, and begin with nothing."""
-        doubted = self.doubt.record if self.doubt else None
-        records = (self.base, self.unreadable, doubted)
-        self.ending += [record for record in records if record is not None]
-        self.unreadable = self.doubt = self.taken_up = None
+        beside = (self.doubt or self.taken_up, self.visitor)
+        records = (self.base, self.unreadable, *(each.record for each in beside if each))
+        self.ending += {record.id: record for record in records if record is not None}.values()
+        self.unreadable = self.doubt = self.taken_up = self.visitor = None
         self.start(None, self.settings.empty)
         self.is_gone = False
 
