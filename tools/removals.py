@@ -22,6 +22,7 @@ class Removal(NamedTuple):
     test: str
 
 
+CLEARS = "tests/frameworks/test_clear_site_data.py::"
 CONTRACT = "tests/stores/test_contract.py::TestMemory::"
 CORNERS = "tests/sessions/test_corners.py::"
 FOLD = "tests/core/test_fold.py::"
@@ -753,6 +754,22 @@ if not await _lives(parts, id):
         "_settings_by_key.setdefault(each, setting)",
         "setting",
         KEYRING + "test_one_key_for_two_settings_is_refused",
+    ),
+    Removal(
+        "R-046",
+        "every deletion of a login's cookie clears what the browser keeps",
+        "web/exchange.py",
+        "state.signs_out and ",
+        "",
+        CLEARS + "test_an_expiry_alone_has_it_not_but_a_logout_after_it_has[wsgi]",
+    ),
+    Removal(
+        "R-046",
+        "a logout by an older token clears what a newer login keeps",
+        "web/exchange.py",
+        " and state.cookies.get(Holder.SIGNED_IN, False) is None",
+        "",
+        CLEARS + "test_no_newer_login_loses_what_it_keeps",
     ),
     Removal(
         "R-082",

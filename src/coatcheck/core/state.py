@@ -44,6 +44,7 @@ class State:
         is_cleared: whether the data was cleared by that name.
         is_wanted: whether it is stored though it is empty, as its token was asked for.
         ending: the records that `end()` was called on.
+        signs_out: whether this request ended what it came with, or found it over when it was to.
         is_in_doubt: a save had no answer that could be trusted; nothing more is saved on top.
         is_gone: the session ended elsewhere meanwhile; nothing of it is saved again.
         bar: the subject all of whose sessions this very request ended, and when.
@@ -85,6 +86,7 @@ class State:
     carries: bool = True
     is_cleared: bool = False
     is_wanted: bool = False
+    signs_out: bool = False
     is_in_doubt: bool = False
     is_gone: bool = False
     bar: tuple[str, int] | None = None
@@ -275,6 +277,7 @@ class State:
         records = (self.base, self.unreadable, doubted)
         self.ending += [record for record in records if record is not None]
         self.unreadable = self.doubt = self.taken_up = None
+        self.signs_out = True
         self.start(None, self.settings.empty)
         self.is_gone = False
 
