@@ -162,10 +162,17 @@ class State:
         Where that one is still to be minted, the commit is held to it, and to storing a session.
 
         Raises:
-            RuntimeError: it is too late for that.
+            RuntimeError: it is too late for that, or the session was opened without its token, by a
+                ticket, so that nothing is known of the lineage but its digest.
         """
-        if self.privilege is None and (token := self.held) is not None:
-            return token.lineage
+        if self.privilege is None:
+            if (token := self.held) is not None:
+                return token.lineage
+            if self.base is not None:
+                raise RuntimeError(
+                    "a session that a ticket opened has no token to make another one of: ask for "
+                    "it in the request that issues the ticket"
+                )
         self.require_no_commit()
         if self.is_late:
             raise RuntimeError(
