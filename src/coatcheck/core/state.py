@@ -185,8 +185,13 @@ class State:
         return self.lineage
 
     def has_issued(self, csrf_token: object) -> bool:
-        """Tell whether a token of a form is of the session that the request's own token opened."""
-        return self.token is not None and fits(self.token.lineage, csrf_token)
+        """Tell whether a token of a form is of a session that the request's own tokens open.
+
+        Or would, were its user proved: which page made a request is one question, who made it
+        another, and to that one the answer stays nobody.
+        """
+        opening = (self.token, self.doubt.token if self.doubt else None)
+        return any(fits(token.lineage, csrf_token) for token in opening if token is not None)
 
     @property
     def is_touch_due(self) -> bool:

@@ -198,7 +198,14 @@ class Gate:
         mount = mount.rstrip("/")
         to_page: ToPage | None = None
         if self._step_up_url is not None:
-            to_page = partial(leading_back, self._step_up_url, headers, mount + path, query)
+            to_page = partial(
+                leading_back,
+                self._step_up_url,
+                headers,
+                mount + path,
+                query,
+                is_safe=method in SAFE,
+            )
         at_logout = self._at_logout if transport is not None and transport.secure else []
         exchange = Exchange(self._sessions, session, transport, mount, to_page, at_logout)
         if objection is not None:
