@@ -100,7 +100,7 @@ class Exchange:
         transport, state = self._transport, self.session.state
         if transport is None or not state.is_seen:
             return headers
-        if state.failure is not None:
+        if isinstance(state.failure, StoreUnavailable):
             state.cookies.drop_deletions()  # an outage deletes nothing, whoever answers it
         written: Headers = []
         if state.cookies:
