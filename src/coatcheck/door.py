@@ -164,10 +164,10 @@ class Door:
                 self._refuse(None, None, state)
             if state.base is not None or state.failure is not None:
                 return session if first is None else _beside(session, first)
-            if state.standing.is_deletable:
-                state.cookies[holder] = None
             if first is None:
                 first = session
+            if state.standing.is_deletable:
+                first.state.cookies[holder] = None
         if first is None:
             return self._blank(of, client, is_activity, arrival)
         first.state.failure = first.state.refusal
