@@ -27,6 +27,7 @@ CONTRACT = "tests/stores/test_contract.py::TestMemory::"
 CORNERS = "tests/sessions/test_corners.py::"
 FOLD = "tests/core/test_fold.py::"
 GROUPS = "tests/sessions/test_groups.py::"
+GUESSES = "tests/sessions/test_guesses.py::"
 KEYRING = "tests/sessions/test_keyring.py::"
 LIFECYCLE = "tests/sessions/test_lifecycle.py::"
 LIMIT_HOLDS = "tests/model/test_explorer.py::test_a_limit_holds"
@@ -770,6 +771,30 @@ if not await _lives(parts, id):
         " and state.cookies.get(Holder.SIGNED_IN, False) is None",
         "",
         CLEARS + "test_no_newer_login_loses_what_it_keeps",
+    ),
+    Removal(
+        "R-081",
+        "each picture of a page makes another guess of one dead cookie",
+        "guesses.py",
+        "is_new = token is None or self",
+        "is_new = True or self",
+        GUESSES + "test_one_dead_token_is_one_guess_however_often_it_comes",
+    ),
+    Removal(
+        "R-081",
+        "what was counted already is let through",
+        "guesses.py",
+        "if count <= rate.count or",
+        "if not is_new or count <= rate.count or",
+        GUESSES + "test_a_token_that_is_known_is_refused_like_any_other",
+    ),
+    Removal(
+        "R-081",
+        "guesses at the secret of one session are one",
+        "guesses.py",
+        "sha256(token.reveal().encode())",
+        "sha256(token.id.encode())",
+        GUESSES + "test_guesses_at_one_session_are_as_many_as_there_are[secret]",
     ),
     Removal(
         "R-082",

@@ -1,5 +1,6 @@
 """Floods and guesses over HTTP: who is refused, as whom it counts, and what the answer tells."""
 
+import asyncio
 import os
 
 import pytest
@@ -112,6 +113,21 @@ async def test_who_is_refused_once_is_rid_of_the_cookie(sessions: Sessions, cloc
         await Client(app, jar=Jar(clock)).get("/me", [("cookie", guess())])
     assert [(await browser.get("/me")).status for _ in range(2)] == [429, 401]
     assert (await browser.post("/login")).status == 200
+
+
+async def test_a_page_with_thirty_pictures_is_no_guesser(sessions: Sessions, clock: Clock) -> None:
+    """They are all asked for before the answer that deletes the dead cookie is there."""
+    app = shop(sessions)
+    browser = Client(app, jar=Jar(clock))
+    await browser.post("/login")
+    clock.ms += 60_000 * 31
+    cookie = ("cookie", browser.cookie)
+    asked = [Client(app, jar=Jar(clock)).get("/me", [cookie]) for _ in range(30)]
+    assert [reply.status for reply in await asyncio.gather(*asked)] == [401] * 30
+    for _ in range(4):
+        await Client(app, jar=Jar(clock)).get("/me", [("cookie", guess())])
+    assert (await Client(app, jar=Jar(clock)).get("/me", [cookie])).status == 401
+    assert (await Client(app, jar=Jar(clock)).get("/me", [("cookie", guess())])).status == 429
 
 
 async def test_an_outage_deletes_nothing_of_a_guesser(

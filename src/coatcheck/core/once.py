@@ -18,3 +18,6 @@ class Once:
             self._keys.clear()
         self._keys.add(key)
         return True
+
+    def __len__(self) -> int:
+        return len(self._keys)
