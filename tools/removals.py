@@ -23,11 +23,13 @@ class Removal(NamedTuple):
 
 
 BINDING = "tests/sessions/test_binding.py::"
+CLEARS = "tests/frameworks/test_clear_site_data.py::"
 CONTRACT = "tests/stores/test_contract.py::TestMemory::"
 CORNERS = "tests/sessions/test_corners.py::"
 FOLD = "tests/core/test_fold.py::"
 GROUPS = "tests/sessions/test_groups.py::"
 KEYED = "tests/sessions/test_keyed.py::"
+GUESSES = "tests/sessions/test_guesses.py::"
 KEYRING = "tests/sessions/test_keyring.py::"
 LIFECYCLE = "tests/sessions/test_lifecycle.py::"
 LIMIT_HOLDS = "tests/model/test_explorer.py::test_a_limit_holds"
@@ -842,6 +844,46 @@ if not await _lives(parts, id):
         "state.failure = state.refusal",
         "state.refusal",
         "tests/sessions/test_guesses.py::test_tickets_are_counted_and_refused_alike",
+    ),
+    Removal(
+        "R-046",
+        "every deletion of a login's cookie clears what the browser keeps",
+        "web/exchange.py",
+        "state.signs_out and ",
+        "",
+        CLEARS + "test_an_expiry_alone_has_it_not_but_a_logout_after_it_has[wsgi]",
+    ),
+    Removal(
+        "R-046",
+        "a logout by an older token clears what a newer login keeps",
+        "web/exchange.py",
+        " and state.cookies.get(Holder.SIGNED_IN, False) is None",
+        "",
+        CLEARS + "test_no_newer_login_loses_what_it_keeps",
+    ),
+    Removal(
+        "R-081",
+        "each picture of a page makes another guess of one dead cookie",
+        "guesses.py",
+        "is_new = token is None or self",
+        "is_new = True or self",
+        GUESSES + "test_one_dead_token_is_one_guess_however_often_it_comes",
+    ),
+    Removal(
+        "R-081",
+        "what was counted already is let through",
+        "guesses.py",
+        "if count <= rate.count or",
+        "if not is_new or count <= rate.count or",
+        GUESSES + "test_a_token_that_is_known_is_refused_like_any_other",
+    ),
+    Removal(
+        "R-081",
+        "guesses at the secret of one session are one",
+        "guesses.py",
+        "sha256(token.reveal().encode())",
+        "sha256(token.id.encode())",
+        GUESSES + "test_guesses_at_one_session_are_as_many_as_there_are[secret]",
     ),
     Removal(
         "R-082",

@@ -186,6 +186,7 @@ class Commit:
         if isinstance(answer, Exception):
             raise answer
         if answer.ends:
+            self._state.signs_out = True
             self._state.start(None, self._parts.settings.empty)
             return await self._tell_end(answer.record, Ended.EMPTIED, Cookies())
         await self._make_room(answer.record, over)

@@ -77,7 +77,7 @@ class Door:
         state.is_held = is_held
         if tokens is not None and not tokens.issued(token, state.opened_at):
             state.standing = Standing.ABSENT
-            self._refuse(token.id, None, state)
+            self._refuse(token, None, state)
             return session
         if state.opened_at >= self._parts.clock.due:  # once a minute; the question costs less here
             await self._parts.clock.measure(self._parts.store)
@@ -103,7 +103,7 @@ class Door:
                     state.base = await self._touches.record_now(stored, state.acted_at)
                 state.unreadable = None
             else:
-                self._refuse(token.id, stored, state)
+                self._refuse(token, stored, state)
         except Undecodable as error:
             state.standing = Standing.UNREADABLE
             self._report_unreadable(token.id, error, state)
@@ -159,17 +159,17 @@ class Door:
                 session = self._blank(of, client, is_activity, arrival)
                 state = session.state
                 state.standing = Standing.RETIRED
-                self._refuse(opened.id, opened, state)
+                self._refuse(token, opened, state)
             state.presented = holder
             if token is None:
                 state.standing = standing
                 self._refuse(None, None, state)
             if state.base is not None or state.failure is not None:
                 return session if first is None else _beside(session, first)
-            if state.standing.is_deletable:
-                state.cookies[holder] = None
             if first is None:
                 first = session
+            if state.standing.is_deletable:
+                first.state.cookies[holder] = None
         if first is None:
             return self._blank(of, client, is_activity, arrival)
         first.state.failure = first.state.refusal
@@ -301,11 +301,11 @@ class Door:
         return state
 
     def _refuse(
-        self, id: str | None, stored: Stored, state: State, standing: Standing | None = None
+        self, token: Token | None, stored: Stored, state: State, standing: Standing | None = None
     ) -> None:
         """Report a token that opens nothing, and count it as its client's."""
-        state.refusal = self._guesses.count(state.client)
-        standing = standing or state.standing
+        state.refusal = self._guesses.count(state.client, token)
+        id, standing = token.id if token else None, standing or state.standing
         record = stored if isinstance(stored, Record) else None
         if record and standing is Standing.EXPIRED and self.tell_expired(record, state):
             return

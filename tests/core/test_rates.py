@@ -48,6 +48,7 @@ def test_a_client_is_one_however_its_address_is_spelled(
 def test_a_count_is_of_one_window() -> None:
     counts = Counts()
     assert [counts.add("a", window) for window in (7, 7, 8, 8, 7)] == [1, 2, 1, 2, 1]
+    assert [counts.add("a", window, 0) for window in (7, 8)] == [1, 0]
 
 
 def test_a_million_addresses_take_no_more_memory_than_there_is_room() -> None:

@@ -175,6 +175,7 @@ WRONG: dict[str, Any] = {
     "csrf": "x",
     "step_up_url": 7,
     "tickets": "x",
+    "clear_site_data": "x",
 }
 
 

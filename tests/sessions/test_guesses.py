@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -19,10 +20,17 @@ from coatcheck import (
     Standing,
     Token,
 )
+from coatcheck.clock import GivenClock
+from coatcheck.codec import MessagePackCodec
+from coatcheck.core.envelope import Checked
 from coatcheck.core.presented import Presented
+from coatcheck.core.rates import ROOM
+from coatcheck.core.settings import Settings
 from coatcheck.core.ticket import Ticket
 from coatcheck.core.unseen import look
 from coatcheck.errors import TooManyBadTokens
+from coatcheck.guesses import Guesses
+from coatcheck.parts import Parts
 from coatcheck.testing import Clock
 from tests.web.spy import Spy
 
@@ -155,6 +163,77 @@ async def test_tickets_are_counted_and_refused_alike(
     with pytest.raises(TooManyBadTokens):
         await redeem("none")
     assert (await redeem(ticket)).subject == "alice"
+
+
+async def test_one_dead_token_is_one_guess_however_often_it_comes(
+    make: Callable[[Policy], Sessions], events: list[Event], clock: Clock
+) -> None:
+    """Fails when a page with many pictures makes an honest browser a guesser."""
+    sessions = make(REFUSING)
+    session = await sessions.open(None, client=OTHER)
+    session.sign_in("alice")
+    token = (await sessions.commit(session)).token
+    clock.move(minutes=31)
+    for _ in range(4):
+        await present(sessions)
+    refusals = [(await present(sessions, token)).state.refusal for _ in range(30)]
+    assert refusals == [None] * 30
+    assert len(told(events)) == 1, "by the first of them, and not again by the next"
+    with pytest.raises(TooManyBadTokens):
+        look(await present(sessions))
+
+
+async def test_a_token_that_is_known_is_refused_like_any_other(
+    make: Callable[[Policy], Sessions], clock: Clock
+) -> None:
+    """Fails when a guesser goes on with what was counted already."""
+    sessions = make(REFUSING)
+    known = [Token.mint(os.urandom) for _ in range(5)]
+    for token in known:
+        look(await present(sessions, token))
+    assert (await present(sessions)).state.refusal is not None
+    for token in known:
+        with pytest.raises(TooManyBadTokens):
+            look(await present(sessions, token))
+    clock.move(minutes=1)
+    for token in known:
+        look(await present(sessions, token))
+    with pytest.raises(TooManyBadTokens):  # in the next window they count anew
+        look(await present(sessions))
+
+
+@pytest.mark.parametrize("part", ["id", "lineage", "secret"])
+async def test_guesses_at_one_session_are_as_many_as_there_are(
+    make: Callable[[Policy], Sessions], part: str
+) -> None:
+    """Fails when what makes a token known is less than all of it."""
+    sessions = make(REFUSING)
+    session = await sessions.open(None, client=OTHER)
+    session.sign_in("alice")
+    token = (await sessions.commit(session)).token
+    assert token is not None
+    for n in range(6):
+        guess = replace(token, **{part: getattr(Token.mint(os.urandom), part)})
+        assert ((await present(sessions, guess)).state.refusal is not None) is (n == 5)
+
+
+async def test_a_token_that_another_client_presented_is_a_guess_of_this_one(
+    make: Callable[[Policy], Sessions],
+) -> None:
+    sessions = make(REFUSING)
+    known = [Token.mint(os.urandom) for _ in range(6)]
+    for client in (OTHER, GUESSER):
+        refusals = [(await present(sessions, token, client)).state.refusal for token in known]
+        assert [refusal is not None for refusal in refusals] == [False] * 5 + [True]
+
+
+def test_what_is_known_of_tokens_takes_no_more_memory_than_there_is_room() -> None:
+    """Fails when nothing is forgotten; what is counts once more."""
+    settings = Settings(MessagePackCodec(), Policy(), Checked(), {})
+    guesses = Guesses(Parts(MemoryStore(), settings, GivenClock(int), lambda _: None))
+    for _ in range(ROOM + 10):
+        guesses.count(GUESSER, Token.mint(os.urandom))
+    assert len(guesses._known) <= ROOM  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_nothing_is_counted_where_nothing_is_to_be(

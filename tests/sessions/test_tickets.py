@@ -78,6 +78,23 @@ async def test_it_opens_the_session_once(sessions: Sessions, events: list[Event]
     assert (refused.kind, refused.id, refused.cause) == (Happened.REFUSED, session.id, "ticket")
 
 
+async def test_it_opens_no_session_that_could_make_tokens_for_forms(
+    sessions: Sessions, session: Session
+) -> None:
+    """Fails when it makes one that fits nothing, as of the lineage only the digest is known."""
+    token = session.csrf_token()
+    opened = await sessions.redeem(await sessions.issue_ticket(session, origin=APP), APP)
+    with pytest.raises(RuntimeError, match="ask for it in the request that issues the ticket"):
+        opened.csrf_token()
+    assert not opened.state.is_wanted
+    same = await sessions.open(session.state.held)
+    same.require_csrf_token(token)
+    opened.privilege_changed()
+    token = opened.csrf_token()  # of the token that the change makes
+    same = await sessions.open((await sessions.commit(opened)).token)
+    same.require_csrf_token(token)
+
+
 async def test_a_session_without_data_outlives_its_tickets(
     sessions: Sessions, session: Session
 ) -> None:

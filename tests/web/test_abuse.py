@@ -1,8 +1,11 @@
 """Floods and guesses over HTTP: who is refused, as whom it counts, and what the answer tells."""
 
+import asyncio
+import os
+
 import pytest
 
-from coatcheck import Event, Happened, Policy, Rate, Sessions
+from coatcheck import Event, Happened, Policy, Rate, Sessions, Token
 from coatcheck.testing import Clock
 from tests.web.app import shop
 from tests.web.client import STRANGER, Client, Reply
@@ -74,22 +77,72 @@ async def test_a_dead_cookie_goes_though_there_is_no_new_session(
 async def test_a_guesser_gets_one_answer_whatever_the_token_was(
     browser: Client, sessions: Sessions, clock: Clock, events: list[Event], way: Way
 ) -> None:
-    """R-081: also where C1 tells a retired token apart, as it deletes no cookie."""
+    """R-081. Fails when a cookie stays that could be deleted, and makes a guess of each request.
+
+    C1 tells a retired token apart, as ever: it deletes no cookie.
+    """
     cookies = await way(browser, sessions, clock)
     clock.ms += 60_000 - clock.ms % 60_000
     app = shop(sessions)
 
-    async def ask() -> Reply:
+    async def ask(cookies: str) -> Reply:
         return await Client(app, jar=Jar(clock)).get("/me", [("cookie", cookies)])
 
-    assert [(await ask()).status for _ in range(5)] == [401] * 5
-    reply = await ask()
+    assert [(await ask(guess())).status for _ in range(5)] == [401] * 5
+    reply = await ask(cookies)
     assert (reply.status, reply.body) == (429, TOO_MANY)
-    assert reply.headers == [
+    deletes = way in USELESS
+    assert reply.headers[:5] == [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(TOO_MANY)).encode()),
         (b"retry-after", b"60"),
         (b"vary", b"Cookie"),
-        (b"cache-control", b"private"),
+        (b"cache-control", b"no-store" if deletes else b"private"),
     ]
+    assert [line.partition(";")[0] for line in reply.cookies] == ["__Host-sid="] * deletes
     assert [event.kind for event in events].count(Happened.GUESSING) == 1
+
+
+async def test_who_is_refused_once_is_rid_of_the_cookie(sessions: Sessions, clock: Clock) -> None:
+    """Whoever came back to an expired login in an office that guesses."""
+    app = shop(sessions)
+    browser = Client(app, jar=Jar(clock))
+    await browser.post("/login")
+    clock.ms += 60_000 * 31
+    for _ in range(5):
+        await Client(app, jar=Jar(clock)).get("/me", [("cookie", guess())])
+    assert [(await browser.get("/me")).status for _ in range(2)] == [429, 401]
+    assert (await browser.post("/login")).status == 200
+
+
+async def test_a_page_with_thirty_pictures_is_no_guesser(sessions: Sessions, clock: Clock) -> None:
+    """They are all asked for before the answer that deletes the dead cookie is there."""
+    app = shop(sessions)
+    browser = Client(app, jar=Jar(clock))
+    await browser.post("/login")
+    clock.ms += 60_000 * 31
+    cookie = ("cookie", browser.cookie)
+    asked = [Client(app, jar=Jar(clock)).get("/me", [cookie]) for _ in range(30)]
+    assert [reply.status for reply in await asyncio.gather(*asked)] == [401] * 30
+    for _ in range(4):
+        await Client(app, jar=Jar(clock)).get("/me", [("cookie", guess())])
+    assert (await Client(app, jar=Jar(clock)).get("/me", [cookie])).status == 401
+    assert (await Client(app, jar=Jar(clock)).get("/me", [("cookie", guess())])).status == 429
+
+
+async def test_an_outage_deletes_nothing_of_a_guesser(
+    sessions: Sessions, spy: Spy, clock: Clock
+) -> None:
+    """A malformed login beside a visitor's session that cannot be loaded, of one who is refused."""
+    app = shop(sessions)
+    browser = Client(app, jar=Jar(clock))
+    await browser.post("/write")
+    for _ in range(5):
+        await Client(app, jar=Jar(clock)).get("/me", [("cookie", guess())])
+    spy.down = {"load"}
+    reply = await browser.get("/me", [("cookie", f"__Host-sid=garbage; {browser.cookie}")])
+    assert (reply.status, reply.cookies) == (503, [])
+
+
+def guess() -> str:
+    return f"__Host-sid={Token.mint(os.urandom).reveal()}"

@@ -14,7 +14,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from coatcheck import Event, Happened, Sessions, Token
+from coatcheck import Binding, Event, Happened, Policy, Sessions, Token
 from coatcheck.errors import ConfigurationError
 from coatcheck.testing import Clock
 from coatcheck.web import CSRF, BearerTransport
@@ -479,6 +479,68 @@ async def test_nothing_of_a_token_is_stored_or_logged(
     session = await sessions.open(Token.parse(strict.jar.value("__Host-anon") or ""))
     assert session == {"cart": "hat"}
     assert token[:-1] not in caplog.text + repr(events) + repr(session)
+
+
+async def whom(request: Request) -> Response:
+    """What a route is told, however it is reached."""
+    session = session_of(request)
+    if "require" in request.query_params:
+        session.require_subject()
+    session.require_csrf_token(request.headers["x-csrf-token"])
+    return PlainTextResponse(f"{session.subject} {dict(session)}")
+
+
+async def test_a_form_is_no_forgery_because_its_session_is_in_doubt(
+    spy: Spy, clock: Clock, events: list[Event]
+) -> None:
+    """Its user is to be asked, not turned away; until then the request is nobody's.
+
+    Fails when the token of a session that is withheld fits nothing, or when any other does.
+    """
+    policy = Policy(binding=Binding(step_up=3))
+    sessions = Sessions(spy.store, policy=policy, clock=clock, on_event=events.append)
+    settings: dict[str, Any] = {"csrf": CSRF(strict=True), "step_up_url": "/step-up"}
+    client = Client(shop(sessions, form, whom, **settings), jar=Jar(clock))
+    assert (await post(client, "/login", await token_of(client))).status == 200
+    open_form = await token_of(client)
+    assert (await post(client, "/write?cart=hat", open_form)).status == 200
+    other = Client(client.app, jar=Jar(clock))
+    foreign = await token_of(other)
+    assert (await post(other, "/login", foreign)).status == 200
+    inside = await token_of(other)
+
+    async def send(path: str, token: str, *more: tuple[str, str]) -> Reply:
+        agent = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0")
+        return await client.post(path, [agent, ("x-csrf-token", token), *more])
+
+    assert (await send("/whom", open_form)).body == b"None {}"
+    page = await send("/whom?require", open_form, ("accept", "text/html"))
+    assert (page.status, page.get("location")) == (303, "/step-up")
+    script = await send("/whom?require", open_form)
+    assert (script.status, script.cookies) == (401, [])
+    assert 'acr_values="aal1", max_age="0"' in (script.get("www-authenticate") or "")
+    assert Happened.CSRF_REFUSED not in [event.kind for event in events]
+    for wrong in (inside, foreign, "", open_form[:-1]):
+        assert (await send("/whom", wrong)).status == 403
+    assert (await send("/whom", open_form, ("sec-fetch-site", "cross-site"))).status == 403
+    assert (await post(client, "/whom", open_form)).body == b"alice {'cart': 'hat'}"
+    client.jar = other.jar
+    assert (await send("/whom", open_form)).status == 403, "it is another session that is in doubt"
+
+
+async def test_a_visitors_form_is_good_beside_a_session_in_doubt(spy: Spy, clock: Clock) -> None:
+    """The login page that asks again."""
+    policy = Policy(binding=Binding(step_up=3))
+    app = shop(Sessions(spy.store, policy=policy, clock=clock), form, csrf=CSRF(strict=True))
+    client = Client(app, jar=Jar(clock))
+    assert (await post(client, "/login", await token_of(client))).status == 200
+    of_user = await token_of(client)
+    agent = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0")
+    of_visitor = (await client.get("/form", [agent])).body.decode()
+    for token in (of_user, of_visitor):
+        assert (await client.post("/write", [agent, ("x-csrf-token", token)])).status == 200
+    assert (await client.post("/login", [agent, ("x-csrf-token", of_visitor)])).status == 200
+    assert (await client.get("/me", [agent])).json()["subject"] == "alice"
 
 
 async def test_an_outage_is_no_forgery(strict: Client, spy: Spy) -> None:

@@ -132,6 +132,12 @@ def test_a_form_is_not_to_be_repeated_by_a_link(client: TestClient) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/step-up")
 
 
+def test_nor_is_one_of_a_browser_that_sends_no_origin(client: TestClient) -> None:
+    """Fails when only what a browser says of a form is looked at, and not the method."""
+    answer = client.post("/secret", headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/step-up")
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

@@ -110,6 +110,20 @@ async def ask(sessions: Sessions, clock: Clock, cookies: str) -> Reply:
     return await Client(shop(sessions), jar=Jar(clock)).get("/me", [("cookie", cookies)])
 
 
+async def test_a_dead_login_and_a_dead_visitor_go_by_one_answer(
+    browser: Client, sessions: Sessions, clock: Clock
+) -> None:
+    """Fails when the second one stays until the next answer, and is a bad token once more."""
+    await browser.post("/login")
+    login = browser.cookie
+    other = Client(shop(sessions), jar=Jar(clock))
+    await other.post("/write")
+    clock.move(minutes=31)
+    reply = await ask(sessions, clock, f"{login}; {other.cookie}")
+    names = [line.partition(";")[0] for line in reply.cookies]
+    assert (reply.status, names) == (401, ["__Host-sid=", "__Host-anon="])
+
+
 @pytest.mark.parametrize("way", USELESS)
 async def test_a_cookie_of_no_use_is_answered_the_same_and_deleted(
     browser: Client, sessions: Sessions, spy: Spy, clock: Clock, events: list[Event], way: Way

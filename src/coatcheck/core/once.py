@@ -25,3 +25,6 @@ class Once:
             return False
         self.add(key)
         return True
+
+    def __len__(self) -> int:
+        return len(self._keys)

@@ -67,7 +67,7 @@ class Policy:
             `TooManySessions`. A client is an IPv4 address, or a /64 of IPv6. `None`: any number.
         sign_in_rate: how many sessions one client may begin by signing in; likewise.
         guess_rate: how many tokens that open nothing one client may present to one process until
-            that is reported as `id_guessing`, once in each `per`.
+            that is reported as `id_guessing`, once in each `per`. The same one counts once.
         on_guessing: whether it is only reported then, or such a client's tokens that open nothing
             are answered with 429 (`TooManyBadTokens`) until the `per` is over.
 

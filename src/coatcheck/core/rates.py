@@ -86,11 +86,11 @@ class Counts:
         self._room = room
         self._turn = threading.Lock()
 
-    def add(self, key: str, window: int) -> int:
-        """Count one more, and return how many it were in this window."""
+    def add(self, key: str, window: int, more: int = 1) -> int:
+        """Count so many more, and return how many it were in this window."""
         with self._turn:
             counted_in, count = self._counts.pop(key, (window, 0))
-            count = count + 1 if counted_in == window else 1
+            count = count + more if counted_in == window else more
             if len(self._counts) >= self._room:
                 del self._counts[next(iter(self._counts))]
             self._counts[key] = window, count

@@ -149,7 +149,8 @@ class Session(dict[str, Any]):
         session for it. The response is not stored by any cache.
 
         Raises:
-            RuntimeError: the response has started, so the session can be handed out no more.
+            RuntimeError: the response has started, so the session can be handed out no more; or a
+                ticket opened it, so that its token is not known here.
         """
         self.state.shows_token = True
         return issue(self.state.coming_lineage(), self.state.settings.random)

@@ -45,6 +45,7 @@ class State:
         is_cleared: whether the data was cleared by that name.
         is_wanted: whether it is stored though it is empty, as its token was asked for.
         ending: the records that `end()` was called on.
+        signs_out: whether this request ended what it came with, or found it over when it was to.
         is_in_doubt: a save had no answer that could be trusted; nothing more is saved on top.
         is_gone: the session ended elsewhere meanwhile; nothing of it is saved again.
         bar: the subject all of whose sessions this very request ended, and when.
@@ -87,6 +88,7 @@ class State:
     carries: bool = True
     is_cleared: bool = False
     is_wanted: bool = False
+    signs_out: bool = False
     is_in_doubt: bool = False
     is_gone: bool = False
     bar: tuple[str, int] | None = None
@@ -168,10 +170,17 @@ class State:
         Where that one is still to be minted, the commit is held to it, and to storing a session.
 
         Raises:
-            RuntimeError: it is too late for that.
+            RuntimeError: it is too late for that, or the session was opened without its token, by a
+                ticket, so that nothing is known of the lineage but its digest.
         """
-        if self.privilege is None and (token := self.held) is not None:
-            return token.lineage
+        if self.privilege is None:
+            if (token := self.held) is not None:
+                return token.lineage
+            if self.base is not None:
+                raise RuntimeError(
+                    "a session that a ticket opened has no token to make another one of: ask for "
+                    "it in the request that issues the ticket"
+                )
         self.require_no_commit()
         if self.is_late:
             raise RuntimeError(
@@ -184,8 +193,13 @@ class State:
         return self.lineage
 
     def has_issued(self, csrf_token: object) -> bool:
-        """Tell whether a token of a form is of the session that the request's own token opened."""
-        return self.token is not None and fits(self.token.lineage, csrf_token)
+        """Tell whether a token of a form is of a session that the request's own tokens open.
+
+        Or would, were its user proved: which page made a request is one question, who made it
+        another, and to that one the answer stays nobody.
+        """
+        opening = (self.token, self.doubt.token if self.doubt else None)
+        return any(fits(token.lineage, csrf_token) for token in opening if token is not None)
 
     @property
     def is_touch_due(self) -> bool:
@@ -293,6 +307,7 @@ class State:
         records = (self.base, self.unreadable, *(each.record for each in beside if each))
         self.ending += {record.id: record for record in records if record is not None}.values()
         self.unreadable = self.doubt = self.taken_up = self.visitor = None
+        self.signs_out = True
         self.start(None, self.settings.empty)
         self.is_gone = False
 

@@ -497,7 +497,7 @@ class BrowserContract:
             error = {"error": "too many requests, please try again later"}
             for path in ("/me", "/cart"):
                 guess = Browser(site, {SIGNED_IN: "guess"}).get(path)
-                guess.expect(READ, status=429, json=error)
+                guess.expect(hands_over(deletes(SIGNED_IN)), status=429, json=error)
             Browser(site, {SIGNED_IN: "guess"}).get("/hello").expect(NOTHING)
             browser.get("/me").expect(READ, json="alice", why="its token is good")
             guesses = [event.kind for event in site.events].count(Happened.GUESSING)

@@ -3,10 +3,12 @@
 Written once, as `async`; an adapter of a blocking framework runs it on the spot with `finish`.
 """
 
+from coatcheck.core.outcome import Holder
 from coatcheck.core.session import Session
 from coatcheck.errors import CoatcheckError, StepUpRequired, StoreUnavailable
 from coatcheck.lookout import OnEnd, Watched
 from coatcheck.sessions import Sessions
+from coatcheck.web import clear_site_data
 from coatcheck.web.answers import Answer, answer, challenge, see_other
 from coatcheck.web.caching import protect
 from coatcheck.web.cookie import LONGEST_LIFE
@@ -33,6 +35,7 @@ class Exchange:
         transport: Transport | None,
         mount: str,
         to_page: ToPage | None = None,
+        at_logout: Headers | None = None,
     ) -> None:
         """Take what `Gate.enter` found.
 
@@ -40,11 +43,12 @@ class Exchange:
             transport: what carries tokens on this connection; `None`: nothing may.
             mount: the path the application is mounted at.
             to_page: tells where this request leads if its user must prove more.
+            at_logout: what the answer says, too, if its user logs out by it.
         """
         self.session = session
         self.is_answered = self.is_over = False
         self._sessions, self._transport, self._mount = sessions, transport, mount
-        self._to_page = to_page
+        self._to_page, self._at_logout = to_page, at_logout or []
 
     def saves(self, status: int) -> bool:
         """Tell whether the commit of a response with this status saves what was done."""
@@ -96,12 +100,20 @@ class Exchange:
         transport, state = self._transport, self.session.state
         if transport is None or not state.is_seen:
             return headers
-        if state.failure is not None:
+        if isinstance(state.failure, StoreUnavailable):
             state.cookies.drop_deletions()  # an outage deletes nothing, whoever answers it
         protected = protect(headers, vary=transport.vary, hands_over=self.hands_over)
         if state.cookies:
             protected += transport.write(state.cookies, self._mount, self._kept_for())
+        if self._at_logout and self._logs_out and not clear_site_data.is_in(headers):
+            protected += self._at_logout
         return protected
+
+    @property
+    def _logs_out(self) -> bool:
+        """Whether the browser is told to forget its login, as this request ended it."""
+        state = self.session.state
+        return state.signs_out and state.cookies.get(Holder.SIGNED_IN, False) is None
 
     @property
     def hands_over(self) -> bool:

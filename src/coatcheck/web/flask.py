@@ -34,6 +34,7 @@ with extra("flask"):
     from coatcheck.web.flask_session import FlaskSession, adopt, distrust
 
 _ANSWER = "coatcheck.answer"
+_OWN = ("vary", "cache-control", "clear-site-data")
 
 cast("Any", SessionMixin).register(FlaskSession)  # not derived from: it would make it larger
 
@@ -290,9 +291,9 @@ def _guard(exchange: Exchange, response: Response) -> None:
 
 
 def _add(exchange: Exchange, response: Response) -> None:
-    """Add what the session adds; of the response's own headers, only these two may change."""
+    """Add what the session adds; of the response's own headers, only these matter."""
     headers = response.headers
-    own = raw([header for header in headers if header[0].lower() in ("vary", "cache-control")])
+    own = raw([header for header in headers if header[0].lower() in _OWN])
     if (changed := exchange.depart(own)) is own:
         return
     for name, _ in text(own):

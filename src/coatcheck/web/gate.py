@@ -14,6 +14,7 @@ from coatcheck.core.unseen import Unseen
 from coatcheck.door import Arrival
 from coatcheck.errors import CoatcheckError, ConfigurationError, CSRFRefused
 from coatcheck.sessions import Sessions
+from coatcheck.web import clear_site_data as clearing
 from coatcheck.web.agent import family
 from coatcheck.web.cookie import CookieTransport
 from coatcheck.web.csrf import CSRF, SAFE, Objection, Peek, token_in
@@ -48,6 +49,9 @@ class GateOptions(TypedDict, total=False):
             and all without it, are answered 401.
         tickets: whether a WebSocket's handshake may present a ticket in its URL, `?ticket=...`, in
             place of what `transport` carries. See `Sessions.issue_ticket`.
+        clear_site_data: what a browser is asked to clear of the site when its user logs out, over
+            HTTPS: `True` for `cache` and `storage`, or a list of types (W3C Clear Site Data 3.1).
+            `cookies` takes those of all sites of the registrable domain.
     """
 
     transport: Transport | None
@@ -57,6 +61,7 @@ class GateOptions(TypedDict, total=False):
     csrf: CSRF | None
     step_up_url: str | None
     tickets: bool
+    clear_site_data: bool | Collection[str]
 
 
 class Gate:
@@ -64,8 +69,8 @@ class Gate:
 
     Args:
         sessions: where sessions come from.
-        transport, development, trusted_proxies, passive, csrf, step_up_url, tickets: see
-            `GateOptions`.
+        transport, development, trusted_proxies, passive, csrf, step_up_url, tickets,
+            clear_site_data: see `GateOptions`.
         of: the kind of session that the framework expects.
         adapter: the module that enters by it, for errors.
 
@@ -87,6 +92,7 @@ class Gate:
         csrf: CSRF | None = None,
         step_up_url: str | None = None,
         tickets: bool = False,
+        clear_site_data: bool | Collection[str] = False,
         of: type[Unseen] = Unseen,
         adapter: str = __name__,
     ) -> None:
@@ -111,6 +117,7 @@ class Gate:
         self._csrf = csrf if transport.is_ambient else CSRF(off="no browser sends tokens by itself")
         if tickets not in (True, False) or (tickets and sessions.is_blocking):
             raise ConfigurationError("tickets", "is True or False, and False where threads answer")
+        self._at_logout = clearing.line(clear_site_data)
         self._of = of
         self.takes_tickets = tickets
         self.adapter = adapter
@@ -191,8 +198,16 @@ class Gate:
         mount = mount.rstrip("/")
         to_page: ToPage | None = None
         if self._step_up_url is not None:
-            to_page = partial(leading_back, self._step_up_url, headers, mount + path, query)
-        exchange = Exchange(self._sessions, session, transport, mount, to_page)
+            to_page = partial(
+                leading_back,
+                self._step_up_url,
+                headers,
+                mount + path,
+                query,
+                is_safe=method in SAFE,
+            )
+        at_logout = self._at_logout if transport is not None and transport.secure else []
+        exchange = Exchange(self._sessions, session, transport, mount, to_page, at_logout)
         if objection is not None:
             exchange.refused = await self._refusal(objection, session, headers, peek)
         return exchange

@@ -44,15 +44,21 @@ def is_page(headers: Headers) -> bool:
     return mode == b"navigate" if mode else b"text/html" in accepted
 
 
-def leading_back(url: str, headers: Headers, path: str, query: str) -> str | None:
+def leading_back(
+    url: str, headers: Headers, path: str, query: str, *, is_safe: bool = True
+) -> str | None:
     """Return the step-up page's URL with the way back, `next`, for requests that can be repeated.
 
-    A form's POST, which a browser marks by `Origin`, cannot be by a link. `None`: nobody sees the
-    answer as a page.
+    A form's POST cannot be by a link. `None`: nobody sees the answer as a page.
+
+    Args:
+        is_safe: whether the method is, as far as is known; where it is not, browsers of these years
+            mark a POST by `Origin`.
     """
     if not is_page(headers):
         return None
     target = quote(path, safe="/:@!$&'()*+,;=~") + (f"?{query}" if query else "")
-    if any(name == b"origin" for name, _ in headers) or safe_next(target, "") != target:
+    is_link = is_safe and not any(name == b"origin" for name, _ in headers)
+    if not is_link or safe_next(target, "") != target:
         return url
     return f"{url}{'&' if '?' in url else '?'}next={quote(target, safe='/')}"

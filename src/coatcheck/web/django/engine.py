@@ -112,6 +112,7 @@ class SessionStore(SessionBase):
             self._expiry = session.get(expiry.KEY)
             if expiry.is_over(session, self._site.age):
                 session.end()
+                session.state.signs_out = False  # nobody asked for it
             self._session_cache = session
         return self._session_cache
 

@@ -10,7 +10,7 @@ from coatcheck.web.answers import Answer
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.transport import Headers
 
-_CHANGED = ("Vary", "Cache-Control")
+_CHANGED = ("Vary", "Cache-Control", "Clear-Site-Data")
 
 
 class _Line(Morsel[str]):
