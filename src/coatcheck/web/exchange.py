@@ -48,7 +48,7 @@ class Exchange:
         self.session = session
         self.is_answered = self.is_over = False
         self._sessions, self._transport, self._mount = sessions, transport, mount
-        self._to_page, self._at_logout = to_page, at_logout or []
+        self._to_page, self._at_logout = to_page, at_logout
 
     def saves(self, status: int) -> bool:
         """Tell whether the commit of a response with this status saves what was done."""
@@ -105,7 +105,7 @@ class Exchange:
         written: Headers = []
         if state.cookies:
             written = transport.write(state.cookies, self._mount, self._kept_for())
-        if self._logs_out and not clear_site_data.is_in(headers):
+        if self._at_logout and self._logs_out and not clear_site_data.is_in(headers):
             written = written + self._at_logout
         return protect(headers, vary=transport.vary, hands_over=self.hands_over) + written
 
