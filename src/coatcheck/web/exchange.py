@@ -48,7 +48,7 @@ class Exchange:
         self.session = session
         self.is_answered = self.is_over = False
         self._sessions, self._transport, self._mount = sessions, transport, mount
-        self._to_page, self._at_logout = to_page, at_logout or []
+        self._to_page, self._at_logout = to_page, at_logout
 
     def saves(self, status: int) -> bool:
         """Tell whether the commit of a response with this status saves what was done."""
