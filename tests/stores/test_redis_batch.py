@@ -132,6 +132,19 @@ async def test_a_read_is_one_command_and_a_write_another(
     assert [words[0] for words in between.asked] == [b"GET", b"EVALSHA", b"EVALSHA", b"EVALSHA"]
 
 
+async def test_both_bars_are_asked_for_at_once(
+    between: Wire, store: RedisStore, records: list[Record]
+) -> None:
+    """Fails when the second waits for the answer to the first. They are in two slots."""
+    assert records
+    between.flowing.clear()
+    asked = start([store.is_barred("alice", 1)])
+    await between.until_asked(2)
+    between.flowing.set()
+    assert await answers(asked) == [False]
+    assert [words[0] for words in between.asked] == [b"GET", b"GET"]
+
+
 async def test_who_is_cancelled_disturbs_nobody(
     between: Wire, store: RedisStore, records: list[Record]
 ) -> None:
