@@ -9,7 +9,15 @@ from blockbuster import blockbuster_ctx
 
 from coatcheck import Sessions, Store, store_from_url
 from coatcheck.testing import Clock
-from tests.servers import Server, redis_server, sqlite_url
+from tests.servers import (
+    Server,
+    mariadb_server,
+    postgres_server,
+    postgres_url,
+    redis_server,
+    sqlite_url,
+    with_tables,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -33,13 +41,27 @@ def redis() -> Generator[Server]:
         yield server
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(scope="session")
+def postgres() -> Generator[Server]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Generator[Server]:
+    with mariadb_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a new, empty store, of each kind in turn."""
     if request.param == "memory":
         return "memory:"
     if request.param == "sqlite":
         return sqlite_url(tmp_path)
+    if request.param == "postgresql":
+        return with_tables(postgres_url(request.getfixturevalue("postgres")))
     server: Server = request.getfixturevalue("redis")
     return f"redis://127.0.0.1:{server.port}/0?prefix={uuid.uuid4().hex}"
 

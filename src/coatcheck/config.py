@@ -15,9 +15,10 @@ def store_from_url(url: str, *, blocking: bool = False) -> Store:
     - `memory:`, this process's memory
     - `sqlite:///relative.db`, `sqlite:////absolute.db`; `?synchronous=full`
     - `redis://`, `rediss://`, `unix://`; `?prefix=`, and redis-py's options
+    - `postgresql://`, `mysql://`, `mariadb://`; `?prefix=`, `?pool_size=`, and the driver's options
 
     Args:
-        blocking: whether a Redis client blocks, for `BlockingSessions`; the others serve both.
+        blocking: whether a client blocks, for `BlockingSessions`; memory and SQLite serve both.
 
     Raises:
         ConfigurationError: the URL is not understood; what it holds is not repeated.
@@ -43,4 +44,14 @@ def store_from_url(url: str, *, blocking: bool = False) -> Store:
         except ImportError as error:
             raise ConfigurationError("url", "Redis needs coatcheck[redis] installed") from error
         return RedisStore.from_url(url, kind=Kind.BLOCKING if blocking else Kind.ASYNCIO)
-    raise ConfigurationError("url", "names no known store: use memory:, sqlite:/// or redis://")
+    if parts.scheme.partition("+")[0] in ("postgresql", "mysql", "mariadb"):
+        try:
+            from coatcheck.stores.sql import SQLStore  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise ConfigurationError(
+                "url", "an SQL database needs coatcheck[postgresql] or coatcheck[mysql] installed"
+            ) from error
+        return SQLStore.from_url(url, kind=Kind.BLOCKING if blocking else Kind.ASYNCIO)
+    raise ConfigurationError(
+        "url", "names no known store: use memory:, sqlite:///, redis://, postgresql:// or mysql://"
+    )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
-from coatcheck.cli import login_data, table
+from coatcheck.cli import login_data, made_tables, table
 from coatcheck.core.profiles import PROFILES
 from coatcheck.doctor.examination import examine
 from coatcheck.doctor.failure import CannotRun
@@ -18,6 +18,7 @@ from coatcheck.doctor.finding import Severity
 from coatcheck.doctor.order import Order
 from coatcheck.doctor.target import path_of
 from coatcheck.doctor.trial import Plan
+from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.keyring import Keyring
 
 # A traceback with local variables would show whatever an application holds.
@@ -33,6 +34,19 @@ app = typer.Typer(
 def key() -> None:
     """Print a new key for a keyring."""
     typer.echo(Keyring.new_key())
+
+
+@app.command()
+def tables(
+    url: Annotated[str, typer.Argument(help="postgresql://..., mysql://..., as for a store")],
+) -> None:
+    """Make the tables of sessions in an SQL database, or bring them up to date."""
+    try:
+        for line in made_tables.make(url):
+            typer.echo(line)
+    except (ConfigurationError, StoreUnavailable) as error:
+        typer.echo(f"coatcheck tables: {error}", err=True)
+        raise typer.Exit(2) from None
 
 
 @app.command()

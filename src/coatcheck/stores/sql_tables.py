@@ -1,0 +1,111 @@
+"""The tables of sessions in an SQL database, as SQLAlchemy describes them to Alembic, too.
+
+The table is the index of subjects. A tombstone takes the place of its record, in the same row, so
+that the primary key alone decides who was first (S1), at any level of isolation. No common write
+changes a column with an index: `due` is when a sweep has to look at the row again.
+"""
+
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from sqlalchemy import BigInteger, Column, Dialect, Index, LargeBinary, MetaData, String, Table
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.types import TypeDecorator
+
+_LONGEST = 200
+
+
+class Text(TypeDecorator[str]):
+    """Text that is compared byte by byte; MySQL has that for bytes alone, without trailing blanks.
+
+    Up to 255 bytes.
+    """
+
+    impl = String(255)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """See `TypeDecorator`."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.VARCHAR(255, collation="C"))
+        return dialect.type_descriptor(mysql.VARBINARY(255))
+
+
+_Bytes = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+_Head = LargeBinary(17).with_variant(mysql.VARBINARY(17), "mysql", "mariadb")
+_INNODB: dict[str, Any] = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
+
+
+class Tables(NamedTuple):
+    """What a store keeps, a table each.
+
+    Attributes:
+        sessions: a row for each record and each tombstone. `value` is all of it, packed; what
+            statements look at stands beside it. `head` is how the value of a record starts, and
+            null in a tombstone; `place` is null in a record that was not put into the index.
+        bars: the bar of a subject, and the last place that was given in its index.
+        counters: of attempts, until nobody asks about them any more.
+        versions: one row, which version these tables are of.
+    """
+
+    sessions: Table
+    bars: Table
+    counters: Table
+    versions: Table
+
+
+def tables(metadata: MetaData, prefix: str = "coatcheck") -> Tables:
+    """Describe the tables in `metadata`, as `target_metadata` of Alembic, for one.
+
+    Args:
+        prefix: of the tables' names, to keep applications in one database apart.
+    """
+    sessions = Table(
+        f"{prefix}_sessions",
+        metadata,
+        Column("id", Text, primary_key=True),
+        Column("owner", Text),
+        Column("seen_at", BigInteger, nullable=False),
+        Column("idle", BigInteger, nullable=False),
+        Column("ends_at", BigInteger, nullable=False),
+        Column("due", BigInteger, nullable=False),
+        Column("place", BigInteger),
+        Column("head", _Head),
+        Column("value", _Bytes, nullable=False),
+        postgresql_with={"fillfactor": "80"},
+        **_INNODB,
+    )
+    Index(f"{prefix}_sessions_owner", sessions.c.owner, sessions.c.id)
+    Index(f"{prefix}_sessions_due", sessions.c.due)
+    bars = Table(
+        f"{prefix}_bars",
+        metadata,
+        Column("owner", Text, primary_key=True),
+        Column("at", BigInteger, nullable=False),
+        Column("place", BigInteger, nullable=False),
+        **_INNODB,
+    )
+    Index(f"{prefix}_bars_place", bars.c.place)
+    counters = Table(
+        f"{prefix}_counters",
+        metadata,
+        Column("name", Text, primary_key=True),
+        Column("count", BigInteger, nullable=False),
+        Column("until", BigInteger, nullable=False),
+        **_INNODB,
+    )
+    Index(f"{prefix}_counters_until", counters.c.until)
+    versions = Table(
+        f"{prefix}_version", metadata, Column("version", BigInteger, nullable=False), **_INNODB
+    )
+    return Tables(sessions, bars, counters, versions)
+
+
+def owner(subject: str | None) -> str:
+    """Return how a subject is written, everybody for `None`: readable, where there is room."""
+    if subject is None:
+        return "*"
+    encoded = subject.encode()
+    if len(encoded) <= _LONGEST and b"\0" not in encoded:
+        return "=" + subject
+    return "#" + sha256(encoded).hexdigest()
