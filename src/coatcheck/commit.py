@@ -142,9 +142,10 @@ class Commit:
         outcome = await self.touch()
         try:
             stored = await self._parts.store.load(base.id)
+            if not isinstance(stored, Record) or not is_same_hold(base, stored):
+                return outcome
+            self._show(stored, self._parts.settings.content(stored))
         except Undecodable:
-            return outcome
-        if not isinstance(stored, Record) or not is_same_hold(base, stored):
             return outcome
         _, token = renewed(stored, renewal, self._parts.settings.policy, self._parts.clock.now())
         if token is None:
