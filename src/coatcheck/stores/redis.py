@@ -236,8 +236,9 @@ class RedisStore:
         return f"{self._prefix}:s:{id}"
 
     def _index(self, subject: str | None) -> list[str]:
-        # base64url keeps the hash tag well-formed and distinct for every subject; all have `*`
-        tag = "*" if subject is None else urlsafe_b64encode(subject.encode()).decode()
+        # base64url keeps the hash tag well-formed and distinct for every subject; all have `*`, and
+        # one whose name is empty `=`, as an empty tag is none
+        tag = "*" if subject is None else urlsafe_b64encode(subject.encode()).decode() or "="
         return [f"{self._prefix}:u:{{{tag}}}:index", f"{self._prefix}:u:{{{tag}}}:bar"]
 
     async def _load_all(self, ids: list[str]) -> dict[str, bytes]:
