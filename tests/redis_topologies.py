@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import redis
+from redis.crc import key_slot
 
 from tests.servers import Server, free_port, program
 
@@ -180,6 +181,32 @@ class Nodes(_Group):
     def is_well(self) -> bool:
         return all(b"cluster_state:ok" in ask(node, "CLUSTER", "INFO") for node in self.servers)
 
+    def owner(self, key: str) -> Server:
+        """Return the master of a key."""
+        return next(
+            node
+            for node in self.masters
+            if b"myself" in (line := self._line_of(node))
+            and any(_has(part, key_slot(key.encode())) for part in line.split()[8:])
+        )
+
+    def has_replaced(self, dead: Server) -> bool:
+        """Tell whether all nodes but that one know a new master, which has a replica."""
+        alive = [node for node in self.servers if node is not dead]
+        return all(
+            b"cluster_state:ok" in ask(node, "CLUSTER", "INFO")
+            and b"master,fail " in ask(node, "CLUSTER", "NODES")
+            for node in alive
+        ) and any(
+            info(node, "role") == "master" and info(node, "connected_slaves") == "1"
+            for node in self.replicas
+        )
+
+    @staticmethod
+    def _line_of(node: Server) -> bytes:
+        lines = ask(node, "CLUSTER", "NODES").splitlines()
+        return bytes(next(line for line in lines if b"myself" in line))
+
     @staticmethod
     def _known(node: Server) -> int:
         lines = ask(node, "CLUSTER", "NODES").decode().splitlines()
@@ -204,6 +231,12 @@ class Nodes(_Group):
     def url(self, query: str = "") -> str:
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.masters[:2])
         return f"redis+cluster://{hosts}?{query}"
+
+
+def _has(part: bytes, slot: int) -> bool:
+    """Tell whether a range of slots, as `CLUSTER NODES` writes it, has one."""
+    first, _, last = part.partition(b"-")
+    return int(first) <= slot <= int(last or first)
 
 
 @contextlib.contextmanager

@@ -14,14 +14,14 @@ class Customer:
     """Signs in, and then changes its session again and again until told to stop."""
 
     def __init__(self, shop: Shop, name: str) -> None:
-        self._shop, self._name = shop, name
+        self._shop, self.name = shop, name
         self.cookie = ""
         self.answers: list[Answer] = []
         self.acknowledged = 0
         self.unsure = 0
 
     async def sign_in(self) -> None:
-        self.cookie = (await self._shop.send(f"/login/{self._name}")).cookie
+        self.cookie = (await self._shop.send(f"/login/{self.name}")).cookie
 
     async def shop_until(self, over: asyncio.Event) -> None:
         while not over.is_set():
@@ -34,12 +34,12 @@ class Customer:
                     self.acknowledged += answer.status == 200
                     self.unsure += answer.status != 200
                 elif answer.status == 200:
-                    assert answer.body["subject"] == self._name
+                    assert answer.body["subject"] == self.name
 
     async def check(self) -> None:
         """Nothing acknowledged is missing; what was not acknowledged may be there."""
         answer = await self._shop.send("/read", self.cookie)
-        assert answer.body["subject"] == self._name
+        assert answer.body["subject"] == self.name
         count = answer.body["data"].get("count", 0)
         assert self.acknowledged <= count <= self.acknowledged + self.unsure
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
+from contextvars import Context
 from typing import Any, NamedTuple, cast
 
 import redis
@@ -16,6 +18,9 @@ from coatcheck.stores.redis_outage import Command, is_harmless, unavailable
 from coatcheck.stores.redis_wait import Wait
 from coatcheck.waiting import Kind
 
+LOOK_EVERY = 1.0
+"""Seconds after which the sentinels are asked again, while there are commands: a master that was
+replaced goes on answering, for ten seconds and more, until a sentinel gets round to it."""
 TLS = (redis.SSLConnection, redis.asyncio.SSLConnection)
 
 
@@ -43,6 +48,8 @@ class Node:
         self._loans = Loans(pool)
         self._batches: Batches | None = None
         self._waiting: Batches | None = None
+        self._look_at = 0.0
+        self._looking: asyncio.Task[None] | None = None
 
     async def send(self, *command: bytes | str | int, waits: bool = False) -> Any:
         """Send a command and return its reply; with asyncio it leaves with those of others.
@@ -122,6 +129,9 @@ class Node:
                 pool.disconnect()
         else:
             await self._enter()
+            if self._looking is not None:
+                self._looking.cancel()
+                await asyncio.wait([self._looking])
             for batches in (self._batches, self._waiting):
                 if batches is not None:
                     await batches.close()
@@ -145,6 +155,8 @@ class Node:
                 if isinstance(reply, StoreUnavailable):
                     raise reply
                 return reply
+            if self._sentinel and time.monotonic() >= self._look_at:
+                self._look()
             try:
                 return self._loans.send(command)
             except (RedisError, OSError) as error:
@@ -152,7 +164,26 @@ class Node:
         batches = self._waiting if is_vouched else self._batches
         if batches is None or batches.loop is not asyncio.get_running_loop():
             batches = await self._enter(is_vouched)
+        if self._sentinel and time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_EVERY
+            # Beside the commands, in a context that is no request's.
+            self._looking = Context().run(batches.loop.create_task, self._look_behind())
         return await batches.send(*command)
+
+    def _look(self) -> None:
+        """Ask the sentinels who is the master, and leave the one before."""
+        self._look_at = time.monotonic() + LOOK_EVERY
+        before = self._pool.master_address
+        with contextlib.suppress(RedisError, OSError):
+            if self._pool.get_master_address() != before:
+                self._loans.close()
+
+    async def _look_behind(self) -> None:
+        before = self._pool.master_address
+        with contextlib.suppress(RedisError, OSError):
+            if await self._pool.get_master_address() != before:
+                for connection in self._pool._in_use_connections:
+                    connection.mark_for_reconnect()  # once what is under way is answered
 
     async def _forget_connections(self) -> None:
         """Open new ones from now on: those that there are lead to what is a replica now."""
@@ -173,6 +204,6 @@ class Node:
                 with contextlib.suppress(RuntimeError, RedisError):  # that loop may be closed
                     await pool.disconnect(inuse_connections=False)
         if self._batches is None or self._batches.loop is not loop:
-            self._batches = Batches(self._pool, loop)
+            self._batches, self._looking = Batches(self._pool, loop), None
             self._waiting = Batches(self._pool, loop, self._wait)
         return self._waiting if is_vouched and self._waiting else self._batches
