@@ -23,6 +23,8 @@ class RedisFacts:
         eviction: `maxmemory-policy`.
         fsync: of the append-only file.
         snapshots: whether `save` has any rule.
+        evicted: keys thrown away since the server started, as memory was full.
+        replicas: how many follow it now; `is_led` whether others would take its place.
     """
 
     host: str | None
@@ -36,6 +38,9 @@ class RedisFacts:
     appends: bool | None = None
     fsync: str | None = None
     snapshots: bool | None = None
+    evicted: int | None = None
+    replicas: int | None = None
+    is_led: bool = False
     name: str | None = None
 
 
@@ -52,13 +57,13 @@ async def ask(store: "RedisStore") -> list[RedisFacts]:
         StoreUnavailable: one does not answer.
     """
     masters = await store.masters()
-    found = [await _ask(master) for master in masters]
+    found = [await _ask(master, store.is_led) for master in masters]
     if len(masters) == 1:
         return found
     return [replace(facts, name=master.name) for facts, master in zip(found, masters, strict=True)]
 
 
-async def _ask(server: "Node") -> RedisFacts:
+async def _ask(server: "Node", is_led: bool) -> RedisFacts:
     await server.send("TIME")  # what is refused from here on is not allowed
     info = _lines(await _try(server, "INFO"))
     config = {
@@ -78,6 +83,9 @@ async def _ask(server: "Node") -> RedisFacts:
         appends=None if appends is None else appends == "1",
         fsync=config["appendfsync"],
         snapshots=None if save is None else bool(save.strip()),
+        evicted=_number(info.get("evicted_keys")),
+        replicas=_number(info.get("connected_slaves")),
+        is_led=is_led,
     )
 
 

@@ -103,6 +103,11 @@ class RedisStore:
         self.kind = servers.kind
         self._servers, self._send, self._prefix = servers, servers.send, prefix
 
+    @property
+    def is_led(self) -> bool:
+        """Whether a replica takes a server's place when it dies: behind Sentinel, in a cluster."""
+        return self._servers.is_led
+
     async def masters(self) -> list[Node]:
         """Return the servers that sessions are in, to ask them something of one's own.
 

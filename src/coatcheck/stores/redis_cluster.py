@@ -46,6 +46,8 @@ class Cluster:
         seeds: addresses to ask first.
     """
 
+    is_led = True
+
     def __init__(self, open_node: Callable[[str, int], Node], seeds: Iterable[Address]) -> None:
         self._open_node, self._seeds = open_node, list(seeds)
         self._nodes: dict[Address, Node] = {}

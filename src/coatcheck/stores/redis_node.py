@@ -45,6 +45,7 @@ class Node:
         self.kind = kind
         self._pool, self._wait = pool, wait
         self._sentinel: Any = getattr(pool, "sentinel_manager", None)
+        self.is_led = self._sentinel is not None
         self._loans = Loans(pool)
         self._batches: Batches | None = None
         self._waiting: Batches | None = None

@@ -1,6 +1,7 @@
 """What Redis does with a session in one step: a script each, on keys of one slot.
 
-They look at a record's header alone, which `packed` describes. Times are milliseconds.
+They look at a record's header alone, which `packed` describes. Times are milliseconds. What ends
+sessions, or keeps them alive, may run when memory is full: it takes hardly any.
 """
 
 from hashlib import sha1
@@ -20,7 +21,7 @@ end
 redis.call('SET', KEYS[1], value, 'PX', life)
 return 1
 """
-TOUCH = """
+TOUCH = """#!lua flags=allow-oom
 local head = redis.call('GETRANGE', KEYS[1], 0, 24)
 if string.sub(head, 1, 1) ~= 'R' then return 0 end
 if struct.unpack('>I8', head, 18) < struct.unpack('>I8', ARGV[1]) then
@@ -29,7 +30,7 @@ if struct.unpack('>I8', head, 18) < struct.unpack('>I8', ARGV[1]) then
 end
 return 1
 """
-END = """
+END = """#!lua flags=allow-oom
 local old = redis.call('GET', KEYS[1])
 if ARGV[1] ~= '' and string.sub(old or '', 1, 17) ~= ARGV[1] then return {0, old} end
 if string.sub(old or '', 1, 1) ~= 'T' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
@@ -47,7 +48,7 @@ if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KE
 if ARGV[7] == '' or redis.call('ZCARD', KEYS[1]) <= tonumber(ARGV[7]) then return {} end
 return redis.call('ZRANGE', KEYS[1], 0, -1)
 """
-BAR = """
+BAR = """#!lua flags=allow-oom
 local previous = tonumber(redis.call('GET', KEYS[2]) or '0')
 local bar = math.max(previous + 1, tonumber(ARGV[1]))
 redis.call('SET', KEYS[2], string.format('%.0f', bar), 'PX', ARGV[2])
