@@ -9,6 +9,7 @@ from blockbuster import blockbuster_ctx
 
 from coatcheck import Sessions, Store, store_from_url
 from coatcheck.testing import Clock
+from tests.redis_topologies import Nodes, Watched, clustered, valkey_server, watched
 from tests.servers import (
     Server,
     mariadb_server,
@@ -50,6 +51,26 @@ def postgres() -> Generator[Server]:
 @pytest.fixture(scope="session")
 def mariadb() -> Generator[Server]:
     with mariadb_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def behind_sentinel() -> Generator[Watched]:
+    """A master, its replica, three sentinels; for tests that leave them as they are."""
+    with watched() as group:
+        yield group
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Generator[Nodes]:
+    """Three masters; for tests that leave them as they are."""
+    with clustered() as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Generator[Server]:
+    with valkey_server() as server:
         yield server
 
 

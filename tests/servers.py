@@ -66,6 +66,16 @@ class Server:
                 self._process.wait()
             self._process = None
 
+    def freeze(self) -> None:
+        """Let it do nothing, while its connections stay."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """End it as `kill -9` does."""
         self.stop(signal.SIGKILL)

@@ -82,17 +82,18 @@ def _examine(report: Report, store: Store, where: str, policy: Policy) -> None:
     except StoreUnavailable:
         do = "see that it runs, and that its user may log in"
         raise CannotRun("does not answer", where, do) from None
-    if asked is not None:
+    for facts in asked:
+        at = f"{where}, {facts.name}" if facts.name else where
         for check in (eviction, persistence, access, store_version):
-            report.add(check.NAME, check.check(asked, where))
+            report.add(check.NAME, check.check(facts, at))
     report.add(clock.NAME, clock.check(measured, where))
     report.add(sizes.NAME, sizes.check(measured, where, policy.max_size))
     report.add(latency.NAME, latency.check(measured, where))
 
 
-async def _asked(store: Store) -> tuple[RedisFacts | None, StoreFacts]:
+async def _asked(store: Store) -> tuple[list[RedisFacts], StoreFacts]:
     """Ask a store, and let go of its connections: they are of this event loop."""
     try:
-        return await ask(store) if is_redis(store) else None, await measure(store)
+        return await ask(store) if is_redis(store) else [], await measure(store)
     finally:
         await store.close()
