@@ -54,10 +54,10 @@ async def export_sessions(
     part = Part(Path(to), sealed, resume=resume)
     try:
         exported = part.exported
-        if part.is_listed:
-            part.writer.end(exported.sessions)
-        elif not part.is_whole:
+        if not part.is_listed:
             exported = await _export(store, part.writer, exported, part.after, tell)
+        elif not part.is_whole:
+            part.writer.end(exported.sessions)
         part.finish()
     finally:
         part.close()

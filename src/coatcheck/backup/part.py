@@ -101,7 +101,8 @@ class Part:
         if after is not None and not is_id(after):
             return None
         self.exported, self.after, self.is_listed = exported, after, is_listed
-        self.is_whole = reader.is_whole
+        self.is_whole = reader.is_whole  # where the last page was empty, the end alone tells
+        self.is_listed |= self.is_whole
         return Writer(self._file, sealed, reader.header, reader.number)
 
 

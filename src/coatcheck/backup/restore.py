@@ -41,13 +41,13 @@ async def restore(store: Store, records: Sequence[Record], now: int) -> list[Fat
     subject = records[0].subject
     if subject is None or not {Fate.IMPORTED, Fate.THERE} & set(fates):
         return fates
-    listed = await _listed(store, subject)
-    new = [each.id for each, fate in zip(records, fates, strict=True) if fate is Fate.IMPORTED]
-    if [each.id for each in listed] == new:
-        return fates
-    ids = {each.id for each in listed}
+    listed = [each.id for each in await _listed(store, subject)]
+    if Fate.THERE not in fates:
+        new = [each.id for each, fate in zip(records, fates, strict=True) if fate is Fate.IMPORTED]
+        if listed == new:
+            return fates
     for place, record in enumerate(records):
-        if fates[place] is Fate.THERE and record.id not in ids:
+        if fates[place] is Fate.THERE and record.id not in listed:
             fates[place] = await _list_again(store, record, now)
     await _arrange(store, subject)
     return fates
@@ -66,7 +66,7 @@ async def _put(store: Store, record: Record, now: int) -> Fate:
             return await _enlist(store, record, now)
     except Conflict as conflict:
         stored = conflict.stored
-    except Undecodable:
+    except Undecodable:  # to this version
         return Fate.THERE
     return Fate.ENDED if isinstance(stored, Tombstone) else Fate.THERE
 
@@ -81,11 +81,14 @@ async def _enlist(store: Store, record: Record, now: int) -> Fate:
 
 
 async def _list_again(store: Store, record: Record, now: int) -> Fate:
-    """Add the entry that an import did not come to when it was interrupted."""
-    stored = await store.load(record.id)
-    if not isinstance(stored, Record) or stored.subject != record.subject:
-        return Fate.ENDED if isinstance(stored, Tombstone) else Fate.THERE
-    return Fate.THERE if await _enlist(store, stored, now) is Fate.IMPORTED else Fate.ENDED
+    """Add the entry that an import did not come to, when it was interrupted."""
+    try:
+        stored = await store.load(record.id)
+    except Undecodable:
+        return Fate.THERE
+    if isinstance(stored, Record) and stored.subject == record.subject:
+        return Fate.THERE if await _enlist(store, stored, now) is Fate.IMPORTED else Fate.ENDED
+    return Fate.THERE if isinstance(stored, Record) else Fate.ENDED
 
 
 async def _arrange(store: Store, subject: str) -> None:
