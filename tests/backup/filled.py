@@ -1,6 +1,7 @@
 """Sessions to be exported, and what a store holds, to be compared."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from coatcheck import Store
 from coatcheck.clock import system
@@ -52,6 +53,11 @@ async def order(store: Store, subject: str) -> list[str]:
     await store.end(tombstone(probe))
     await store.delist(subject, probe.id)
     return listed
+
+
+def files(folder: Path) -> dict[str, int]:
+    """The names of exports in a folder, whole or not, and who may read each."""
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.glob("*.backup*")}
 
 
 def tombstone(record: Record) -> Tombstone:

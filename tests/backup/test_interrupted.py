@@ -20,7 +20,8 @@ from coatcheck.core.record import Record
 from coatcheck.errors import BackupRefused, StoreUnavailable
 from coatcheck.stores.protocol import Page
 from coatcheck.testing.stores import make_record, make_tombstone
-from tests.backup.filled import all_of, of_alice, order, put
+from coatcheck.waiting import finish
+from tests.backup.filled import all_of, files, of_alice, order, put
 from tests.chaos.spy import spied
 
 MANY = 5_000
@@ -61,7 +62,7 @@ async def test_an_export_is_gone_on_with_wherever_it_was_killed(
             )
             break
         except Killed:
-            assert not path.exists()
+            assert path.name not in files(path.parent)
     else:
         raise AssertionError("it never ended")
     assert last > 2
@@ -69,30 +70,30 @@ async def test_an_export_is_gone_on_with_wherever_it_was_killed(
     target = MemoryStore()
     assert await import_sessions(target, path, keyring) == Imported(imported=len(records))
     assert await all_of(target) == {record.id: record for record in records}
-    assert [each.name for each in path.parent.glob("*.backup*")] == [path.name]
+    assert files(path.parent) == {path.name: 0o600}
 
 
 @pytest.mark.parametrize("torn", [b"", b"P", b"P\0\0\1\0half of a page"])
-async def test_it_goes_on_behind_the_last_whole_page(
+def test_it_goes_on_behind_the_last_whole_page(
     torn: bytes, path: Path, keyring: Keyring, small_pages: None
 ) -> None:
     """Fails when what is there is listed again, or what a crash left stays in between."""
     store = MemoryStore()
     records = [make_record() for _ in range(20)]
-    await put(store, records)
+    finish(put(store, records))
     with pytest.raises(Killed):
-        await export_sessions(spied(store, Killing(9)), path, keyring)
+        finish(export_sessions(spied(store, Killing(9)), path, keyring))
     part = path.with_name(path.name + ".part")
     before = part.read_bytes()
     part.write_bytes(before + torn)
     part.chmod(0o644)
     asked: list[str] = []
-    exported = await export_sessions(spied(store, asked.append), path, keyring, resume=True)
+    exported = finish(export_sessions(spied(store, asked.append), path, keyring, resume=True))
     assert exported == Exported(sessions=20)
     assert asked.count("page") == 3
     assert path.read_bytes().startswith(before)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert await import_sessions(MemoryStore(), path, keyring) == Imported(imported=20)
+    assert finish(import_sessions(MemoryStore(), path, keyring)) == Imported(imported=20)
 
 
 async def test_what_could_not_be_read_before_is_told_after(path: Path, keyring: Keyring) -> None:
@@ -143,34 +144,34 @@ async def test_a_position_that_may_mean_nothing_later_is_not_gone_on_from(
     assert await import_sessions(MemoryStore(), path, keyring) == Imported(imported=4)
 
 
-async def begun(path: Path, keyring: Keyring) -> Path:
+def begun(path: Path, keyring: Keyring) -> Path:
     """An export that was interrupted in its third page."""
     store = MemoryStore()
-    await put(store, [make_record() for _ in range(9)])
+    finish(put(store, [make_record() for _ in range(9)]))
     with pytest.raises(Killed):
-        await export_sessions(spied(store, Killing(5)), path, keyring)
+        finish(export_sessions(spied(store, Killing(5)), path, keyring))
     return path.with_name(path.name + ".part")
 
 
-async def test_what_is_in_the_way_is_left_alone(
+def test_what_is_in_the_way_is_left_alone(
     path: Path, keyring: Keyring, small_pages: None, tmp_path: Path
 ) -> None:
     """Fails when an export, whole or not, is overwritten, or a link is followed."""
-    part = await begun(path, keyring)
+    part = begun(path, keyring)
     before = part.read_bytes()
     with pytest.raises(BackupRefused, match="go on with it"):
-        await export_sessions(MemoryStore(), path, keyring)
+        finish(export_sessions(MemoryStore(), path, keyring))
     assert part.read_bytes() == before
     with part.open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(BackupRefused, match="being written by another export"):
-            await export_sessions(MemoryStore(), path, keyring, resume=True)
+            finish(export_sessions(MemoryStore(), path, keyring, resume=True))
     assert part.read_bytes() == before
 
     path.write_bytes(b"whole")
     for resume in (False, True):
         with pytest.raises(BackupRefused, match="is there already: choose another name"):
-            await export_sessions(MemoryStore(), path, keyring, resume=resume)
+            finish(export_sessions(MemoryStore(), path, keyring, resume=resume))
     assert path.read_bytes() == b"whole"
 
     path.unlink()
@@ -180,23 +181,23 @@ async def test_what_is_in_the_way_is_left_alone(
     part.symlink_to(victim)
     for resume in (False, True):
         with pytest.raises((BackupRefused, OSError)):
-            await export_sessions(MemoryStore(), path, keyring, resume=resume)
+            finish(export_sessions(MemoryStore(), path, keyring, resume=resume))
     assert victim.read_bytes() == before
 
 
-async def test_what_was_changed_or_is_of_another_key_is_not_gone_on_with(
+def test_what_was_changed_or_is_of_another_key_is_not_gone_on_with(
     path: Path, keyring: Keyring, small_pages: None
 ) -> None:
     """Fails when what is there is not checked first."""
-    part = await begun(path, keyring)
+    part = begun(path, keyring)
     good = part.read_bytes()
     with pytest.raises(BackupRefused, match="sealed by key"):
-        await export_sessions(MemoryStore(), path, Keyring(Keyring.new_key()), resume=True)
+        finish(export_sessions(MemoryStore(), path, Keyring(Keyring.new_key()), resume=True))
     changed = bytearray(good)
     changed[-1] ^= 1
     part.write_bytes(changed)
     with pytest.raises(BackupRefused, match="damaged or forged"):
-        await export_sessions(MemoryStore(), path, keyring, resume=True)
+        finish(export_sessions(MemoryStore(), path, keyring, resume=True))
     assert part.read_bytes() == changed
 
 
@@ -204,7 +205,7 @@ async def test_a_store_that_is_away_leaves_no_file(path: Path, keyring: Keyring)
     store = store_from_url("redis://127.0.0.1:1/0")
     with pytest.raises(StoreUnavailable):
         await export_sessions(store, path, keyring)
-    assert not list(path.parent.glob("*.backup*"))
+    assert files(path.parent) == {}
     await store.close()
 
 
@@ -235,15 +236,14 @@ async def test_an_import_is_done_again_wherever_it_was_killed(
     file = io.BytesIO()
     await export_sessions(source, file, keyring)
 
-    target, last, kills = store_from_url(target_url), 0, 0
+    target, last, kills, done = store_from_url(target_url), 0, 0, Imported()
     await put(target, [records[1]])
     await target.bar("bob", system())
-    while True:
+    while not done.there:
         last += 1
         file.seek(0)
         try:
             done = await import_sessions(spied(target, Killing(last)), file, keyring)
-            break
         except Killed:
             kills += 1
     assert kills > 10
@@ -357,7 +357,7 @@ async def test_processes_that_are_killed(
     await put(source, records)
     asking = asyncio.to_thread(killed, "export", source_url, path, key, "page", 2)
     assert await asking == -signal.SIGKILL
-    assert not path.exists()
+    assert path.name not in files(tmp_path)
     assert await export_sessions(source, path, keyring, resume=True) == Exported(sessions=600)
     for calls in (100, 200):
         asking = asyncio.to_thread(killed, "import", target_url, path, key, "enlist", calls)

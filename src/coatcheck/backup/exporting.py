@@ -1,12 +1,12 @@
 """Write the sessions of a store into a file, a page at a time."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from coatcheck.backup.layout import SealedPages, new_header
 from coatcheck.backup.part import Part
+from coatcheck.backup.progress import Progress, nobody
 from coatcheck.backup.report import Exported
 from coatcheck.backup.writer import Writer
 from coatcheck.keyring import Keyring
@@ -22,7 +22,7 @@ async def export_sessions(
     keyring: Keyring,
     *,
     resume: bool = False,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> Exported:
     """Write all sessions of a store that are not over into an encrypted file (R-014).
 
@@ -45,7 +45,7 @@ async def export_sessions(
         OSError: it cannot be written.
     """
     sealed = SealedPages(keyring)
-    tell = on_progress or _nobody
+    tell = on_progress or nobody
     await store.time()  # before anything is written, as it may not be there
     if not isinstance(to, str | os.PathLike):
         header = new_header()
@@ -69,7 +69,7 @@ async def _export(
     writer: Writer,
     exported: Exported,
     after: str | None,
-    tell: Callable[[int], None],
+    tell: Progress,
 ) -> Exported:
     while True:
         now = await store.time()
@@ -82,7 +82,3 @@ async def _export(
         if (after := page.next) is None:
             writer.end(exported.sessions)
             return exported
-
-
-def _nobody(_: int) -> None:
-    """Nobody wants to know."""

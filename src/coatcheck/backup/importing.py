@@ -3,13 +3,14 @@
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Generator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 from coatcheck.backup.layout import SealedPages
+from coatcheck.backup.progress import Progress, nobody
 from coatcheck.backup.reader import Reader
 from coatcheck.backup.report import Imported
 from coatcheck.backup.restore import Fate, restore
@@ -27,7 +28,7 @@ async def import_sessions(
     source: str | os.PathLike[str] | BinaryIO,
     keyring: Keyring,
     *,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> Imported:
     """Put the sessions of a file into a store, where nothing is overwritten or revived.
 
@@ -50,14 +51,14 @@ async def import_sessions(
         ConfigurationError: `coatcheck[encryption]` is not installed, or `keyring` is none.
         OSError: it cannot be read.
     """
-    sealed = SealedPages(keyring)
+    sealed, tell = SealedPages(keyring), on_progress or nobody
     fates = Counter[Fate]()
     with _opened(source) as (file, name):
         reader = Reader(file, sealed, name)
         for page in reader:
             fates.update(await _put(store, page))
-            if on_progress is not None:
-                on_progress(reader.offset)
+            tell(reader.offset)
+        tell(reader.offset)
     return Imported(**{fate.value: fates[fate] for fate in Fate})
 
 

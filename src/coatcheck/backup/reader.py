@@ -66,14 +66,16 @@ class Reader:
             yield page
 
     def _next(self) -> Page | None:
-        kind, length = FRAME.unpack(self._take(FRAME.size))
+        frame: tuple[bytes, int] = FRAME.unpack(self._take(FRAME.size))
+        kind, length = frame
         if kind not in (PAGE, END) or length > MOST:
             raise self._damaged()
         content = self._open(self._take(length), kind)
+        offset = self.offset + FRAME.size + length
         if kind == END:
             if unpack_end(content) != self.sessions or self._file.read(1):
                 raise self._damaged()
-            self.is_whole = True
+            self.offset, self.is_whole = offset, True
             return None
         page, is_readable = unpack_page(content)
         if not is_readable:
@@ -83,7 +85,7 @@ class Reader:
             )
         self.number += 1
         self.sessions += len(page.records)
-        self.offset += FRAME.size + length
+        self.offset = offset
         return page
 
     def _open(self, sealed: bytes, kind: bytes) -> bytes:
