@@ -45,7 +45,8 @@ class Reader:
 
     def __init__(self, file: BinaryIO, sealed: SealedPages, name: str) -> None:
         self._file, self._sealed, self._name = file, sealed, name
-        self.number = self.sessions = self.offset = 0
+        self.number = self.sessions = 0
+        self.offset: int = 0
         self.is_whole = False
         self.header = self._take(HEADER_LENGTH)
         version = self.header[len(NAME) : -16]
@@ -66,12 +67,11 @@ class Reader:
             yield page
 
     def _next(self) -> Page | None:
-        frame: tuple[bytes, int] = FRAME.unpack(self._take(FRAME.size))
-        kind, length = frame
+        kind, length = FRAME.unpack(self._take(FRAME.size))
         if kind not in (PAGE, END) or length > MOST:
             raise self._damaged()
         content = self._open(self._take(length), kind)
-        offset = self.offset + FRAME.size + length
+        offset: int = self.offset + FRAME.size + length
         if kind == END:
             if unpack_end(content) != self.sessions or self._file.read(1):
                 raise self._damaged()

@@ -37,15 +37,20 @@ async def restore(store: Store, records: Sequence[Record], now: int) -> list[Fat
         StoreUnavailable: some may be there; do it again.
     """
     records = in_order(records)
-    fates = [await _put(store, record, now) for record in records]
+    fates: list[Fate] = []
+    listed: Sequence[str] = ()
+    for record in records:
+        fate = await _save(store, record, now)
+        if fate is Fate.IMPORTED and record.subject is not None:
+            index = await _enlist(store, record, now)
+            listed, fate = (listed, Fate.ENDED) if index is None else (index, fate)
+        fates.append(fate)
     subject = records[0].subject
-    if subject is None or not {Fate.IMPORTED, Fate.THERE} & set(fates):
+    new = [each.id for each, fate in zip(records, fates, strict=True) if fate is Fate.IMPORTED]
+    if subject is None or (Fate.THERE not in fates and list(listed) == new):
         return fates
-    listed = [each.id for each in await _listed(store, subject)]
-    if Fate.THERE not in fates:
-        new = [each.id for each, fate in zip(records, fates, strict=True) if fate is Fate.IMPORTED]
-        if listed == new:
-            return fates
+    if Fate.THERE in fates:
+        listed = [each.id for each in await _listed(store, subject)]
     for place, record in enumerate(records):
         if fates[place] is Fate.THERE and record.id not in listed:
             fates[place] = await _list_again(store, record, now)
@@ -53,7 +58,7 @@ async def restore(store: Store, records: Sequence[Record], now: int) -> list[Fat
     return fates
 
 
-async def _put(store: Store, record: Record, now: int) -> Fate:
+async def _save(store: Store, record: Record, now: int) -> Fate:
     if now >= record.expires_at:
         return Fate.EXPIRED
     try:
@@ -63,7 +68,7 @@ async def _put(store: Store, record: Record, now: int) -> Fate:
             if await store.is_barred(subject, opened_at(record)):
                 return Fate.ENDED
             await writes.save(store, record, None)
-            return await _enlist(store, record, now)
+            return Fate.IMPORTED
     except Conflict as conflict:
         stored = conflict.stored
     except Undecodable:  # to this version
@@ -71,13 +76,16 @@ async def _put(store: Store, record: Record, now: int) -> Fate:
     return Fate.ENDED if isinstance(stored, Tombstone) else Fate.THERE
 
 
-async def _enlist(store: Store, record: Record, now: int) -> Fate:
-    """Add the entry of a stored record; end it if all sessions of the user ended meanwhile (G2)."""
-    if await writes.enlist(store, record, opened_at(record), 0, None) is not None:
-        return Fate.IMPORTED
-    await writes.end(store, Tombstone.of(record.id, Ended.END_ALL, now))
-    await writes.delist(store, record.subject, record.id)
-    return Fate.ENDED
+async def _enlist(store: Store, record: Record, now: int) -> Sequence[str] | None:
+    """Add the entry of a stored record; return the index.
+
+    If all sessions of the user ended meanwhile (G2), that one ends, too: `None`.
+    """
+    index = await writes.enlist(store, record, opened_at(record), 0, 0)
+    if index is None:
+        await writes.end(store, Tombstone.of(record.id, Ended.END_ALL, now))
+        await writes.delist(store, record.subject, record.id)
+    return index
 
 
 async def _list_again(store: Store, record: Record, now: int) -> Fate:
@@ -87,7 +95,7 @@ async def _list_again(store: Store, record: Record, now: int) -> Fate:
     except Undecodable:
         return Fate.THERE
     if isinstance(stored, Record) and stored.subject == record.subject:
-        return Fate.THERE if await _enlist(store, stored, now) is Fate.IMPORTED else Fate.ENDED
+        return Fate.ENDED if await _enlist(store, stored, now) is None else Fate.THERE
     return Fate.THERE if isinstance(stored, Record) else Fate.ENDED
 
 
