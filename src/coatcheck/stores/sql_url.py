@@ -1,17 +1,12 @@
 """What the query of a database's URL says, as each driver takes it."""
 
 import ssl
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.engine import URL
 
 from coatcheck.errors import ConfigurationError
 
-_NUMBERS: Mapping[str, tuple[str, ...]] = {
-    "asyncpg": ("statement_cache_size", "command_timeout"),
-    "psycopg": ("prepare_threshold",),
-}
 _CHECKED = {"verify-ca": False, "verify-full": True}
 
 
@@ -24,18 +19,22 @@ def without(url: URL, option: str, default: str) -> tuple[URL, str]:
 def for_driver(url: URL, driver: str) -> tuple[URL, dict[str, Any]]:
     """Return a URL with what its driver reads in text, and what it takes otherwise.
 
-    asyncpg takes `sslmode` and `sslrootcert`, as psycopg does, so that one URL serves both.
+    `sslmode`, `sslrootcert` and `statement_cache_size=0` (nothing is prepared, as PgBouncer wants
+    it) mean the same to asyncpg and to psycopg, so that one URL serves both.
 
     Raises:
         ConfigurationError: a file or a number is none.
     """
     options: dict[str, Any] = {}
-    for name in _NUMBERS.get(driver, ()):
-        if name in url.query:
-            url, number = without(url, name, "")
-            if not number.isdecimal():
-                raise ConfigurationError("url", f"{name} must be a number")
-            options[name] = int(number)
+    if driver in ("asyncpg", "psycopg") and "statement_cache_size" in url.query:
+        url, size = without(url, "statement_cache_size", "")
+        if not size.isdecimal() or (driver == "psycopg" and int(size)):
+            raise ConfigurationError("url", "statement_cache_size must be a number, psycopg's 0")
+        options |= (
+            {"prepare_threshold": None}
+            if driver == "psycopg"
+            else {"statement_cache_size": int(size)}
+        )
     if driver == "asyncpg" and "sslmode" in url.query:
         url, mode = without(url, "sslmode", "")
         url, file = without(url, "sslrootcert", "")
