@@ -165,7 +165,7 @@ def mariadb_url(server: Server) -> str:
 
 def with_tables(url: str) -> str:
     """Add a prefix to a database's URL, and make the tables that it stands for."""
-    url = f"{url}?prefix=t{uuid.uuid4().hex[:12]}"
+    url = f"{url}{'&' if '?' in url else '?'}prefix=t{uuid.uuid4().hex[:12]}"
     finish(SQLStore.from_url(url, kind=Kind.BLOCKING).create_tables())
     return url
 

@@ -4,7 +4,7 @@ import json
 import sys
 from contextlib import redirect_stdout
 from traceback import extract_tb
-from typing import Annotated
+from typing import Annotated, NoReturn
 from urllib.parse import urlsplit
 
 import typer
@@ -41,14 +41,19 @@ def key() -> None:
 @app.command()
 def tables(
     url: Annotated[str, typer.Argument(help="postgresql://..., mysql://..., as for a store")],
+    sql: Annotated[
+        bool, typer.Option("--sql", help="print the statements, and do nothing")
+    ] = False,
 ) -> None:
     """Make the tables of sessions in an SQL database, or bring them up to date."""
     try:
-        for line in made_tables.make(url):
-            typer.echo(line)
-    except (ConfigurationError, StoreUnavailable) as error:
-        typer.echo(f"coatcheck tables: {error}", err=True)
-        raise typer.Exit(2) from None
+        lines = made_tables.definitions(url) if sql else made_tables.make(url)
+    except ConfigurationError as error:
+        _give_up("tables", str(error))
+    except StoreUnavailable as error:
+        do = "see that the database runs, and that its user may log in"
+        _give_up("tables", f"{error}: {do}")
+    typer.echo("\n".join(lines))
 
 
 @app.command()
@@ -125,6 +130,11 @@ def doctor(
     else:
         table.show(report, Console())
     raise typer.Exit(int(report.has(fail_on)))
+
+
+def _give_up(command: str, why: str) -> NoReturn:
+    typer.echo(f"coatcheck {command}: {why}", err=True)
+    raise typer.Exit(2) from None
 
 
 def _path(given: str | None, option: str, target: str | None) -> str | None:

@@ -1,25 +1,40 @@
 """The tables of an SQL database, made by the command."""
 
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from coatcheck.errors import ConfigurationError
 from coatcheck.waiting import Kind, finish
+
+if TYPE_CHECKING:
+    from coatcheck.stores.sql import SQLStore
 
 
 def make(url: str) -> list[str]:
     """Make them, or bring them up to date; return what was done, a line each.
 
     Raises:
-        ConfigurationError: the URL is wrong, or what it needs is not installed.
+        ConfigurationError: the URL is wrong, what it needs is not installed, or its user may not.
         StoreUnavailable: the database does not answer, or refuses it.
     """
+    return finish(_store(url).create_tables()) or ["nothing to do"]
+
+
+def definitions(url: str) -> list[str]:
+    """Return the statements that make them, a line each; no database is asked.
+
+    Raises:
+        ConfigurationError: the URL is wrong, or what it needs is not installed.
+    """
+    return [f"{statement};" for statement in _store(url).table_definitions()]
+
+
+def _store(url: str) -> "SQLStore":
     try:
         from coatcheck.stores.sql import SQLStore  # noqa: PLC0415 - an extra
     except ImportError:
         missing = "needs coatcheck[postgresql] or coatcheck[mysql] installed"
         raise ConfigurationError("url", missing) from None
     # The application's driver may be one for asyncio.
-    database, plus, driver = urlsplit(url).scheme.partition("+")
-    blocking = url.replace(plus + driver, "", 1) if driver else url
-    store = SQLStore.from_url(blocking, kind=Kind.BLOCKING)
-    return finish(store.create_tables()) or [f"{database}: nothing to do"]
+    scheme, separator, rest = url.partition(":")
+    blocking = scheme.partition("+")[0] + separator + rest
+    return SQLStore.from_url(blocking, kind=Kind.BLOCKING)

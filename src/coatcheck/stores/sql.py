@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Engine, MetaData, create_engine
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -20,9 +20,10 @@ from coatcheck.stores.packed import expected, pack, pack_tombstone, page_of, unp
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
 from coatcheck.stores.sql_channel import Channel, Say
 from coatcheck.stores.sql_drivers import LIMIT
-from coatcheck.stores.sql_schema import bring_up_to_date
+from coatcheck.stores.sql_schema import bring_up_to_date, definitions
 from coatcheck.stores.sql_statements import statements
 from coatcheck.stores.sql_tables import owner, tables
+from coatcheck.stores.sql_url import for_driver, without
 from coatcheck.waiting import Kind
 
 _DRIVERS = {
@@ -40,6 +41,7 @@ _CONNECTING: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+_FORBIDDEN = {"42501", "1044", "1142"}
 LOOKS = 4
 """How many batches a sweep looks at, where it finds rows that live on."""
 
@@ -85,18 +87,19 @@ class SQLStore:
             parts = make_url(url)
         except (ArgumentError, ValueError):
             raise ConfigurationError("url", "is no URL of a database") from None
-        parts, prefix = _without(parts, "prefix", "coatcheck")
-        parts, size = _without(parts, "pool_size", str(_POOL["pool_size"]))
+        parts, prefix = without(parts, "prefix", "coatcheck")
+        parts, size = without(parts, "pool_size", str(_POOL["pool_size"]))
         if not size.isdigit() or not int(size):
             raise ConfigurationError("url", "pool_size must be a number from 1 on")
         database, _, driver = parts.drivername.partition("+")
         database = "mysql" if database == "mariadb" else database
         driver = driver or _DRIVERS.get((database, kind), "")
+        parts, options = for_driver(parts, driver)
         make: Any = create_async_engine if kind is Kind.ASYNCIO else create_engine
         try:
             engine = make(
                 parts.set(drivername=f"{database}+{driver}"),
-                connect_args=dict(_CONNECTING.get(driver, {})),
+                connect_args={**_CONNECTING.get(driver, {}), **options},
                 **{**_POOL, "pool_size": int(size)},
             )
         except ImportError as error:
@@ -112,7 +115,7 @@ class SQLStore:
         For a command and for tests; its user may need more rights than the application's.
 
         Raises:
-            ConfigurationError: the tables are of a newer version.
+            ConfigurationError: the tables are of a newer version, or its user may not make any.
             StoreUnavailable: the database does not answer, or refuses it.
         """
         try:
@@ -123,9 +126,16 @@ class SQLStore:
                 return bring_up_to_date(connection, self._prefix)
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
+            if _code(cause) in _FORBIDDEN:
+                what = "its user may not make tables: name one that may"
+                raise ConfigurationError("store", what) from None
             raise StoreUnavailable(f"{self._engine.name}: {type(cause).__name__}") from None
         finally:
             await self._dispose()
+
+    def table_definitions(self) -> list[str]:
+        """Return the statements that make the tables, for somebody else to run."""
+        return definitions(self._engine.dialect, self._prefix)
 
     async def load(self, id: str, /) -> Stored:
         """See `Store.load`."""
@@ -319,10 +329,10 @@ class SQLStore:
             self._engine.dispose()
 
 
-def _without(url: URL, option: str, default: str) -> tuple[URL, str]:
-    """Take an option of ours out of a URL's query."""
-    value = url.query.get(option, default)
-    return url.difference_update_query([option]), value if isinstance(value, str) else value[-1]
+def _code(error: BaseException) -> str:
+    """Return MySQL's number, or an SQLSTATE."""
+    first = error.args[0] if error.args else None
+    return str(first if isinstance(first, int) else getattr(error, "sqlstate", None))
 
 
 def _stored(id: str, rows: Any, *, unreadable: bool = False) -> Stored:

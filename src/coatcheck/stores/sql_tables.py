@@ -8,29 +8,18 @@ changes a column with an index: `due` is when a sweep has to look at the row aga
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Column, Dialect, Index, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table
 from sqlalchemy.dialects import mysql, postgresql
-from sqlalchemy.types import TypeDecorator
 
 _LONGEST = 200
 
 
-class Text(TypeDecorator[str]):
-    """Text that is compared byte by byte; MySQL has that for bytes alone, without trailing blanks.
-
-    Up to 255 bytes.
-    """
-
-    impl = String(255)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        """See `TypeDecorator`."""
-        if dialect.name == "postgresql":
-            return dialect.type_descriptor(postgresql.VARCHAR(255, collation="C"))
-        return dialect.type_descriptor(mysql.VARBINARY(255))
-
-
+# Compared byte by byte; MySQL has that for bytes alone, without trailing blanks.
+_Text = (
+    String(255)
+    .with_variant(postgresql.VARCHAR(255, collation="C"), "postgresql")
+    .with_variant(mysql.VARBINARY(255), "mysql", "mariadb")
+)
 _Bytes = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 _Head = LargeBinary(17).with_variant(mysql.VARBINARY(17), "mysql", "mariadb")
 _INNODB: dict[str, Any] = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
@@ -63,8 +52,8 @@ def tables(metadata: MetaData, prefix: str = "coatcheck") -> Tables:
     sessions = Table(
         f"{prefix}_sessions",
         metadata,
-        Column("id", Text, primary_key=True),
-        Column("owner", Text),
+        Column("id", _Text, primary_key=True),
+        Column("owner", _Text),
         Column("seen_at", BigInteger, nullable=False),
         Column("idle", BigInteger, nullable=False),
         Column("ends_at", BigInteger, nullable=False),
@@ -80,7 +69,7 @@ def tables(metadata: MetaData, prefix: str = "coatcheck") -> Tables:
     bars = Table(
         f"{prefix}_bars",
         metadata,
-        Column("owner", Text, primary_key=True),
+        Column("owner", _Text, primary_key=True),
         Column("at", BigInteger, nullable=False),
         Column("place", BigInteger, nullable=False),
         **_INNODB,
@@ -89,7 +78,7 @@ def tables(metadata: MetaData, prefix: str = "coatcheck") -> Tables:
     counters = Table(
         f"{prefix}_counters",
         metadata,
-        Column("name", Text, primary_key=True),
+        Column("name", _Text, primary_key=True),
         Column("count", BigInteger, nullable=False),
         Column("until", BigInteger, nullable=False),
         **_INNODB,
