@@ -168,7 +168,7 @@ async def test_sessions_are_in_the_order_in_which_they_were_begun(
 async def test_who_stays_after_all_others_were_ended_keeps_the_place(
     store: Store, target: Store, keyring: Keyring
 ) -> None:
-    """The bar is later than the session that was kept. Fails when it is asked once more."""
+    """The bar is later than the session that was kept. Fails when that is ended for it."""
     kept, later = of_alice(2)
     await put(target, [kept])
     await target.bar("alice", kept.authenticated_at or 0)

@@ -111,7 +111,8 @@ def _opened(path: Path, *, is_new: bool) -> BinaryIO:
     file = os.fdopen(os.open(path, how | (os.O_CREAT | os.O_EXCL if is_new else 0), 0o600), "r+b")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.fchmod(file.fileno(), 0o600)
+        if not is_new:
+            os.fchmod(file.fileno(), 0o600)
     except BlockingIOError:
         file.close()
         raise BackupRefused(f"{path} is being written by another export: let it end") from None

@@ -17,8 +17,6 @@ _PAGE = 250
 _ROUNDS = 3
 _NOBODY = ""
 """No user has this id, so that everybody's bar alone counts."""
-_ABOVE_BARS = 2**53 - 1
-"""When what is only moved was opened: it was let in already, and no bar is asked again."""
 
 
 class Fate(StrEnum):
@@ -81,7 +79,7 @@ async def _enlist(store: Store, record: Record, now: int) -> Sequence[str] | Non
 
     If all sessions of the user ended meanwhile (G2), that one ends, too: `None`.
     """
-    index = await writes.enlist(store, record, opened_at(record), 0, 0)
+    index = await _move(store, record)
     if index is None:
         await writes.end(store, Tombstone.of(record.id, Ended.END_ALL, now))
         await writes.delist(store, record.subject, record.id)
@@ -100,17 +98,23 @@ async def _list_again(store: Store, record: Record, now: int) -> Fate:
 
 
 async def _arrange(store: Store, subject: str) -> None:
-    """Bring the index of a subject into order; again, if somebody signed in meanwhile."""
+    """Bring the index of a subject into order; again, if somebody signed in meanwhile.
+
+    What a bar keeps from being moved is the one session that an end of all kept, the oldest now; or
+    it is about to end.
+    """
     for _ in range(_ROUNDS):
         wanted = await _listed(store, subject)
-        if not wanted:
-            return
-        ids = await writes.enlist(store, wanted[-1], _ABOVE_BARS, 0, 0)
-        late = misplaced(ids or (), wanted)
-        if not late:
+        index = await _move(store, wanted[-1]) if wanted else None
+        if not index or not (late := misplaced(index, wanted)):
             return
         for record in late:
-            await writes.enlist(store, record, _ABOVE_BARS, 0, None)
+            await _move(store, record)
+
+
+async def _move(store: Store, record: Record) -> Sequence[str] | None:
+    """Put an entry at the end; return the index, or `None` if a bar forbids it."""
+    return await writes.enlist(store, record, opened_at(record), 0, 0)
 
 
 async def _listed(store: Store, subject: str) -> list[Record]:
