@@ -231,3 +231,50 @@ def test_it_needs_no_more_than_one_of_the_keys(source: str, aim: str, path: Path
     assert done.exit_code == 2
     assert "is not among the keys given: give the one it was exported with" in done.stderr
     assert run("import", path, "--store", aim, keys=f"{new} {old}").exit_code == 0
+
+
+STOPPED = """
+import os, signal, sys
+from coatcheck import SQLiteStore
+from coatcheck.backup import exporting
+from coatcheck.cli.commands import app
+
+exporting.PAGE, method, calls = 1, sys.argv.pop(1), [0]
+original = getattr(SQLiteStore, method)
+
+async def stopped(*arguments):
+    calls[0] += 1
+    if calls[0] == 2:
+        os.kill(os.getpid(), signal.SIGINT)
+    return await original(*arguments)
+
+setattr(SQLiteStore, method, stopped)
+app(prog_name="coatcheck")
+"""
+
+
+def stopped(method: str, *words: str | Path, key: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command in a process that gets a Ctrl-C as a store is called the second time."""
+    source = str(Path(sys.modules["coatcheck"].__file__ or "").parents[1])
+    return subprocess.run(
+        [sys.executable, "-c", STOPPED, method, *map(str, words)],
+        env={**os.environ, KEYS: key, "PYTHONPATH": source},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_ctrl_c_stops_it_and_it_goes_on(source: str, aim: str, path: Path, key: str) -> None:
+    """Fails when a store that never waits lets nobody stop it."""
+    done = stopped("page", "export", path, "--store", source, key=key)
+    assert (done.returncode, done.stderr) == (130, "coatcheck export: stopped\n")
+    assert not path.exists()
+    done = stopped("close", "export", path, "--resume", "--store", source, key=key)
+    assert done.returncode == 0
+    done = stopped("enlist", "import", path, "--store", aim, key=key)
+    assert (done.returncode, done.stderr) == (130, "coatcheck import: stopped\n")
+    assert len(held(aim)) < 3
+    assert run("import", path, "--store", aim, keys=key).exit_code == 0
+    assert len(held(aim)) == 3

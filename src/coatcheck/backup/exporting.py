@@ -11,6 +11,7 @@ from coatcheck.backup.report import Exported
 from coatcheck.backup.writer import Writer
 from coatcheck.keyring import Keyring
 from coatcheck.stores.protocol import Store
+from coatcheck.waiting import pause
 
 PAGE = 250
 """Sessions asked for at once, and held in memory."""
@@ -26,7 +27,7 @@ async def export_sessions(
 ) -> Exported:
     """Write all sessions of a store that are not over into an encrypted file (R-014).
 
-    For a process of its own: it writes to the disk without giving way. With any kind of store,
+    For a process of its own: it gives way to others after each page only. With any kind of store,
     `asyncio.run(export_sessions(...))` does. What changes meanwhile is in the file as it was before
     or after.
 
@@ -79,6 +80,7 @@ async def _export(
             writer.write(live)
         exported = exported.plus(live, len(page.records) - len(live.records))
         tell(exported.sessions)
+        await pause(0)  # to others, and to a Ctrl-C
         if (after := page.next) is None:
             writer.end(exported.sessions)
             return exported

@@ -17,7 +17,7 @@ from coatcheck.backup.restore import Fate, restore
 from coatcheck.core.record import Record
 from coatcheck.keyring import Keyring
 from coatcheck.stores.protocol import Page, Store
-from coatcheck.waiting import Kind
+from coatcheck.waiting import Kind, pause
 
 AT_ONCE = 32
 """Users whose sessions are put into a store for asyncio at the same time."""
@@ -58,6 +58,7 @@ async def import_sessions(
         for page in reader:
             fates.update(await _put(store, page))
             tell(reader.offset)
+            await pause(0)  # to others, and to a Ctrl-C
         tell(reader.offset)
     return Imported(**{fate.value: fates[fate] for fate in Fate})
 
