@@ -68,6 +68,12 @@ def run(
     return CliRunner().invoke(app, words, input=given, env={KEYS: keys, STORE: store})
 
 
+def environ(key: str) -> dict[str, str]:
+    """Of a process of its own."""
+    source = str(Path(sys.modules["coatcheck"].__file__ or "").parents[1])
+    return {**os.environ, KEYS: key, "PYTHONPATH": source}
+
+
 def test_there_and_back(source: str, aim: str, path: Path, key: str) -> None:
     done = run("export", path, "--store", source, keys=key)
     assert (done.exit_code, done.stdout) == (0, "")
@@ -129,7 +135,8 @@ def test_a_bad_file_is_refused_and_what_came_before_stays(
         (["export", "x", "--store", "memory:"], "KEY", "another memory"),
         (["import", "x", "--store", "memory:"], "KEY", "another memory"),
         (["export", "x", "--store", "sqlite:///no.db"], "KEY", "no.db is no file"),
-        (["export", "x", "--store", "redis://:hunter2@127.0.0.1:1/0"], "KEY", "Redis"),
+        (["export", "x", "--store", "redis://:hunter2@127.0.0.1:1/0"], "KEY", "--resume"),
+        (["import", "there", "--store", "redis://:hunter2@127.0.0.1:1/0"], "KEY", "is cut off"),
         (["import", "no", "--store", "SOURCE"], "KEY", "No such file"),
         (["export", "no/x", "--store", "SOURCE"], "KEY", "No such file"),
         (["export", "-", "--resume", "--store", "SOURCE"], "KEY", "--resume: what went"),
@@ -157,6 +164,24 @@ def test_what_cannot_be_done_is_said_without_secrets(
     assert key not in done.stderr
     assert not (tmp_path / "x").exists()
     assert not (tmp_path / "no.db").exists()
+
+
+def test_a_store_that_is_away_is_tried_again(source: str, path: Path, key: str) -> None:
+    assert run("export", path, "--store", source, keys=key).exit_code == 0
+    done = run("import", path, "--store", "redis://:hunter2@127.0.0.1:1/0", keys=key)
+    assert done.exit_code == 2
+    assert done.stderr.endswith("; to go on, run it again\n")
+    assert "hunter2" not in done.stderr
+
+
+def test_a_disk_that_is_full_is_no_success(source: str, key: str) -> None:
+    words = [sys.executable, "-m", "coatcheck.cli", "export", "-", "--store", source]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            words, stdout=full, stderr=subprocess.PIPE, env=environ(key), check=False
+        )
+    assert done.returncode == 2
+    assert b"No space left" in done.stderr
 
 
 def test_keys_are_no_arguments(source: str, path: Path, key: str) -> None:
@@ -197,10 +222,9 @@ def test_a_terminal_gets_a_bar(command: str, source: str, path: Path, key: str, 
         assert run("export", path, "--store", source, keys=key).exit_code == 0
     ours, theirs = pty.openpty()
     words = [sys.executable, "-m", "coatcheck.cli", command, str(path), "--store"]
-    environ = {**os.environ, KEYS: key, "TERM": "xterm", "COLUMNS": "80"}
-    environ["PYTHONPATH"] = str(Path(sys.modules["coatcheck"].__file__ or "").parents[1])
+    given = {**environ(key), "TERM": "xterm", "COLUMNS": "80"}
     words.append(source if command == "export" else aim)
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=theirs, env=environ, check=True)
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=theirs, env=given, check=True)
     os.close(theirs)
     shown = os.read(ours, 65_536).decode()
     os.close(ours)
@@ -213,10 +237,8 @@ def test_a_terminal_gets_a_bar(command: str, source: str, path: Path, key: str, 
 def test_no_file_goes_to_a_terminal(source: str, key: str, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     words = [sys.executable, "-m", "coatcheck.cli", "export", "-", "--store", source]
-    environ = {**os.environ, KEYS: key}
-    environ["PYTHONPATH"] = str(Path(sys.modules["coatcheck"].__file__ or "").parents[1])
     done = subprocess.run(
-        words, stdout=theirs, stderr=subprocess.PIPE, env=environ, check=False, cwd=tmp_path
+        words, stdout=theirs, stderr=subprocess.PIPE, env=environ(key), check=False, cwd=tmp_path
     )
     os.close(theirs)
     os.close(ours)
@@ -255,10 +277,9 @@ app(prog_name="coatcheck")
 
 def stopped(method: str, *words: str | Path, key: str) -> "subprocess.CompletedProcess[str]":
     """Run the command in a process that gets a Ctrl-C as a store is called the second time."""
-    source = str(Path(sys.modules["coatcheck"].__file__ or "").parents[1])
     return subprocess.run(
         [sys.executable, "-c", STOPPED, method, *map(str, words)],
-        env={**os.environ, KEYS: key, "PYTHONPATH": source},
+        env=environ(key),
         capture_output=True,
         text=True,
         check=False,
@@ -269,12 +290,18 @@ def stopped(method: str, *words: str | Path, key: str) -> "subprocess.CompletedP
 def test_ctrl_c_stops_it_and_it_goes_on(source: str, aim: str, path: Path, key: str) -> None:
     """Fails when a store that never waits lets nobody stop it."""
     done = stopped("page", "export", path, "--store", source, key=key)
-    assert (done.returncode, done.stderr) == (130, "coatcheck export: stopped\n")
+    assert (done.returncode, done.stderr) == (
+        130,
+        "coatcheck export: stopped; go on with --resume\n",
+    )
     assert not path.exists()
     done = stopped("close", "export", path, "--resume", "--store", source, key=key)
     assert done.returncode == 0
     done = stopped("enlist", "import", path, "--store", aim, key=key)
-    assert (done.returncode, done.stderr) == (130, "coatcheck import: stopped\n")
+    assert (done.returncode, done.stderr) == (
+        130,
+        "coatcheck import: stopped; to go on, run it again\n",
+    )
     assert len(held(aim)) < 3
     assert run("import", path, "--store", aim, keys=key).exit_code == 0
     assert len(held(aim)) == 3

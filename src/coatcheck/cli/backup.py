@@ -13,12 +13,13 @@ import typer
 from coatcheck.backup import export_sessions, import_sessions
 from coatcheck.cli.progress import Bar
 from coatcheck.config import store_from_url
-from coatcheck.errors import CoatcheckError, ConfigurationError
+from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailable
 from coatcheck.keyring import Keyring
 from coatcheck.stores.protocol import Store
 
 KEYS = "COATCHECK_BACKUP_KEYS"
 STREAM = "-"
+_AGAIN = {"export": "go on with --resume", "import": "to go on, run it again"}
 
 _File = Annotated[str, typer.Argument(metavar="FILE", help="path of the file, or -")]
 _Store = Annotated[str, typer.Option(envvar="COATCHECK_STORE", help="URL of the store")]
@@ -91,8 +92,11 @@ def _run(
     try:
         code = asyncio.run(run())
     except KeyboardInterrupt:
-        _say(f"coatcheck {command}: stopped")
+        _say(f"coatcheck {command}: stopped; {_AGAIN[command]}")
         code = 130
+    except StoreUnavailable as error:
+        _say(f"coatcheck {command}: {error}; {_AGAIN[command]}")
+        code = 2
     except (CoatcheckError, OSError) as error:
         _say(f"coatcheck {command}: {error}")
         code = 2
