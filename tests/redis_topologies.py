@@ -14,6 +14,12 @@ from redis.crc import key_slot
 from tests.servers import Server, free_port, program
 
 SERVICE = "sessions"
+_COMMANDS = (
+    "get set getrange setrange incr pexpire pttl zadd zcard zrange zrem zremrangebyscore eval "
+    "evalsha time scan wait asking cluster|slots ping select"
+)
+USER = ["on", ">shop-password", "resetkeys", "~*", "-@all", *(f"+{c}" for c in _COMMANDS.split())]
+"""An ACL user who may do what a store does (docs/how-to/redis.md), on any key."""
 
 
 def until(condition: Callable[[], object], seconds: float = 30) -> None:
@@ -180,6 +186,12 @@ class Nodes(_Group):
 
     def is_well(self) -> bool:
         return all(b"cluster_state:ok" in ask(node, "CLUSTER", "INFO") for node in self.servers)
+
+    def as_user(self, query: str = "") -> str:
+        """Return the URL with a user who may do what a store does and nothing else."""
+        for node in self.masters:
+            ask(node, "ACL", "SETUSER", "shop", "reset", *USER)
+        return self.url(query).replace("://", "://shop:shop-password@")
 
     def owner(self, key: str) -> Server:
         """Return the master of a key."""

@@ -51,7 +51,7 @@ async def test_a_full_redis_refuses_new_sessions_and_ends_old_ones(
     assert is_unavailable(await shop.send("/login/dave"))
     assert is_unavailable(await shop.send("/add/apple"))
     store = store_from_url(f"redis://127.0.0.1:{server.port}/0")
-    with pytest.raises(StoreUnavailable, match="OutOfMemory.*used memory > 'maxmemory'"):
+    with pytest.raises(StoreUnavailable, match=r"OutOfMemory.*used memory > 'maxmemory'"):
         await store.save(make_record(), None)
     await store.close()
     assert (await shop.send("/read", alice)).body["subject"] == "a"

@@ -61,9 +61,11 @@ class TestSentinelBlocking(TestSentinel):
 
 
 class TestCluster(TestRedis):
+    """As a user who may do nothing else: no `KEYS`, no `CONFIG`, no `SUBSCRIBE`."""
+
     @pytest.fixture(autouse=True)
     def _server(self, cluster: Nodes) -> None:
-        self.url = cluster.url(f"prefix={uuid.uuid4().hex}")
+        self.url = cluster.as_user(f"prefix={uuid.uuid4().hex}")
 
 
 class TestClusterBlocking(TestCluster):

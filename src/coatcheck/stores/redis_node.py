@@ -131,7 +131,6 @@ class Node:
         else:
             await self._enter()
             if self._looking is not None:
-                self._looking.cancel()
                 await asyncio.wait([self._looking])
             for batches in (self._batches, self._waiting):
                 if batches is not None:
@@ -206,5 +205,6 @@ class Node:
                     await pool.disconnect(inuse_connections=False)
         if self._batches is None or self._batches.loop is not loop:
             self._batches, self._looking = Batches(self._pool, loop), None
+            self._look_at = time.monotonic() + LOOK_EVERY  # the first connection asks anyway
             self._waiting = Batches(self._pool, loop, self._wait)
         return self._waiting if is_vouched and self._waiting else self._batches
