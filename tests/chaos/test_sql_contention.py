@@ -4,9 +4,8 @@ import asyncio
 import time
 from typing import Any
 
-import psycopg
-import pymysql
 import pytest
+from sqlalchemy import create_engine
 
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.sql_drivers import LIMIT
@@ -39,17 +38,15 @@ class Somebody:
 
     def __init__(self, servers: dict[str, Server], driver: str, user: str = "coatcheck") -> None:
         kind = DRIVERS[driver][0]
-        port = servers[kind].port
-        self._connection: Any = (
-            psycopg.connect(f"host=127.0.0.1 port={port} user=postgres dbname=postgres")
-            if kind == "postgresql"
-            else pymysql.connect(host="127.0.0.1", port=port, user=user, database="test")
-        )
+        url = f"mysql+pymysql://{user}@127.0.0.1:{servers[kind].port}/test"
+        if kind == "postgresql":
+            url = f"postgresql+psycopg://postgres@127.0.0.1:{servers[kind].port}/postgres"
+        self._engine = create_engine(url)
+        self._connection = self._engine.connect()
 
     def say(self, statement: str) -> Any:
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchall() if cursor.description else None
+        found = self._connection.exec_driver_sql(statement)
+        return found.all() if found.returns_rows else None
 
     def change(self, table: str, column: str) -> None:
         """Change all rows, and so lock them."""
@@ -66,8 +63,8 @@ class Somebody:
             time.sleep(0.15)  # asked more often, MariaDB repeats itself
 
     def close(self) -> None:
-        self._connection.rollback()
         self._connection.close()
+        self._engine.dispose()
 
 
 @ASYNCIO
