@@ -13,6 +13,7 @@ from tests.redis_topologies import Nodes, Watched, clustered, valkey_server, wat
 from tests.servers import (
     Server,
     mariadb_server,
+    mariadb_url,
     postgres_server,
     postgres_url,
     redis_server,
@@ -83,6 +84,8 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return sqlite_url(tmp_path)
     if request.param == "postgresql":
         return with_tables(postgres_url(request.getfixturevalue("postgres")))
+    if request.param == "mariadb":
+        return with_tables(mariadb_url(request.getfixturevalue("mariadb")))
     server: Server = request.getfixturevalue("redis")
     return f"redis://127.0.0.1:{server.port}/0?prefix={uuid.uuid4().hex}"
 
