@@ -296,7 +296,9 @@ class SQLStore:
                     break
             return swept
 
-        await self._channel.run(self._said["first_bar"], owner=_SWEEPING)
+        # An insert would wait for who has the row locked, in MySQL.
+        if not (await self._channel.run(self._said["bar"], owner=_SWEEPING)).rows:
+            await self._channel.run(self._said["first_bar"], owner=_SWEEPING)
         return await self._channel.transact(sweep)
 
     async def _sweep(self, say: Say, before: int, limit: int) -> tuple[int, int]:
