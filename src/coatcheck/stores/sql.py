@@ -21,8 +21,8 @@ from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
 from coatcheck.stores.sql_channel import Channel, Say
 from coatcheck.stores.sql_drivers import LIMIT
 from coatcheck.stores.sql_schema import bring_up_to_date, definitions
-from coatcheck.stores.sql_statements import statements
-from coatcheck.stores.sql_tables import owner, tables
+from coatcheck.stores.sql_statements import Statement, statements
+from coatcheck.stores.sql_tables import Tables, owner, tables
 from coatcheck.stores.sql_url import for_driver, without
 from coatcheck.waiting import Kind
 
@@ -68,7 +68,7 @@ class SQLStore:
             raise ConfigurationError("prefix", f"{prefix!r} is no name: use a to z, 0 to 9 and _")
         self._engine, self._prefix = engine, prefix
         plain = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
-        self._said = said = statements(tables(MetaData(), prefix), plain.dialect)
+        self._said = said = statements(self.tables, plain.dialect)
         self._load, self._save = said["load"], said["save"]
         self._channel = Channel(plain, (said["begin"], said["commit"], said["rollback"]))
         self.kind = self._channel.kind
@@ -132,6 +132,31 @@ class SQLStore:
             raise StoreUnavailable(f"{self._engine.name}: {type(cause).__name__}") from None
         finally:
             await self._dispose()
+
+    @property
+    def database(self) -> str:
+        """The kind of the database: `postgresql`, or `mysql` for MariaDB too."""
+        return "postgresql" if self._engine.dialect.name == "postgresql" else "mysql"
+
+    @property
+    def host(self) -> str | None:
+        """Where it is, as far as the engine's URL says."""
+        return self._engine.url.host
+
+    @property
+    def tables(self) -> Tables:
+        """The description of the tables."""
+        return tables(MetaData(), self._prefix)
+
+    async def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Send a question of one's own, without values and percent signs, and return the rows.
+
+        Raises:
+            StoreUnavailable: the database does not answer, or refuses it.
+            ConfigurationError: it is about a table that is missing.
+        """
+        answer = await self._channel.run(Statement(sql, ()))
+        return [tuple(row) for row in answer.rows]
 
     def table_definitions(self) -> list[str]:
         """Return the statements that make the tables, for somebody else to run."""
