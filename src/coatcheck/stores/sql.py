@@ -5,7 +5,7 @@ pool; what takes several is a short transaction of its own. What the tables hold
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, MetaData, create_engine
@@ -157,6 +157,23 @@ class SQLStore:
         """
         answer = await self._channel.run(Statement(sql, ()))
         return [tuple(row) for row in answer.rows]
+
+    async def audit(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Append rows to the table of an audit trail: all of them, or none.
+
+        Raises:
+            StoreUnavailable: the database does not answer, or refuses it.
+            ConfigurationError: the table is missing.
+        """
+        if len(rows) == 1:
+            await self._channel.run(self._said["audit"], **rows[0])
+            return
+
+        async def append(say: Say) -> None:
+            for row in rows:
+                await say(self._said["audit"], **row)
+
+        await self._channel.transact(append)
 
     def table_definitions(self) -> list[str]:
         """Return the statements that make the tables, for somebody else to run."""
