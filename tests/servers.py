@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from coatcheck.stores.sql import SQLStore
@@ -115,10 +116,24 @@ def postgres_server(*options: str) -> Generator[Server]:
         command += ["-h", "127.0.0.1", "-k", "", "-c", "fsync=off", "-c", "max_connections=200"]
         server = Server([*command, "-c", "log_min_messages=fatal", *options], port, user)
         server.start()
+        _wait_for_postgres(port)
         try:
             yield server
         finally:
             server.stop(signal.SIGINT)
+
+
+def _wait_for_postgres(port: int) -> None:
+    """It listens before it serves."""
+    while True:
+        try:
+            psycopg.connect(host="127.0.0.1", port=port, user="postgres").close()
+        except psycopg.OperationalError as error:
+            if "starting up" not in str(error):
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 @contextlib.contextmanager

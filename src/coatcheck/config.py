@@ -46,7 +46,7 @@ def store_from_url(url: str, *, blocking: bool = False) -> Store:
         except ImportError as error:
             raise ConfigurationError("url", "Redis needs coatcheck[redis] installed") from error
         return RedisStore.from_url(url, kind=Kind.BLOCKING if blocking else Kind.ASYNCIO)
-    if parts.scheme.partition("+")[0] in ("postgresql", "mysql", "mariadb"):
+    if _is_sql(parts.scheme):
         try:
             from coatcheck.stores.sql import SQLStore  # noqa: PLC0415 - an extra
         except ImportError as error:
@@ -57,3 +57,13 @@ def store_from_url(url: str, *, blocking: bool = False) -> Store:
     raise ConfigurationError(
         "url", "names no known store: use memory:, sqlite:///, redis://, postgresql:// or mysql://"
     )
+
+
+def without_driver(url: str) -> str:
+    """Return a database's URL without the driver in its scheme, which may be one for asyncio."""
+    scheme, colon, rest = url.partition(":")
+    return scheme.partition("+")[0] + colon + rest if _is_sql(scheme) else url
+
+
+def _is_sql(scheme: str) -> bool:
+    return scheme.partition("+")[0] in ("postgresql", "mysql", "mariadb")

@@ -26,7 +26,7 @@ from coatcheck.waiting import Kind, finish
 from tests.docs.test_examples import EXAMPLES, HTTPS, load
 from tests.servers import Server, mariadb_url, postgres_url
 
-PAGE = (EXAMPLES.parent / "how-to" / "sql.md").read_text()
+PAGE, AUDIT = ((EXAMPLES.parent / "how-to" / f"{name}.md").read_text() for name in ("sql", "audit"))
 
 
 def made(url: str) -> None:
@@ -175,3 +175,22 @@ def test_the_rights_suffice(url: str) -> None:
         sign_in_and_out(mine.render_as_string(hide_password=False))
     finally:
         run(url, *drop)
+
+
+def test_an_audit_trail(url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made(url)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AUDIT_URL", url)
+    module = load("audit_sql")
+    with TestClient(module.app, HTTPS) as client:
+        client.post("/login/alice")
+    (query,) = re.findall(r"```sql\n(SELECT.*);\n```", AUDIT)
+    with engine_of(url).connect() as connection:
+        (row,) = connection.execute(text(query)).mappings()
+    assert (row["event"], row["cause"], row["address"]) == (
+        "session_created",
+        "sign_in",
+        "testclient",
+    )
+    assert "session_created" in Path("audit.log").read_text()
+    module.trail.close()

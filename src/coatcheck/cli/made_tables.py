@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from coatcheck.config import without_driver
 from coatcheck.errors import ConfigurationError
 from coatcheck.waiting import Kind, finish
 
@@ -34,7 +35,4 @@ def _store(url: str) -> "SQLStore":
     except ImportError:
         missing = "needs coatcheck[postgresql] or coatcheck[mysql] installed"
         raise ConfigurationError("url", missing) from None
-    # The application's driver may be one for asyncio.
-    scheme, separator, rest = url.partition(":")
-    blocking = scheme.partition("+")[0] + separator + rest
-    return SQLStore.from_url(blocking, kind=Kind.BLOCKING)
+    return SQLStore.from_url(without_driver(url), kind=Kind.BLOCKING)

@@ -5,7 +5,7 @@ pool; what takes several is a short transaction of its own. What the tables hold
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, MetaData, create_engine
@@ -21,8 +21,8 @@ from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
 from coatcheck.stores.sql_channel import Channel, Say
 from coatcheck.stores.sql_drivers import LIMIT
 from coatcheck.stores.sql_schema import bring_up_to_date, definitions
-from coatcheck.stores.sql_statements import statements
-from coatcheck.stores.sql_tables import owner, tables
+from coatcheck.stores.sql_statements import Statement, statements
+from coatcheck.stores.sql_tables import Tables, owner, tables
 from coatcheck.stores.sql_url import for_driver, without
 from coatcheck.waiting import Kind
 
@@ -70,7 +70,7 @@ class SQLStore:
             raise ConfigurationError("prefix", f"{prefix!r} is no name: use a to z, 0 to 9 and _")
         self._engine, self._prefix, self._is_engine_own = engine, prefix, False
         plain = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
-        self._said = said = statements(tables(MetaData(), prefix), plain.dialect)
+        self._said = said = statements(self.tables, plain.dialect)
         self._load, self._save = said["load"], said["save"]
         self._channel = Channel(plain, (said["begin"], said["commit"], said["rollback"]))
         self.kind = self._channel.kind
@@ -137,6 +137,48 @@ class SQLStore:
         finally:
             if self._is_engine_own:
                 await self._dispose()
+
+    @property
+    def database(self) -> str:
+        """The kind of the database: `postgresql`, or `mysql` for MariaDB too."""
+        return "postgresql" if self._engine.dialect.name == "postgresql" else "mysql"
+
+    @property
+    def host(self) -> str | None:
+        """Where it is, as far as the engine's URL says."""
+        return self._engine.url.host
+
+    @property
+    def tables(self) -> Tables:
+        """The description of the tables."""
+        return tables(MetaData(), self._prefix)
+
+    async def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Send a question of one's own, without values and percent signs, and return the rows.
+
+        Raises:
+            StoreUnavailable: the database does not answer, or refuses it.
+            ConfigurationError: it is about a table that is missing.
+        """
+        answer = await self._channel.run(Statement(sql, ()))
+        return [tuple(row) for row in answer.rows]
+
+    async def audit(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Append rows to the table of an audit trail: all of them, or none.
+
+        Raises:
+            StoreUnavailable: the database does not answer, or refuses it.
+            ConfigurationError: the table is missing.
+        """
+        if len(rows) == 1:
+            await self._channel.run(self._said["audit"], **rows[0])
+            return
+
+        async def append(say: Say) -> None:
+            for row in rows:
+                await say(self._said["audit"], **row)
+
+        await self._channel.transact(append)
 
     def table_definitions(self) -> list[str]:
         """Return the statements that make the tables, for somebody else to run."""
@@ -301,7 +343,9 @@ class SQLStore:
                     break
             return swept
 
-        await self._channel.run(self._said["first_bar"], owner=_SWEEPING)
+        # An insert would wait for who has the row locked, in MySQL.
+        if not (await self._channel.run(self._said["bar"], owner=_SWEEPING)).rows:
+            await self._channel.run(self._said["first_bar"], owner=_SWEEPING)
         return await self._channel.transact(sweep)
 
     async def _sweep(self, say: Say, before: int, limit: int) -> tuple[int, int]:

@@ -67,6 +67,9 @@ _COMMON = {
         ORDER BY due LIMIT :limit FOR UPDATE SKIP LOCKED""",
     "postpone": f"UPDATE {{sessions}} SET due = {_EXPIRES_AT} WHERE id {{one_of}}",
     "forget": "DELETE FROM {sessions} WHERE id {one_of}",
+    "audit": """
+        INSERT INTO {audit} (time, event, session, subject, actor, cause, address, agent, facts)
+        VALUES (:time, :event, :session, :subject, :actor, :cause, :address, :agent, :facts)""",
     "commit": "COMMIT",
     "rollback": "ROLLBACK",
 }

@@ -8,7 +8,18 @@ changes a column with an index: `due` is when a sweep has to look at the row aga
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, String, Table
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
 from sqlalchemy.dialects import mysql, postgresql
 
 _LONGEST = 200
@@ -23,6 +34,12 @@ _Text = (
 _Bytes = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 _Head = LargeBinary(17).with_variant(mysql.VARBINARY(17), "mysql", "mariadb")
 _INNODB: dict[str, Any] = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
+_UNICODE: dict[str, Any] = {
+    f"{name}_{option}": value
+    for name in ("mysql", "mariadb")
+    for option, value in {"charset": "utf8mb4", "collate": "utf8mb4_bin"}.items()
+}
+_Moment = DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
 
 
 class Tables(NamedTuple):
@@ -35,12 +52,14 @@ class Tables(NamedTuple):
         bars: the bar of a subject, and the last place that was given in its index.
         counters: of attempts, until nobody asks about them any more.
         versions: one row, which version these tables are of.
+        audit: an event each, in UTC; only `coatcheck.observe.sql_table` writes here.
     """
 
     sessions: Table
     bars: Table
     counters: Table
     versions: Table
+    audit: Table
 
 
 def tables(metadata: MetaData, prefix: str = "coatcheck") -> Tables:
@@ -87,7 +106,25 @@ def tables(metadata: MetaData, prefix: str = "coatcheck") -> Tables:
     versions = Table(
         f"{prefix}_version", metadata, Column("version", BigInteger, nullable=False), **_INNODB
     )
-    return Tables(sessions, bars, counters, versions)
+    audit = Table(
+        f"{prefix}_audit",
+        metadata,
+        Column("number", BigInteger, Identity(), primary_key=True),
+        Column("time", _Moment, nullable=False),
+        Column("event", String(40), nullable=False),
+        Column("session", String(40)),
+        Column("subject", String(255)),
+        Column("actor", String(255)),
+        Column("cause", String(255)),
+        Column("address", String(255)),
+        Column("agent", String(255)),
+        Column("facts", JSON),
+        **_INNODB,
+        **_UNICODE,
+    )
+    Index(f"{prefix}_audit_time", audit.c.time)
+    Index(f"{prefix}_audit_subject", audit.c.subject, audit.c.time)
+    return Tables(sessions, bars, counters, versions, audit)
 
 
 def owner(subject: str | None) -> str:
