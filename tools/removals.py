@@ -863,10 +863,26 @@ if not await _lives(parts, id):
     ),
     Removal(
         "R-081",
+        "a visitor's session beside it hides a guess",
+        "door.py",
+        "state.failure = state.failure or other.refusal",
+        "pass",
+        GUESSES + "test_a_visitors_session_beside_it_hides_no_guess",
+    ),
+    Removal(
+        "R-081",
+        "a guesser makes what is known of others forgotten",
+        "guesses.py",
+        "if count <= rate.count and self._is_new",
+        "if self._is_new",
+        GUESSES + "test_a_guesser_makes_nobody_elses_cookie_a_guess_again",
+    ),
+    Removal(
+        "R-081",
         "each picture of a page makes another guess of one dead cookie",
         "guesses.py",
-        "is_new = token is None or self",
-        "is_new = True or self",
+        "return token is None or self",
+        "return True or self",
         GUESSES + "test_one_dead_token_is_one_guess_however_often_it_comes",
     ),
     Removal(
@@ -874,7 +890,7 @@ if not await _lives(parts, id):
         "what was counted already is let through",
         "guesses.py",
         "if count <= rate.count or",
-        "if not is_new or count <= rate.count or",
+        "if not self._is_new(token, who, window) or count <= rate.count or",
         GUESSES + "test_a_token_that_is_known_is_refused_like_any_other",
     ),
     Removal(
