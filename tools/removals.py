@@ -862,6 +862,22 @@ if not await _lives(parts, id):
         CLEARS + "test_no_newer_login_loses_what_it_keeps",
     ),
     Removal(
+        "R-046",
+        "a visitor who empties the cart beside a login that is over logs out",
+        "commit.py",
+        "state.signs_out |= base.subject is not None",
+        "state.signs_out = True",
+        CLEARS + "test_a_visitor_who_empties_the_cart_is_no_logout[/empty]",
+    ),
+    Removal(
+        "R-046",
+        "a cookie is set and cleared by one answer",
+        "web/exchange.py",
+        "keeps_cookies=keeps",
+        "keeps_cookies=False",
+        CLEARS + "test_a_cookie_that_the_same_answer_sets_stays[types0-lines0]",
+    ),
+    Removal(
         "R-081",
         "a visitor's session beside it hides a guess",
         "door.py",

@@ -70,7 +70,9 @@ class Commit:
             return Outcome(Done.CREATED, Cookies({**ended.cookies, **created.cookies}))
         is_edited = state.mark != state.content
         if is_edited and is_empty and state.is_cleared and state.privilege is None:
-            state.end()
+            state.ending.append(base)
+            state.signs_out |= base.subject is not None
+            state.start(None, self._parts.settings.empty)
             return await self.end(Ended.EMPTIED)
         if state.privilege is None and not is_edited:
             return await (self._renew(base) if state.is_renewal_due else self.touch())
@@ -186,7 +188,7 @@ class Commit:
         if isinstance(answer, Exception):
             raise answer
         if answer.ends:
-            self._state.signs_out = True
+            self._state.signs_out |= answer.record.subject is not None
             self._state.start(None, self._parts.settings.empty)
             return await self._tell_end(answer.record, Ended.EMPTIED, Cookies())
         await self._make_room(answer.record, over)
