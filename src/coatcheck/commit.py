@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from coatcheck import writes
-from coatcheck.beside import Saved, leave
 from coatcheck.core.change import Applied, Change, own, rebased, sizes
-from coatcheck.core.doubt import Doubt
 from coatcheck.core.events import Happened, administrator
 from coatcheck.core.fate import is_same_hold
 from coatcheck.core.fold import Refusal
@@ -105,15 +103,6 @@ class Commit:
         await writes.delist(self._parts.store, record.subject, record.id)
         self._tell(Happened.ENDED, record, cause=why)
         return Outcome(Done.ENDED, Cookies({**others, Holder.of(record.subject): None}))  # C2
-
-    async def leave(self, doubt: Doubt) -> None:
-        """Close what stood beside the session of who was proved, once that is stored."""
-        state = self._state
-        if state.base is not None:
-            saved = Saved(state.base, state.content)
-            left = await leave(self._parts, state, doubt, saved)
-            if left is not saved:
-                self._show(*left)
 
     async def touch(self) -> Outcome:
         """Record the request's activity, if that is due; it is worth no failure of the request."""
@@ -249,7 +238,7 @@ class Commit:
             if verdict is Verdict.COPY and isinstance(found, Record):
                 return await self._fork(change, found, change.privilege)
             self._tell(Happened.DROPPED, base)
-            state.visitor = None  # what it put in stays with it
+            state.leaving = ()  # what the visitor put in stays with it
             return await self._create(own(change, self._parts.settings), change.privilege)
         if verdict is Verdict.DROP:
             self._tell(Happened.DROPPED, base)
@@ -275,7 +264,7 @@ class Commit:
         try:
             if not await self._is_live(found.id):
                 self._tell(Happened.DROPPED, found)
-                state.visitor = None
+                state.leaving = ()
                 new = await rewrite(parts, state, new, own(change, self._parts.settings))
             if instead_of is not None:
                 await self._end_kept(instead_of)
