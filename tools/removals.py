@@ -863,7 +863,7 @@ if not await _lives(parts, id):
         "R-071",
         "a second factor is awaited after it was given",
         "sessions.py",
-        "            await leave(self._parts, state)\n",
+        "                await leave(self._parts, state)\n",
         "",
         BINDING + "test_no_second_factor_is_awaited_once_it_was_given[memory]",
     ),

@@ -239,7 +239,7 @@ class Commit:
             if verdict is Verdict.COPY and isinstance(found, Record):
                 return await self._fork(change, found, change.privilege)
             self._tell(Happened.DROPPED, base)
-            state.leaving.clear()  # what the visitor put in stays with it
+            state.leaving = ()  # what the visitor put in stays with it
             return await self._create(own(change, self._parts.settings), change.privilege)
         if verdict is Verdict.DROP:
             self._tell(Happened.DROPPED, base)
@@ -265,7 +265,7 @@ class Commit:
         try:
             if not await self._is_live(found.id):
                 self._tell(Happened.DROPPED, found)
-                state.leaving.clear()
+                state.leaving = ()
                 new = await rewrite(parts, state, new, own(change, self._parts.settings))
             if instead_of is not None:
                 await self._end_kept(instead_of)

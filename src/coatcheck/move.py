@@ -80,10 +80,7 @@ async def _close(
 
 
 async def leave(parts: Parts, state: State) -> None:
-    """Close what gives way to who was proved, now that this is stored.
-
-    What cannot be closed stays beside: the token that opened it is no proof of anybody any more.
-    """
+    """Close what gives way to who was proved, now that this is stored; else it stays beside."""
     for record in state.leaving:
         try:
             await _leave(parts, state, record)

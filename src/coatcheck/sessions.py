@@ -261,8 +261,9 @@ class Sessions:
                 outcome = await commit.touch()  # somebody was there all the same
         else:
             outcome = await commit.run()
-            await leave(self._parts, state)
-            state.forget_doubt()
+            if state.taken_up is not None:
+                await leave(self._parts, state)
+                state.forget_doubt()
         state.is_committed = True
         return outcome if outcome is KEPT else await self._done(session, outcome)
 

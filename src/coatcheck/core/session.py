@@ -370,7 +370,7 @@ class Session(dict[str, Any]):
         state, settings = self.state, self.state.settings
         with hidden():
             state.note(self)
-        visitor = moving(settings.codec.decode(state.mark))
+        visitor, before = moving(settings.codec.decode(state.mark)), state.base
         withheld = state.take_up(doubt)
         show(self, withheld)
         if visitor and not has_room(settings.codec.encode({**visitor, **withheld}), settings):
@@ -382,8 +382,8 @@ class Session(dict[str, Any]):
                 data.setdefault(key, value)
 
         self.edit(add)
-        if state.beside[1] is not None:
-            state.leaving.append(state.beside[1])
+        if before is not None:
+            state.leaving = (before,)
 
     def privilege_changed(self) -> None:
         """Rotate: change the token, as role, permissions or password changed; older ones die.

@@ -82,6 +82,8 @@ class State:
     unreadable: Record | None = None
     doubt: Doubt | None = None
     taken_up: Doubt | None = None
+    beside: tuple[Token | None, Record | None, bytes] | None = None
+    leaving: tuple[Record, ...] = ()
     base: Record | None = None
     privilege: Privilege = None
     signed_at: int = 0
@@ -124,8 +126,6 @@ class State:
         self.content = self.mark = settings.empty
         self.steps: list[Step] = []
         self.ending: list[Record] = []
-        self.leaving: list[Record] = []
-        self.beside: tuple[Token | None, Record | None, bytes] = (None, None, settings.empty)
         self.own: dict[str, Any] = {}
         self.cookies = Cookies()
 
@@ -249,20 +249,21 @@ class State:
     def withhold(self, doubt: Doubt) -> None:
         """Show nothing of a session until its user is proved."""
         self.standing, self.doubt = Standing.DOUBTED, doubt
-        self.token, base, content = self.beside
-        self.start(base, content)
+        if self.beside is not None:
+            self.token, base, content = self.beside
+            self.start(base, content)
         self.forget_doubt()
 
     def pass_by(self, doubt: Doubt) -> None:
         """Go on beside the session that is withheld, as somebody else is being proved."""
         self.doubt, self.taken_up = None, doubt
         self.beside = self.token, self.base, self.content
-        self.leaving = [doubt.record]
+        self.leaving = (doubt.record,)
 
     def take_up(self, doubt: Doubt) -> dict[str, Any]:
         """Be the session that was withheld, as its user is being proved; return its data."""
         self.pass_by(doubt)
-        self.leaving = []
+        self.leaving = ()
         self.token, self.was_seen_at = doubt.token, doubt.record.seen_at
         content = self.settings.codec.encode(doubt.data)
         self.start(doubt.record, content)
@@ -271,8 +272,7 @@ class State:
 
     def forget_doubt(self) -> None:
         """Know of no session that was withheld: the proof is stored, or not to be."""
-        self.taken_up, self.leaving = None, []
-        self.beside = (None, None, self.settings.empty)
+        self.taken_up, self.beside, self.leaving = None, None, ()
 
     def fill(self, record: Record, content: bytes) -> dict[str, Any]:
         """Take a record with its encoded `content` as what was opened, and return its data.
@@ -314,7 +314,7 @@ class State:
         """Have what is stored ended by the next commit, and begin with nothing."""
         doubt = self.doubt or self.taken_up
         withheld = doubt.record if doubt else None
-        records = (self.base, self.unreadable, withheld, self.beside[1])
+        records = (self.base, self.unreadable, withheld, self.beside and self.beside[1])
         self.ending += {record.id: record for record in records if record is not None}.values()
         self.unreadable = self.doubt = None
         self.forget_doubt()
