@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -60,24 +61,26 @@ async def test_masters_behind_sentinel_die_one_after_another(round: int) -> None
                 old = servers.master()
                 await until(lambda: all(one.acknowledged > 5 for one in customers))
                 await asyncio.to_thread(old.kill)
-                await asyncio.to_thread(at_last, lambda old=old: _is_replaced(servers, old))
+                await asyncio.to_thread(at_last, partial(_is_replaced, servers, old))
                 took = await first_answer(shop, customers)
                 print(f"\nfirst good answers {1000 * took:.0f} ms after a failover")
                 assert took <= 1
-                await asyncio.to_thread(
-                    at_last, lambda n=left: info(servers.master(), "connected_slaves") == str(n)
-                )
-                before = [customer.acknowledged for customer in customers]
-                await until(
-                    lambda before=before: all(
-                        c.acknowledged > b + 5 for c, b in zip(customers, before, strict=True)
-                    )
-                )
+                await asyncio.to_thread(at_last, partial(_has_replicas, servers, left))
+                before = [customer.acknowledged + 5 for customer in customers]
+                await until(partial(_went_on, customers, before))
 
 
 def _is_replaced(servers: Watched, old: Any) -> bool:
     master = servers.master()
     return master is not old and info(master, "role") == "master"
+
+
+def _has_replicas(servers: Watched, number: int) -> bool:
+    return info(servers.master(), "connected_slaves") == str(number)
+
+
+def _went_on(customers: list[Customer], before: list[int]) -> bool:
+    return all(c.acknowledged > b for c, b in zip(customers, before, strict=True))
 
 
 @pytest.mark.parametrize("query", ["", "wait=1"])
@@ -87,9 +90,9 @@ async def test_what_a_masters_death_undoes(query: str) -> None:
     for _ in range(ROUNDS):
         with watched(replicas=2) as servers:
             store = store_from_url(servers.url(query))
-            ended = await _end_until_it_dies(store, lambda servers=servers: servers.data[0].kill())
             old = servers.data[0]
-            await asyncio.to_thread(at_last, lambda s=servers, old=old: _is_replaced(s, old))
+            ended = await _end_until_it_dies(store, old.kill)
+            await asyncio.to_thread(at_last, partial(_is_replaced, servers, old))
             found = [await store.load(id) for id in ended]
             lost.append(sum(isinstance(stored, Record) for stored in found))
             await store.close()

@@ -170,7 +170,7 @@ def test_a_client_of_a_cluster_with_tls_and_a_user(guarded: "Guarded", kind: Kin
 async def test_what_is_no_fitting_client_is_refused(behind_sentinel: Watched) -> None:
     """By name, so that nobody finds out by the first request."""
     queueing: list[tuple[object, str]] = [
-        (redis.Redis().pipeline(), "Pipeline"),
+        (driver_of(Kind.BLOCKING).Redis().pipeline(), "Pipeline"),
         (driver_of(Kind.ASYNCIO).Redis().pipeline(), "Pipeline"),
         (valkey_driver.Valkey(), "valkey.client.Valkey"),
         (sentinel_of(behind_sentinel, Kind.BLOCKING), "Sentinel"),
