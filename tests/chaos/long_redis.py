@@ -93,11 +93,22 @@ async def test_what_a_masters_death_undoes(query: str) -> None:
             old = servers.data[0]
             ended = await _end_until_it_dies(store, old.kill)
             await asyncio.to_thread(at_last, partial(_is_replaced, servers, old))
+            await _served(store)
             found = [await store.load(id) for id in ended]
             lost.append(sum(isinstance(stored, Record) for stored in found))
             await store.close()
     print(f"\nlogouts undone by {ROUNDS} deaths, {query or 'without wait'}: {lost}")
     assert not query or sum(lost) == 0
+
+
+async def _served(store: Any) -> None:
+    while True:
+        try:
+            await store.time()
+        except StoreUnavailable:
+            await asyncio.sleep(0.01)
+        else:
+            return
 
 
 async def _end_until_it_dies(store: Any, kill: Callable[[], None]) -> list[str]:
