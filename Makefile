@@ -31,9 +31,9 @@ test: .venv/.dev ## Run the tests (ARGS=... goes to pytest)
 model: rules ## Run the long model tests, and take each rule out to see its test fail
 	$(BIN)/pytest -o faulthandler_timeout=1800 tests/model/long_machine.py tests/model/long_explorer.py $(ARGS)
 
-chaos: .venv/.dev ## Run the long tests of faults: processes killed, disks full
+chaos: .venv/.dev ## Run the long tests of faults: servers that die, freeze and move, disks that are full
 	@tools/programs.sh
-	$(BIN)/pytest -o faulthandler_timeout=1800 tests/chaos/long_*.py $(ARGS)
+	$(BIN)/pytest -s -o faulthandler_timeout=1800 tests/chaos/long_*.py $(ARGS)
 
 rules: .venv/.dev ## Take each rule out of a copy of the library, and see its test fail
 	@tools/programs.sh

@@ -1,6 +1,8 @@
 """Sessions by a client of one's own, as when an application shares its settings."""
 
 # part: sentinel
+from typing import Any
+
 from redis.asyncio import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
@@ -11,7 +13,7 @@ from coatcheck.stores.redis import RedisStore
 
 
 def behind_sentinel(sentinels: list[tuple[str, int]], name: str) -> Sessions:
-    known = Sentinel(
+    known: Any = Sentinel(  # type: ignore[no-untyped-call]
         sentinels,
         sentinel_kwargs={"socket_timeout": 0.5, "retry": Retry(NoBackoff(), 0)},
         retry=Retry(NoBackoff(), 0),  # coatcheck repeats what is safe to repeat

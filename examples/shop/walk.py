@@ -48,7 +48,7 @@ def main() -> int:
 
 def own_store(url: str) -> str:
     """Return `url` with a key prefix of this walk alone, where the store is shared by key."""
-    if not url.startswith(("redis:", "rediss:", "unix:")) or "prefix=" in urlsplit(url).query:
+    if not url.startswith(("redis", "valkey", "unix:")) or "prefix=" in urlsplit(url).query:
         return url
     return f"{url}{'&' if '?' in url else '?'}prefix=walk-{secrets.token_hex(4)}"
 

@@ -5,6 +5,7 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 from redis.crc import key_slot
@@ -16,6 +17,7 @@ from coatcheck.testing import make_record
 from coatcheck.waiting import Kind, finish
 from tests.chaos.customer import Customer, is_unavailable, until
 from tests.chaos.shop import Shop
+from tests.chaos.test_cancellation import is_answer, mixed, turns
 from tests.redis_topologies import Nodes, ask, clustered
 from tests.redis_topologies import until as at_last
 
@@ -139,7 +141,8 @@ def test_a_slot_that_is_half_moved_is_served(cluster: Nodes, kind: Kind) -> None
 
 
 def index(store: RedisStore, subject: str) -> str:
-    return store._index(subject)[0]
+    named: Any = store
+    return str(named._index(subject)[0])
 
 
 async def test_a_listing_misses_nothing_that_moves(cluster: Nodes) -> None:
@@ -162,6 +165,28 @@ async def test_a_listing_misses_nothing_that_moves(cluster: Nodes) -> None:
         page = await store.page(None, page.next, 10)
         seen |= {record.id for record in page.records}
     assert seen == {record.id for record in records}
+    await store.close()
+
+
+async def test_a_thousand_cancelled_requests_mix_nothing_up(cluster: Nodes) -> None:
+    """Fails when a cancelled command's reply is left for the next, on any node."""
+    store = store_from_url(cluster.url(f"prefix={uuid.uuid4().hex}&max_connections=4"))
+    records = [make_record(payload=b"%d" % n * 500) for n in range(20)]
+    for record in records:
+        await store.save(record, None)
+    cancelled = 0
+    async with asyncio.timeout(30):
+        while cancelled < 1_000:
+            work = [asyncio.create_task(one) for one in mixed(store, records)]
+            await turns(30)
+            for task in work[cancelled % 2 :: 2]:
+                task.cancel()
+            results = await asyncio.gather(*work, return_exceptions=True)
+            for n, (record, result) in enumerate(zip(records, results, strict=True)):
+                if isinstance(result, asyncio.CancelledError):
+                    cancelled += 1
+                else:
+                    assert is_answer(n, record, result)
     await store.close()
 
 

@@ -18,7 +18,9 @@ from coatcheck.doctor.redis_facts import RedisFacts, ask, is_redis
 from coatcheck.doctor.store_facts import StoreFacts
 from coatcheck.waiting import finish
 from tests.doctor.conftest import serious
-from tests.servers import free_port, redis_server
+from tests.redis_topologies import Nodes, Watched
+from tests.redis_topologies import ask as server_ask
+from tests.servers import Server, free_port, redis_server
 from tests.web.https import certify
 
 PASSWORD = "hunter2-of-redis"
@@ -83,6 +85,31 @@ def test_tls_and_a_user_of_its_own_are_seen(tmp_path: Path) -> None:
         finish(store.close())
     assert (facts.is_encrypted, facts.has_password, facts.user) == (True, True, "shop")
     assert (facts.eviction, facts.fsync, facts.snapshots) == ("noeviction", "always", False)
+
+
+def test_every_master_of_a_cluster_is_asked(cluster: Nodes) -> None:
+    """Fails when the first one answers for all; a cluster of tests has no replicas, no limits."""
+    with setting(cluster.masters[1], "maxmemory-policy", "allkeys-lru"):
+        found = examine(Order(store=cluster.url())).findings
+    evicting = [one for one in found if "allkeys-lru" in one.what]
+    assert [one.where.rpartition(":")[2] for one in evicting] == [str(cluster.masters[1].port)]
+    alone = {one.where for one in found if "no replica" in one.what}
+    assert len(alone) == len(cluster.masters)
+
+
+def test_the_master_behind_sentinel_is_asked(behind_sentinel: Watched) -> None:
+    with setting(behind_sentinel.master(), "maxmemory-policy", "allkeys-lru"):
+        found = examine(Order(store=behind_sentinel.url())).findings
+    assert any("allkeys-lru" in one.what for one in found)
+    assert not any("no replica" in one.what for one in found)
+
+
+@contextmanager
+def setting(server: Server, name: str, value: str) -> Generator[None]:
+    before = server_ask(server, "CONFIG", "GET", name)[1]
+    server_ask(server, "CONFIG", "SET", name, value)
+    yield
+    server_ask(server, "CONFIG", "SET", name, before)
 
 
 FACTS = RedisFacts(

@@ -117,11 +117,13 @@ def sentinel_of(watched: Watched, kind: Kind) -> Any:
 
 async def use(store: RedisStore) -> None:
     record = make_record(subject=uuid.uuid4().hex)
-    await store.save(record, None)
-    assert await store.load(record.id) == record
-    assert await store.enlist(record, 1, 0, 0) == [record.id]
-    assert (await store.page(record.subject, None, 10)).records == [record]
-    await store.close()
+    try:
+        await store.save(record, None)
+        assert await store.load(record.id) == record
+        assert await store.enlist(record, 1, 0, 0) == [record.id]
+        assert (await store.page(record.subject, None, 10)).records == [record]
+    finally:
+        await store.close()
 
 
 def run(kind: Kind, make: Callable[[], RedisStore]) -> None:
@@ -168,8 +170,8 @@ def test_a_client_of_a_cluster_with_tls_and_a_user(guarded: "Guarded", kind: Kin
 async def test_what_is_no_fitting_client_is_refused(behind_sentinel: Watched) -> None:
     """By name, so that nobody finds out by the first request."""
     queueing: list[tuple[object, str]] = [
-        (redis.Redis().pipeline(), "Pipeline"),
-        (redis.asyncio.Redis().pipeline(), "Pipeline"),
+        (driver_of(Kind.BLOCKING).Redis().pipeline(), "Pipeline"),
+        (driver_of(Kind.ASYNCIO).Redis().pipeline(), "Pipeline"),
         (valkey_driver.Valkey(), "valkey.client.Valkey"),
         (sentinel_of(behind_sentinel, Kind.BLOCKING), "Sentinel"),
         (sentinel_of(behind_sentinel, Kind.ASYNCIO).slave_for(SERVICE), "master_for"),
@@ -225,7 +227,11 @@ def test_an_application_starts_without_its_servers(nobody: str, kind: Kind) -> N
 def test_a_journey(topology: str, request: pytest.FixtureRequest) -> None:
     """The event loop changes on the way, and threads and asyncio share the session."""
     servers: Any = request.getfixturevalue(topology)
-    url = servers.url(f"prefix={uuid.uuid4().hex}")
+    journey(servers.url(f"prefix={uuid.uuid4().hex}"))
+    gc.collect()
+
+
+def journey(url: str) -> None:
     store = store_from_url(url)
     sessions = Sessions(store)
 
@@ -252,7 +258,6 @@ def test_a_journey(topology: str, request: pytest.FixtureRequest) -> None:
         await sessions.close()
 
     asyncio.run(after())
-    gc.collect()
 
 
 class Guarded:

@@ -130,13 +130,11 @@ class Batches:
         if self._wait:
             packed += connection.pack_command(*self._wait.command)
         await connection.send_packed_command(packed)
-        is_demoted = False
         answered: list[tuple[Reply, Any]] = []
         for reply in replies:
             try:
                 answer = await connection.read_response()
             except ResponseError as error:  # at anything else the connection closes itself
-                is_demoted |= refusal(error) is not None
                 _fail(reply, error)
             except RedisError as error:
                 _fail(reply, refusal(error) or error)
@@ -146,9 +144,7 @@ class Batches:
                     answered.append((reply, answer))
                 elif not reply.done():
                     reply.set_result(answer)
-        if is_demoted:  # whatever its name leads to now is another server
-            await connection.disconnect()
-        elif self._wait:
+        if self._wait:
             confirmed = await connection.read_response()
             for reply, answer in answered:
                 if reply.done():

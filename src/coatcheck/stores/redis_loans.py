@@ -120,12 +120,11 @@ class Loans:
             connection.send_packed_command(connection.pack_command(*command))
             reply = connection.read_response()
         except BaseException as error:
-            is_demoted = refusal(error)  # whatever its name leads to now is another server
-            if is_demoted or not isinstance(error, ResponseError):
+            if not isinstance(error, ResponseError):
                 connection.disconnect()  # what is still on its way is no reply to anything else
             self._release(connection)
-            if is_demoted:
-                raise is_demoted from None
+            if refused := refusal(error):
+                raise refused from None
             if isinstance(error.__context__, BlockingIOError):  # the kernel's way to put it
                 raise TimedOut("Timeout of the socket") from error
             raise

@@ -166,8 +166,9 @@ class Node:
             batches = await self._enter(is_vouched)
         if self._sentinel and time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_EVERY
-            # Beside the commands, in a context that is no request's.
-            self._looking = Context().run(batches.loop.create_task, self._look_behind())
+            if self._looking is None or self._looking.done():
+                # Beside the commands, in a context that is no request's.
+                self._looking = Context().run(batches.loop.create_task, self._look_behind())
         return await batches.send(*command)
 
     def _look(self) -> None:
