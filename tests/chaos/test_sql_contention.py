@@ -62,6 +62,15 @@ class Somebody:
         while not self.say(question):
             time.sleep(0.15)  # asked more often, MariaDB repeats itself
 
+    def close_others(self, driver: str) -> None:
+        if DRIVERS[driver][0] == "postgresql":
+            self.say(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+        else:
+            self.say("KILL USER coatcheck")
+
     def close(self) -> None:
         self._connection.close()
         self._engine.dispose()
@@ -146,4 +155,28 @@ async def test_a_transaction_that_is_given_up_for_another_s_is_done_again(
     for each in (somebody, monitor):
         await asyncio.to_thread(each.close)
     assert await enlisting == [records[0].id, records[1].id]
+    await ask(store, store.close())
+
+
+@EACH
+async def test_connections_that_an_administrator_closes_fail_no_request(
+    servers: dict[str, Server], urls: dict[str, str], driver: str
+) -> None:
+    """Fails when what the server closed is told apart from what it refuses by a driver's number."""
+    store = connect(urls[driver], driver, 3)
+    record = make_record(subject="alice")
+    await ask(store, store.save(record, None))
+
+    async def all_at_once() -> list[object]:
+        loads = [ask(store, store.load(record.id)) for _ in range(6)]
+        bars = [ask(store, store.bar("bob", 1)) for _ in range(3)]
+        found = await asyncio.gather(*loads, *bars, return_exceptions=True)
+        return [type(each).__name__ for each in found]
+
+    fine = ["Record"] * 6 + ["Barred"] * 3
+    assert await all_at_once() == fine
+    monitor = await asyncio.to_thread(Somebody, servers, driver, "root")
+    await asyncio.to_thread(monitor.close_others, driver)
+    await asyncio.to_thread(monitor.close)
+    assert await all_at_once() == fine
     await ask(store, store.close())

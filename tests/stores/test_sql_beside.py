@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.stores.protocol import Conflict
 from coatcheck.stores.sql import SQLStore
+from coatcheck.stores.sql_drivers import PyMySQL
 from coatcheck.testing import make_record, make_tombstone, next_version
 from coatcheck.waiting import Kind
 from tests.chaos.sql_writer import DRIVERS, ask
@@ -286,3 +287,12 @@ async def test_a_database_of_few_characters_has_every_subject(latin: str, driver
     store = SQLStore(engine, prefix=prefix)
     await use(store, "\U0001f600")
     await ask(store, store.close())
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(0, None), (1062, "1062"), (1927, "1927"), (2006, None), (2013, None), (4031, "4031")],
+)
+def test_numbers_of_clients_are_no_answers(number: int, code: str | None) -> None:
+    """Fails when a connection that is closed is taken for one on which the server answered."""
+    assert PyMySQL().code(Exception(number, "")) == code

@@ -211,7 +211,8 @@ class _MySQL:
 
     def code(self, error: Exception) -> str | None:
         number = error.args[0] if error.args else None
-        return str(number) if isinstance(number, int) and number < _OF_CLIENTS else None
+        is_server_s = isinstance(number, int) and number >= 1_000 and number not in _OF_CLIENTS
+        return str(number) if is_server_s else None
 
     def unless_there(self, error: Exception) -> Answer:
         if self.code(error) == _DUPLICATE:
@@ -220,8 +221,8 @@ class _MySQL:
 
 
 _DUPLICATE = "1062"
-_OF_CLIENTS = 2000
-"""From here on errors are the client library's own: there was no answer."""
+_OF_CLIENTS = range(2_000, 3_000)
+"""These are the client library's own, as is 0: there was no answer."""
 
 
 class PyMySQL(_MySQL, _Blocking):
