@@ -10,7 +10,7 @@ export PATH := $(PATH):/usr/sbin
 # Keep pyright to the version in the lock, and from asking whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help demo walk test model rules check bench profile lock clean
+.PHONY: help demo walk test model chaos rules check bench profile lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -30,6 +30,10 @@ test: .venv/.dev ## Run the tests (ARGS=... goes to pytest)
 # A search of three requests takes minutes; pytest takes a test of two minutes for one that hangs.
 model: rules ## Run the long model tests, and take each rule out to see its test fail
 	$(BIN)/pytest -o faulthandler_timeout=1800 tests/model/long_machine.py tests/model/long_explorer.py $(ARGS)
+
+chaos: .venv/.dev ## Run the long tests of faults: processes killed, disks full
+	@tools/programs.sh
+	$(BIN)/pytest -o faulthandler_timeout=1800 tests/chaos/long_*.py $(ARGS)
 
 rules: .venv/.dev ## Take each rule out of a copy of the library, and see its test fail
 	@tools/programs.sh

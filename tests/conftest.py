@@ -9,9 +9,11 @@ from blockbuster import blockbuster_ctx
 
 from coatcheck import Sessions, Store, store_from_url
 from coatcheck.testing import Clock
+from tests.redis_topologies import Nodes, Watched, clustered, valkey_server, watched
 from tests.servers import (
     Server,
     mariadb_server,
+    mariadb_url,
     postgres_server,
     postgres_url,
     redis_server,
@@ -53,6 +55,26 @@ def mariadb() -> Generator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def behind_sentinel() -> Generator[Watched]:
+    """A master, its replica, three sentinels; for tests that leave them as they are."""
+    with watched() as group:
+        yield group
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Generator[Nodes]:
+    """Three masters; for tests that leave them as they are."""
+    with clustered() as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Generator[Server]:
+    with valkey_server() as server:
+        yield server
+
+
 @pytest.fixture(params=["memory", "sqlite", "redis", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a new, empty store, of each kind in turn."""
@@ -62,6 +84,8 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return sqlite_url(tmp_path)
     if request.param == "postgresql":
         return with_tables(postgres_url(request.getfixturevalue("postgres")))
+    if request.param == "mariadb":
+        return with_tables(mariadb_url(request.getfixturevalue("mariadb")))
     server: Server = request.getfixturevalue("redis")
     return f"redis://127.0.0.1:{server.port}/0?prefix={uuid.uuid4().hex}"
 

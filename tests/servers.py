@@ -57,6 +57,11 @@ class Server:
         )
         wait_for_port(self.port, self._process)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self, how: int = signal.SIGTERM) -> None:
         if self._process is not None:
             self._process.send_signal(how)
@@ -66,6 +71,16 @@ class Server:
                 self._process.kill()
                 self._process.wait()
             self._process = None
+
+    def freeze(self) -> None:
+        """Let it do nothing, while its connections stay."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it as `kill -9` does."""

@@ -14,7 +14,9 @@ def store_from_url(url: str, *, blocking: bool = False) -> Store:
 
     - `memory:`, this process's memory
     - `sqlite:///relative.db`, `sqlite:////absolute.db`; `?synchronous=full`
-    - `redis://`, `rediss://`, `unix://`; `?prefix=`, and redis-py's options
+    - `redis://`, `rediss://`, `unix://`; `?prefix=`, `?wait=`, and redis-py's options
+    - `redis+sentinel://host,host/name`, `redis+cluster://host,host`, `rediss+…` with TLS; `valkey`
+      for `redis`
     - `postgresql://`, `mysql://`, `mariadb://`; `?prefix=`, `?pool_size=`, and the driver's options
 
     Args:
@@ -38,7 +40,7 @@ def store_from_url(url: str, *, blocking: bool = False) -> Store:
         if unknown := options.keys() - {"synchronous"}:
             raise ConfigurationError("url", f"unknown option {sorted(unknown)[0]!r} for SQLite")
         return SQLiteStore(unquote(parts.path[1:]), **options)
-    if parts.scheme in ("redis", "rediss", "unix"):
+    if parts.scheme.startswith(("redis", "valkey", "unix")):
         try:
             from coatcheck.stores.redis import RedisStore  # noqa: PLC0415 - an extra
         except ImportError as error:

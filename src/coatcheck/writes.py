@@ -2,7 +2,7 @@
 
 from coatcheck.core.record import Ended, Record, Stored, Tombstone
 from coatcheck.errors import StoreUnavailable
-from coatcheck.stores.protocol import Conflict, Store
+from coatcheck.stores.protocol import Conflict, Store, Unconfirmed
 
 
 async def save(store: Store, record: Record, base: Record | None) -> None:
@@ -15,6 +15,8 @@ async def save(store: Store, record: Record, base: Record | None) -> None:
     """
     try:
         return await store.save(record, base)
+    except Unconfirmed:
+        raise
     except StoreUnavailable as error:
         doubt = error
     stored = await store.load(record.id)

@@ -5,11 +5,12 @@ It writes its append-only file before it answers, so what was acknowledged must 
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 
 import pytest
 
 from coatcheck import Happened, store_from_url
+from tests.chaos.customer import Customer, is_unavailable, until
 from tests.chaos.shop import Answer, Shop
 from tests.servers import Server, redis_server
 
@@ -28,44 +29,6 @@ async def shop(mortal: Server) -> AsyncGenerator[Shop]:
     shop = Shop(store_from_url(f"redis://127.0.0.1:{mortal.port}/0"))
     yield shop
     await shop.close()
-
-
-def is_unavailable(answer: Answer) -> bool:
-    return answer.status == 503 and "retry-after" in answer.headers and not answer.cookies
-
-
-class Customer:
-    """Signs in, and then changes its session again and again until told to stop."""
-
-    def __init__(self, shop: Shop, name: str) -> None:
-        self._shop, self._name = shop, name
-        self.cookie = ""
-        self.answers: list[Answer] = []
-        self.acknowledged = 0
-        self.unsure = 0
-
-    async def sign_in(self) -> None:
-        self.cookie = (await self._shop.send(f"/login/{self._name}")).cookie
-
-    async def shop_until(self, over: asyncio.Event) -> None:
-        while not over.is_set():
-            for path in ("/count", "/read", "/ping"):
-                answer = await self._shop.send(path, self.cookie)
-                self.answers.append(answer)
-                if path == "/ping":
-                    assert answer.status == 200
-                elif path == "/count":
-                    self.acknowledged += answer.status == 200
-                    self.unsure += answer.status != 200
-                elif answer.status == 200:
-                    assert answer.body["subject"] == self._name
-
-    async def check(self) -> None:
-        """Nothing acknowledged is missing; what was not acknowledged may be there."""
-        answer = await self._shop.send("/read", self.cookie)
-        assert answer.body["subject"] == self._name
-        count = answer.body["data"].get("count", 0)
-        assert self.acknowledged <= count <= self.acknowledged + self.unsure
 
 
 async def test_an_outage_signs_nobody_out_and_loses_nothing(shop: Shop, mortal: Server) -> None:
@@ -160,10 +123,3 @@ async def at_once(shop: Shop, cookie: str) -> list[int]:
     """Send requests that need a connection each, and return their statuses."""
     answers = await asyncio.gather(*(shop.send("/read", cookie) for _ in range(CLIENTS)))
     return [answer.status for answer in answers]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what other tasks do."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - nobody but the answers tells
-            await asyncio.sleep(0.005)

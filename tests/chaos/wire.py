@@ -16,6 +16,8 @@ class Wire(Relay):
     Attributes:
         flowing: while it is not set, Redis gets nothing and so answers nothing.
         asked: the commands that arrived here, each by its words.
+        cut: after how many bytes of an answer the connection breaks.
+        delay: seconds that each answer is held up.
         spoil: gets each answer and returns what the client gets; empty breaks the connection.
     """
 
@@ -23,6 +25,8 @@ class Wire(Relay):
     port: int = 0
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[list[bytes]] = field(default_factory=list[list[bytes]])
+    cut: int | None = None
+    delay: float = 0
     spoil: Callable[[bytes], bytes] = bytes
 
     def asked_for(self) -> list[str]:
@@ -81,6 +85,10 @@ class Wire(Relay):
     async def _answer(self, redis: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         while True:
             answer = await read_answer(redis)
+            await asyncio.sleep(self.delay)
+            if self.cut is not None:
+                client.write(answer[: self.cut])
+                return
             if not (spoilt := self.spoil(answer)):
                 return
             client.write(spoilt)

@@ -79,7 +79,7 @@ def test_tls_and_a_user_of_its_own_are_seen(tmp_path: Path) -> None:
         url = f"rediss://shop:pw@127.0.0.1:{port}?ssl_ca_certs={ca}"
         store = store_from_url(url, blocking=True)
         assert is_redis(store)
-        facts = finish(ask(store))
+        (facts,) = finish(ask(store))
         finish(store.close())
     assert (facts.is_encrypted, facts.has_password, facts.user) == (True, True, "shop")
     assert (facts.eviction, facts.fsync, facts.snapshots) == ("noeviction", "always", False)

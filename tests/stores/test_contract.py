@@ -10,6 +10,7 @@ from coatcheck import MemoryStore, SQLiteStore, Store
 from coatcheck.stores.redis import RedisStore
 from coatcheck.testing import StoreContract
 from coatcheck.waiting import Kind
+from tests.redis_topologies import Nodes, Watched
 from tests.servers import Server
 
 
@@ -44,6 +45,41 @@ class TestRedis(StoreContract):
 
 
 class TestRedisBlocking(TestRedis):
+    kind = Kind.BLOCKING
+    is_blocking = True
+
+
+class TestSentinel(TestRedis):
+    @pytest.fixture(autouse=True)
+    def _server(self, behind_sentinel: Watched) -> None:
+        self.url = behind_sentinel.url(f"prefix={uuid.uuid4().hex}&wait=1")
+
+
+class TestSentinelBlocking(TestSentinel):
+    kind = Kind.BLOCKING
+    is_blocking = True
+
+
+class TestCluster(TestRedis):
+    """As a user who may do nothing else: no `KEYS`, no `CONFIG`, no `SUBSCRIBE`."""
+
+    @pytest.fixture(autouse=True)
+    def _server(self, cluster: Nodes) -> None:
+        self.url = cluster.as_user(f"prefix={uuid.uuid4().hex}")
+
+
+class TestClusterBlocking(TestCluster):
+    kind = Kind.BLOCKING
+    is_blocking = True
+
+
+class TestValkey(TestRedis):
+    @pytest.fixture(autouse=True)
+    def _server(self, valkey: Server) -> None:
+        self.url = f"valkey://127.0.0.1:{valkey.port}/0?prefix={uuid.uuid4().hex}"
+
+
+class TestValkeyBlocking(TestValkey):
     kind = Kind.BLOCKING
     is_blocking = True
 

@@ -19,6 +19,8 @@ from coatcheck import store_from_url
 from coatcheck.core.policy import BAR_KEPT, GRACE
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.redis import RedisStore
+from coatcheck.stores.redis_servers import servers_at
+from coatcheck.stores.redis_url import parse
 from coatcheck.testing import HOUR, make_record, make_tombstone, next_version
 from coatcheck.waiting import Kind, finish
 from tests.servers import Server, free_port, redis_server
@@ -335,14 +337,6 @@ def test_a_server_that_never_answers_is_an_outage(kind: Kind) -> None:
                 each.result()
 
 
-class Opened(RedisStore):
-    """Shows the pool that was made for it."""
-
-    def __init__(self, client: Any, *, prefix: str) -> None:
-        super().__init__(client, prefix=prefix)
-        self.pool: Any = client.connection_pool
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_url_that_says_nothing_gets_bounds(kind: Kind) -> None:
     """Fails when a bound is left to the driver, or a URL cannot set another."""
@@ -351,12 +345,12 @@ def test_a_url_that_says_nothing_gets_bounds(kind: Kind) -> None:
         ("", (2, 2, 32)),
         ("?socket_timeout=5&socket_connect_timeout=0.5&max_connections=3", (5, 0.5, 3)),
     ):
-        store = Opened.from_url(url + given, kind=kind)
-        assert isinstance(store, Opened)
-        settings = store.pool.connection_kwargs
+        node: Any = servers_at(parse(url + given), kind)
+        pool = node._pool
+        settings = pool.connection_kwargs
         times = (settings["socket_timeout"], settings["socket_connect_timeout"])
-        assert (*times, store.pool.max_connections) == expected
-        assert store.pool.timeout == 2, "a turn is waited for as long as an answer"
+        assert (*times, pool.max_connections) == expected
+        assert pool.timeout == 2, "a turn is waited for as long as an answer"
 
 
 async def test_more_tasks_than_connections_wait_for_their_turn(

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
-from coatcheck.cli import login_data, made_tables, table
+from coatcheck.cli import backup, login_data, made_tables, table
 from coatcheck.core.profiles import PROFILES
 from coatcheck.doctor.examination import examine
 from coatcheck.doctor.failure import CannotRun
@@ -28,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Tools for sessions.",
 )
+app.command()(backup.export)
+app.command("import")(backup.import_)
 
 
 @app.command()

@@ -94,17 +94,19 @@ def _examine(report: Report, store: Store, where: str, policy: Policy) -> None:
     if isinstance(asked, SQLFacts):
         for check in (sql_access, sql_durability, sql_mode, sql_tables, sql_version, sweeping):
             report.add(check.NAME, check.check(asked, where))
-    elif asked is not None:
+        asked = []
+    for facts in asked:
+        at = f"{where}, {facts.name}" if facts.name else where
         for check in (eviction, persistence, access, store_version):
-            report.add(check.NAME, check.check(asked, where))
+            report.add(check.NAME, check.check(facts, at))
     report.add(clock.NAME, clock.check(measured, where))
     report.add(sizes.NAME, sizes.check(measured, where, policy.max_size))
     report.add(latency.NAME, latency.check(measured, where))
 
 
-async def _asked(store: Store) -> tuple[RedisFacts | SQLFacts | None, StoreFacts]:
+async def _asked(store: Store) -> tuple[list[RedisFacts] | SQLFacts, StoreFacts]:
     """Ask a store, and let go of its connections: they are of this event loop."""
-    asked: RedisFacts | SQLFacts | None = None
+    asked: list[RedisFacts] | SQLFacts = []
     try:
         if redis_facts.is_redis(store):
             asked = await redis_facts.ask(store)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from coatcheck.core.record import Record, Stored, Tombstone
-from coatcheck.errors import CoatcheckError
+from coatcheck.errors import CoatcheckError, StoreUnavailable
 from coatcheck.waiting import Kind
 
 
@@ -19,6 +19,10 @@ class Conflict(CoatcheckError):
     def __init__(self, stored: Stored) -> None:
         super().__init__("the session was written by another request")
         self.stored = stored
+
+
+class Unconfirmed(StoreUnavailable):
+    """The write is stored, but not in as many places as were asked for: a failure may undo it."""
 
 
 class Page(NamedTuple):

@@ -12,15 +12,15 @@ import struct
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
-from coatcheck.stores.redis_batch import Command
+from coatcheck.stores.redis_outage import Command, Unreached, refusal, unavailable
 
 LENT_FOR = 1.0
 """Seconds after which the pool gets a connection back."""
@@ -63,6 +63,22 @@ class Loans:
         connection = self._borrow()
         return self._talk(connection, self._clock() + LENT_FOR, command)
 
+    def send_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands at once and return their replies; an error that is one's own is its reply.
+
+        Raises:
+            RedisError: there were none.
+        """
+        connection = self._borrow()
+        try:
+            connection.send_packed_command(connection.pack_commands(commands))
+            return [_reply(connection) for _ in commands]
+        except BaseException:
+            connection.disconnect()
+            raise
+        finally:
+            self._release(connection)
+
     def close(self) -> None:
         """Give everything back to the pool."""
         while self._idle:
@@ -92,6 +108,8 @@ class Loans:
         try:
             self._give_back()  # what was given back just before
             connection = self._pool.get_connection()
+        except (RedisError, OSError) as error:
+            raise unavailable(error, Unreached) from error
         finally:
             self._waiting.pop()
         _limit_in_kernel(connection)
@@ -102,9 +120,12 @@ class Loans:
             connection.send_packed_command(connection.pack_command(*command))
             reply = connection.read_response()
         except BaseException as error:
-            if not isinstance(error, ResponseError):
+            is_demoted = refusal(error)  # whatever its name leads to now is another server
+            if is_demoted or not isinstance(error, ResponseError):
                 connection.disconnect()  # what is still on its way is no reply to anything else
             self._release(connection)
+            if is_demoted:
+                raise is_demoted from None
             if isinstance(error.__context__, BlockingIOError):  # the kernel's way to put it
                 raise TimedOut("Timeout of the socket") from error
             raise
@@ -122,6 +143,13 @@ class Loans:
     def _release(self, connection: Any) -> None:
         _limit_in_python(connection)
         self._pool.release(connection)
+
+
+def _reply(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return unavailable(error)
 
 
 def _limit_in_kernel(connection: Any) -> None:

@@ -55,8 +55,10 @@ class SQLStore:
 
     Args:
         engine: an `AsyncEngine` for `Sessions`, an `Engine` for `BlockingSessions`. How it connects
-            is used, not its pool: nothing of an application's transactions is touched. `from_url`
-            makes one with limits of time.
+            is used, and the size of its pool, not the pool itself: nothing of an application's
+            transactions is touched. An answer is waited for 2 s; how long for a connection is the
+            engine's to say in threads, and `from_url` says 2 s, too. Behind PgBouncer connections
+            have to be pooled by session.
         prefix: of the tables' names.
 
     Raises:
@@ -66,7 +68,7 @@ class SQLStore:
     def __init__(self, engine: Engine | AsyncEngine, *, prefix: str = "coatcheck") -> None:
         if not _PREFIX.fullmatch(prefix):
             raise ConfigurationError("prefix", f"{prefix!r} is no name: use a to z, 0 to 9 and _")
-        self._engine, self._prefix = engine, prefix
+        self._engine, self._prefix, self._is_engine_own = engine, prefix, False
         plain = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
         self._said = said = statements(self.tables, plain.dialect)
         self._load, self._save = said["load"], said["save"]
@@ -107,7 +109,9 @@ class SQLStore:
             raise ConfigurationError("url", f"needs {missing}") from None
         except (ArgumentError, NoSuchModuleError, TypeError):
             raise ConfigurationError("url", "names no database that is supported") from None
-        return cls(engine, prefix=prefix)
+        store = cls(engine, prefix=prefix)
+        store._is_engine_own = True
+        return store
 
     async def create_tables(self) -> list[str]:
         """Make the tables, or bring those of an earlier version up to date; say what was done.
@@ -131,7 +135,8 @@ class SQLStore:
                 raise ConfigurationError("store", what) from None
             raise StoreUnavailable(f"{self._engine.name}: {type(cause).__name__}") from None
         finally:
-            await self._dispose()
+            if self._is_engine_own:
+                await self._dispose()
 
     @property
     def database(self) -> str:

@@ -5,20 +5,24 @@ anything went wrong is closed: nobody knows what it would answer next.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool.base import ResetStyle
 
 from coatcheck.backoff import back_off
 from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailable
-from coatcheck.stores.sql_drivers import Answer, driver_of
+from coatcheck.stores.sql_drivers import Answer, driver_of, is_late
 from coatcheck.stores.sql_statements import Statement
 
 T = TypeVar("T")
 TRIES = 8
-"""How often a transaction is tried that the database gives up for another's."""
-_GIVEN_UP = {"40001", "40P01", "1205", "1213"}
+"""How often something is tried that the database gives up for another's."""
+_GIVEN_UP = {"40001", "40P01", "1213"}
+_LOST = {"57P01", "57P02", "57P03", "25006", "1053", "1927", "4031", "1290", "1836"}
+"""The server shuts down, has closed the connection, or is no primary any more."""
 _NO_TABLE = {"42P01", "1146"}
 
 
@@ -44,7 +48,14 @@ class Channel:
         self.kind = self._driver.kind
         self._begin, self._commit, self._rollback = transaction
         self._pool = engine.pool.recreate()
+        # Nothing is ever left to roll back, and to do it is a round trip on MySQL.
+        self._pool._reset_on_return = ResetStyle.reset_none  # pyright: ignore[reportPrivateUsage]
+        self._turns = self._driver.turns(self._pool)
+        event.listen(self._pool, "connect", self._limit, insert=True)
         event.listen(self._pool, "connect", self._prepare)
+
+    def _limit(self, connection: Any, _: object) -> None:
+        self._driver.limit(connection)
 
     def _prepare(self, connection: Any, _: object) -> None:
         self._driver.prepare(connection)
@@ -54,89 +65,101 @@ class Channel:
 
         Raises:
             StoreUnavailable: there is no answer, or none that can be trusted.
-            ConfigurationError: the tables are missing.
+            ConfigurationError: the tables are missing, or the connection is of no use.
         """
-        driver = self._driver
-        connection: PoolProxiedConnection | None = None
-        try:
-            connection = await driver.take(self._pool)
-            answer = await driver.say(connection.driver_connection, statement, values)
-            await driver.give_back(connection)
-        except BaseException as error:
-            self._drop(connection, error)
-            raise self._translated(error) from None
-        return answer
+        return await self._until_done(partial(self._run, statement, values))
 
     async def transact(self, work: Callable[[Say], Awaitable[T]]) -> T:
-        """Do `work` in a transaction, again where the database gives it up for another's.
-
-        What `work` raises of ours undoes it.
+        """Do `work` in a transaction. What it raises of ours undoes it.
 
         Raises:
             StoreUnavailable: there is no answer, or none that can be trusted.
-            ConfigurationError: the tables are missing.
+            ConfigurationError: the tables are missing, or the connection is of no use.
         """
-        attempt = 0
+        return await self._until_done(partial(self._transact, work))
+
+    async def _until_done(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try again what is known not to have been done: it is given up, or was cut off before."""
+        number = 0
         while True:
             try:
-                return await self._transact(work)
-            except _GivenUpError as error:
-                if attempt >= TRIES:
+                return await attempt()
+            except _NotDoneError as error:
+                if number >= TRIES:
                     raise self._translated(error.reason) from None
-            attempt = await back_off(attempt)
+            number = await back_off(number)
+
+    async def _run(self, statement: Statement, values: dict[str, Any]) -> Answer:
+        driver = self._driver
+        connection: PoolProxiedConnection | None = None
+        try:
+            async with self._turns:
+                connection = await driver.take(self._pool)
+                answer = await driver.say(connection.driver_connection, statement, values)
+                await driver.give_back(connection)
+        except BaseException as error:
+            raise self._failed(connection, error, may_repeat=statement.only_reads) from None
+        return answer
 
     async def _transact(self, work: Callable[[Say], Awaitable[T]]) -> T:
         driver = self._driver
         connection: PoolProxiedConnection | None = None
+        is_open = True
         try:
-            connection = await driver.take(self._pool)
-            raw = connection.driver_connection
+            async with self._turns:
+                connection = await driver.take(self._pool)
+                raw = connection.driver_connection
 
-            async def say(statement: Statement, /, **values: Any) -> Answer:
-                return await driver.say(raw, statement, values)
+                async def say(statement: Statement, /, **values: Any) -> Answer:
+                    return await driver.say(raw, statement, values)
 
-            await say(self._begin)
-            try:
-                result = await work(say)
-                await say(self._commit)
-            except Exception as error:
-                given_up = driver.code(error) in _GIVEN_UP
-                if not given_up and not isinstance(error, CoatcheckError):
+                await say(self._begin)
+                try:
+                    result = await work(say)
+                except CoatcheckError:
+                    await say(self._rollback)
+                    await driver.give_back(connection)
                     raise
-                await say(self._rollback)
+                is_open = False
+                await say(self._commit)
                 await driver.give_back(connection)
-                if given_up:
-                    raise _GivenUpError(error) from None
-                raise
-            await driver.give_back(connection)
-        except (CoatcheckError, _GivenUpError):
+        except CoatcheckError:
             raise
         except BaseException as error:
-            self._drop(connection, error)
-            raise self._translated(error) from None
+            raise self._failed(connection, error, may_repeat=is_open) from None
         return result
 
     async def close(self) -> None:
         """Let go of the connections. Twice is fine."""
         await self._driver.close(self._pool)
 
-    def _drop(self, connection: PoolProxiedConnection | None, error: BaseException) -> None:
-        """Close a connection, and before their next use all others of a database that is gone.
+    def _failed(
+        self, connection: PoolProxiedConnection | None, error: BaseException, *, may_repeat: bool
+    ) -> BaseException:
+        """Close a connection, and return what is to be raised.
 
-        Each of them would fail once. What takes too long says nothing about others.
+        If the server has let go of it or is silent, all other connections are closed before their
+        next use, as each of them would fail once.
+
+        Args:
+            may_repeat: whether nothing was done if the server has let go of the connection.
         """
-        if connection is None:
-            return
-        is_gone = isinstance(error, Exception) and not self._driver.code(error)
-        if is_gone and not isinstance(error, TimeoutError):
-            # It is how SQLAlchemy's own connections do it; there is no public name for it.
-            self._pool._invalidate(connection, error)  # pyright: ignore[reportPrivateUsage]
-        if connection.is_valid:
-            connection.invalidate()
+        code = self._driver.code(error) if isinstance(error, Exception) else "cancelled"
+        is_lost = code is None or code in _LOST or code.startswith("08")
+        if connection is not None and connection.is_valid:
+            if is_lost:
+                # It is how SQLAlchemy's own connections do it; there is no public name for it.
+                self._pool._invalidate(connection)  # pyright: ignore[reportPrivateUsage]
+            else:
+                connection.invalidate()
+            may_repeat = may_repeat and is_lost and not is_late(error)
+            if code in _GIVEN_UP or may_repeat:
+                return _NotDoneError(error)
+        return self._translated(error)
 
     def _translated(self, error: BaseException) -> BaseException:
         """Say what went wrong, without anything that a driver put into its text: it has values."""
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or isinstance(error, CoatcheckError):
             return error
         code = self._driver.code(error)
         if code in _NO_TABLE:
@@ -147,9 +170,9 @@ class Channel:
         return StoreUnavailable(f"{self._name}: {what}")
 
 
-class _GivenUpError(Exception):
-    """The database gave a transaction up for another's, so that it may be tried again."""
+class _NotDoneError(Exception):
+    """Nothing was done, so that it may be tried again."""
 
-    def __init__(self, reason: Exception) -> None:
+    def __init__(self, reason: BaseException) -> None:
         super().__init__()
         self.reason = reason

@@ -1,11 +1,14 @@
 """The drivers of SQL databases that a store speaks to directly, below SQLAlchemy."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
+from operator import methodcaller
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from sqlalchemy import Engine
-from sqlalchemy.pool import Pool, PoolProxiedConnection
+from sqlalchemy.pool import Pool, PoolProxiedConnection, QueuePool
 from sqlalchemy.util import greenlet_spawn
 
 from coatcheck.errors import ConfigurationError
@@ -14,6 +17,15 @@ from coatcheck.waiting import Kind
 
 LIMIT = 2
 """For how many seconds an answer is waited for."""
+_POSTGRESQL = f"""
+    SELECT set_config('default_transaction_isolation', 'read committed', false),
+        set_config('statement_timeout', '{LIMIT * 900}', false),
+        set_config('idle_in_transaction_session_timeout', '{LIMIT * 5000}', false)"""
+# The modes of others change what a quote is, or cut what is too long.
+_MYSQL = (
+    f"SET SESSION sql_mode = 'STRICT_ALL_TABLES', SESSION innodb_lock_wait_timeout = {LIMIT // 2}",
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+)
 
 
 class Answer(NamedTuple):
@@ -36,6 +48,10 @@ class Driver(Protocol):
 
     kind: ClassVar[Kind]
 
+    def turns(self, pool: Pool) -> AbstractAsyncContextManager[None]:
+        """Return what is held by whoever has one of a pool's connections."""
+        ...
+
     async def take(self, pool: Pool) -> PoolProxiedConnection:
         """Take a connection out of a pool."""
         ...
@@ -48,8 +64,18 @@ class Driver(Protocol):
         """Close the connections that a pool has."""
         ...
 
+    def limit(self, connection: Any) -> None:
+        """Set limits of time on a new connection of SQLAlchemy's, before anything is said."""
+        ...
+
     def prepare(self, connection: Any) -> None:
-        """Set a new connection of SQLAlchemy's to autocommit, and to READ COMMITTED."""
+        """Set it to autocommit and READ COMMITTED, whatever the server or the engine set.
+
+        The server gives up a little before it is given up on, so that it keeps no lock for nobody.
+
+        Raises:
+            ConfigurationError: it is of no use.
+        """
         ...
 
     async def say(self, connection: Any, statement: Statement, values: dict[str, Any]) -> Answer:
@@ -64,6 +90,9 @@ class Driver(Protocol):
 class _Blocking:
     kind: ClassVar[Kind] = Kind.BLOCKING
 
+    def turns(self, pool: Pool) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
     async def take(self, pool: Pool) -> PoolProxiedConnection:
         return pool.connect()
 
@@ -74,27 +103,68 @@ class _Blocking:
         pool.dispose()
 
 
+class _Turns:
+    """Lets so many go on at a time, in the order in which they came, for a connection each.
+
+    SQLAlchemy's pool for asyncio gives what comes back to whoever asks next, not to who waits: of
+    32 tasks some waited until they had to give up. Nor is there ever one connection too many now,
+    which would be closed after its use.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._left = asyncio.Semaphore(number)
+
+    async def __aenter__(self) -> None:
+        if not self._left.locked():
+            await self._left.acquire()
+            return
+        async with asyncio.timeout(LIMIT):
+            await self._left.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._left.release()
+
+
 class _Asyncio:
     kind: ClassVar[Kind] = Kind.ASYNCIO
 
+    def turns(self, pool: Pool) -> AbstractAsyncContextManager[None]:
+        size = pool.size() if isinstance(pool, QueuePool) else 0  # 0 is how it says unlimited
+        return _Turns(size) if size else nullcontext()
+
     async def take(self, pool: Pool) -> PoolProxiedConnection:
-        connection: PoolProxiedConnection = await greenlet_spawn(pool.connect)
+        async with asyncio.timeout(LIMIT):
+            connection: PoolProxiedConnection = await greenlet_spawn(pool.connect)
         return connection
 
     async def give_back(self, connection: PoolProxiedConnection) -> None:
         await greenlet_spawn(connection.close)
 
     async def close(self, pool: Pool) -> None:
-        await greenlet_spawn(pool.dispose)
+        limit = LIMIT
+        while True:
+            try:
+                async with asyncio.timeout(limit):
+                    return await greenlet_spawn(pool.dispose)
+            except TimeoutError:  # nobody says goodbye; the others are only let go of
+                limit = 0
+
+    def limit(self, connection: Any) -> None:
+        """Each statement has its own."""
 
 
 class Psycopg(_Blocking):
     """psycopg 3, in threads."""
 
-    def prepare(self, connection: Any) -> None:
-        """See `Driver.prepare`: a transaction names its level itself."""
+    def limit(self, connection: Any) -> None:
+        """See `Driver.limit`. In autocommit at once, as that is no change within a transaction."""
         connection.autocommit = True
         connection.wait = partial(connection.wait, timeout=LIMIT)
+
+    def prepare(self, connection: Any) -> None:
+        """See `Driver.prepare`."""
+        connection.autocommit = True
+        connection.execute(_POSTGRESQL)
 
     async def say(self, connection: Any, statement: Statement, values: dict[str, Any]) -> Answer:
         """See `Driver.say`."""
@@ -111,7 +181,8 @@ class Asyncpg(_Asyncio):
     """asyncpg."""
 
     def prepare(self, connection: Any) -> None:
-        """See `Driver.prepare`: it is that, and a transaction names its level itself."""
+        """See `Driver.prepare`."""
+        connection.run_async(methodcaller("execute", _POSTGRESQL))
 
     async def say(self, connection: Any, statement: Statement, values: dict[str, Any]) -> Answer:
         """See `Driver.say`."""
@@ -123,11 +194,19 @@ class Asyncpg(_Asyncio):
         return getattr(error, "sqlstate", None)
 
 
+def is_late(error: BaseException) -> bool:
+    """Tell whether an answer did not come in time; drivers have no common word for it."""
+    return any("Timeout" in type(each).__name__ for each in (error, error.__context__))
+
+
 class _MySQL:
     def prepare(self, connection: Any) -> None:
+        if connection.character_set_name() != "utf8mb4":  # in some, a byte can hide a quote
+            raise ConfigurationError("engine", "has to speak utf8mb4: leave charset away")
         connection.autocommit(True)
         cursor = connection.cursor()
-        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        for statement in _MYSQL:
+            cursor.execute(statement)
         cursor.close()
 
     def code(self, error: Exception) -> str | None:
@@ -148,6 +227,10 @@ _OF_CLIENTS = 2000
 class PyMySQL(_MySQL, _Blocking):
     """PyMySQL, in threads."""
 
+    def limit(self, connection: Any) -> None:
+        """See `Driver.limit`."""
+        connection._read_timeout = connection._write_timeout = LIMIT
+
     async def say(self, connection: Any, statement: Statement, values: dict[str, Any]) -> Answer:
         """See `Driver.say`."""
         with connection.cursor() as cursor:
@@ -165,7 +248,7 @@ class Asyncmy(_MySQL, _Asyncio):
         """See `Driver.say`."""
         if "ids" in values:  # it writes down tuples alone
             values = {**values, "ids": tuple(values["ids"])}
-        async with connection.cursor() as cursor:
+        async with asyncio.timeout(LIMIT), connection.cursor() as cursor:
             try:
                 count = await cursor.execute(statement.sql, statement.given(values))
             except Exception as error:

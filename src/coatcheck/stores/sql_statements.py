@@ -18,6 +18,11 @@ class Statement(NamedTuple):
     sql: str
     names: tuple[str, ...] | None
 
+    @property
+    def only_reads(self) -> bool:
+        """Whether to send it again changes nothing."""
+        return self.sql.startswith("SELECT")
+
     def given(self, values: dict[str, Any]) -> Any:
         """Return the values as the driver takes them."""
         return values if self.names is None else tuple([values[name] for name in self.names])

@@ -128,10 +128,9 @@ def tables(metadata: MetaData, prefix: str = "coatcheck") -> Tables:
 
 
 def owner(subject: str | None) -> str:
-    """Return how a subject is written, everybody for `None`: readable, where there is room."""
+    """Return how a subject is written, everybody for `None`, in ASCII: readable where it can be."""
     if subject is None:
         return "*"
-    encoded = subject.encode()
-    if len(encoded) <= _LONGEST and b"\0" not in encoded:
+    if len(subject) <= _LONGEST and subject.isascii() and "\0" not in subject:
         return "=" + subject
-    return "#" + sha256(encoded).hexdigest()
+    return "#" + sha256(subject.encode()).hexdigest()

@@ -26,6 +26,15 @@ def check(facts: RedisFacts, where: str) -> Iterator[Finding]:
             "set maxmemory-policy noeviction, in a Redis of its own",
             clause,
         )
+    if facts.evicted:
+        yield Finding(
+            Severity.ERROR,
+            NAME,
+            f"threw {facts.evicted} keys away since it was started, as memory was full",
+            where,
+            "set maxmemory-policy noeviction, and raise maxmemory",
+            clause,
+        )
     if facts.max_memory == 0:
         what = "maxmemory is not set: when memory is full, the system may kill it"
         yield Finding(Severity.WARNING, NAME, what, where, "set maxmemory", clause)

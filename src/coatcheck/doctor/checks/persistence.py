@@ -15,6 +15,9 @@ def check(facts: RedisFacts, where: str) -> Iterator[Finding]:
     def found(severity: Severity, what: str, do: str) -> Finding:
         return Finding(severity, NAME, what, where, do, clause)
 
+    if facts.is_led and facts.replicas == 0:
+        what = "no replica follows it: when it dies, its sessions are unavailable until it is back"
+        yield found(Severity.WARNING, what, "see why its replica is gone, or add one")
     on = "set appendonly yes, with appendfsync everysec or always"
     if facts.appends is None:
         what = "the user may not run INFO, so that persistence is not known"

@@ -1,0 +1,187 @@
+"""A cluster loses a master, moves slots and grows, while requests are under way."""
+
+import asyncio
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Generator
+
+import pytest
+from redis.crc import key_slot
+
+from coatcheck import Sessions, store_from_url
+from coatcheck.core.record import Record
+from coatcheck.stores.redis import RedisStore
+from coatcheck.testing import make_record
+from coatcheck.waiting import Kind, finish
+from tests.chaos.customer import Customer, is_unavailable, until
+from tests.chaos.shop import Shop
+from tests.redis_topologies import Nodes, ask, clustered
+from tests.redis_topologies import until as at_last
+
+CLIENTS = 8
+KINDS = [Kind.ASYNCIO, Kind.BLOCKING]
+
+
+@pytest.fixture
+def nodes() -> Generator[Nodes]:
+    """Three masters, of which the first has two replicas, as what waits for one needs."""
+    with clustered(masters=3, replicas=4) as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def masters() -> Generator[Nodes]:
+    """Three masters, to move slots between."""
+    with clustered() as nodes:
+        yield nodes
+
+
+async def customers_of(shop: Shop) -> list[Customer]:
+    customers = [Customer(shop, f"user{n}") for n in range(CLIENTS)]
+    for customer in customers:
+        await customer.sign_in()
+    return customers
+
+
+async def test_a_masters_death_costs_the_time_of_the_failover(nodes: Nodes) -> None:
+    """And only those whose sessions it had. Fails when nobody asks who has the slots now."""
+    shop = Shop(store_from_url(nodes.url("wait=1")))
+    customers = await customers_of(shop)
+    over = asyncio.Event()
+    traffic = [asyncio.create_task(customer.shop_until(over)) for customer in customers]
+    await until(lambda: all(customer.acknowledged > 5 for customer in customers))
+    dead = nodes.masters[0]
+    await asyncio.to_thread(dead.kill)
+    await asyncio.to_thread(at_last, lambda: nodes.has_replaced(dead))
+    for customer in customers:
+        assert (await shop.send("/read", customer.cookie)).status == 200
+    before = [customer.acknowledged for customer in customers]
+    await until(lambda: all(c.acknowledged > b for c, b in zip(customers, before, strict=True)))
+    over.set()
+    await asyncio.gather(*traffic)
+    answers = [answer for customer in customers for answer in customer.answers]
+    assert set(Counter(answer.status for answer in answers)) <= {200, 503}
+    assert all(is_unavailable(answer) for answer in answers if answer.status == 503)
+    for customer in customers:
+        await customer.check()
+        assert await shop.sessions.count(customer.name) == 1
+    assert await shop.sessions.end_all("user0") == 1
+    assert await shop.sessions.count() == CLIENTS - 1
+    await shop.close()
+
+
+async def test_slots_move_to_a_new_node_and_nobody_notices(masters: Nodes) -> None:
+    """Every session's, and every index, while they are read and written.
+
+    Fails when a command is not sent where the answer says that its key is, or by `ASKING`.
+    """
+    shop = Shop(store_from_url(masters.url()))
+    customers = await customers_of(shop)
+    over = asyncio.Event()
+    traffic = [asyncio.create_task(customer.shop_until(over)) for customer in customers]
+    await until(lambda: all(customer.acknowledged > 5 for customer in customers))
+
+    def grow() -> None:
+        new = masters.add()
+        masters.meet(masters.masters[0], new)
+        at_last(masters.is_well)
+        for node in masters.masters:
+            slots = {key_slot(key) for key in ask(node, "KEYS", "*")}
+            masters.move(sorted(slots), node, new)
+
+    await asyncio.to_thread(grow)
+    before = [customer.acknowledged for customer in customers]
+    await until(lambda: all(c.acknowledged > b for c, b in zip(customers, before, strict=True)))
+    over.set()
+    await asyncio.gather(*traffic)
+    assert {answer.status for customer in customers for answer in customer.answers} == {200}
+    for customer in customers:
+        await customer.check()
+    assert [await shop.sessions.count(customer.name) for customer in customers] == [1] * CLIENTS
+    assert await shop.sessions.count() == CLIENTS
+    assert await shop.sessions.end_all("user0") == 1
+    await shop.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_slot_that_is_half_moved_is_served(cluster: Nodes, kind: Kind) -> None:
+    """By both nodes, as each has some of its keys; what needs both keys of a user waits for them.
+
+    Fails when `ASK` is taken for `MOVED`, or `TRYAGAIN` for an outage.
+    """
+
+    async def work() -> None:
+        store = RedisStore.from_url(cluster.url(f"prefix={uuid.uuid4().hex}"), kind=kind)
+        subject = uuid.uuid4().hex
+        slot = key_slot(index(store, subject).encode())
+        source = cluster.owner(index(store, subject))
+        target = next(node for node in cluster.masters if node is not source)
+        record = make_record(subject=subject)
+        await store.save(record, None)
+        assert await store.enlist(record, 1, 0, 0) == [record.id]
+        await store.bar(subject, 2)
+        ask(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", cluster.id(source))
+        ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", cluster.id(target))
+        ask(source, "MIGRATE", "127.0.0.1", target.port, index(store, subject), 0, 5_000)
+        assert (await store.page(subject, None, 10)).records == [record]
+        moving = threading.Timer(0.1, cluster.move, [[slot], source, target])
+        moving.start()
+        assert (await store.bar(subject, 3)).previous == 2
+        moving.join()
+        assert (await store.bar(subject, 3)).previous == 3
+        await store.close()
+
+    if kind is Kind.BLOCKING:
+        finish(work())
+    else:
+        asyncio.run(work())
+
+
+def index(store: RedisStore, subject: str) -> str:
+    return store._index(subject)[0]
+
+
+async def test_a_listing_misses_nothing_that_moves(cluster: Nodes) -> None:
+    """Fails when a slot that moved to a node that was read already is read nowhere."""
+    store = store_from_url(cluster.url(f"prefix={uuid.uuid4().hex}"))
+    records = [make_record() for _ in range(60)]
+    for record in records:
+        await store.save(record, None)
+    page = await store.page(None, None, 10)
+    seen = {record.id for record in page.records}
+    ports = sorted(node.port for node in cluster.masters)
+    nodes = {node.port: node for node in cluster.masters}
+    first, last = nodes[ports[0]], nodes[ports[-1]]
+    while page.next and page.next.split(".")[1] == "0":
+        page = await store.page(None, page.next, 10)
+        seen |= {record.id for record in page.records}
+    slots = {key_slot(key) for key in await asyncio.to_thread(ask, last, "KEYS", "*")}
+    await asyncio.to_thread(cluster.move, sorted(slots), last, first)
+    while page.next:
+        page = await store.page(None, page.next, 10)
+        seen |= {record.id for record in page.records}
+    assert seen == {record.id for record in records}
+    await store.close()
+
+
+async def test_a_frozen_node_holds_up_nobody_elses_sessions(cluster: Nodes) -> None:
+    """Fails when commands of one node wait for another's."""
+    store = store_from_url(cluster.url("socket_timeout=0.3&socket_connect_timeout=0.3"))
+    sessions = Sessions(store)
+    records: dict[int, Record] = {}
+    while len(records) < 3:
+        record = make_record()
+        await store.save(record, None)
+        records.setdefault(cluster.owner(f"coatcheck:s:{record.id}").port, record)
+    frozen, *others = cluster.masters
+    frozen.freeze()
+    stuck = asyncio.create_task(store.load(records[frozen.port].id))
+    for _ in range(100):
+        for other in others:
+            assert await store.load(records[other.port].id) == records[other.port]
+    assert not stuck.done(), "they did not wait for it"
+    await asyncio.gather(stuck, return_exceptions=True)
+    frozen.thaw()
+    assert await store.load(records[frozen.port].id) == records[frozen.port]
+    await sessions.close()

@@ -1,0 +1,154 @@
+"""Redis is full, frozen or slow, or its connection breaks in the middle of a reply."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from typing import Any
+
+import pytest
+
+from coatcheck import store_from_url
+from coatcheck.doctor.examination import examine
+from coatcheck.doctor.order import Order
+from coatcheck.errors import StoreUnavailable
+from coatcheck.stores.redis import RedisStore
+from coatcheck.testing import make_record
+from coatcheck.waiting import Kind, finish
+from tests.chaos.customer import Customer, is_unavailable, until
+from tests.chaos.shop import Shop
+from tests.chaos.wire import wire
+from tests.doctor.conftest import serious
+from tests.redis_topologies import ask, info
+from tests.servers import Server, redis_server
+
+KINDS = [Kind.ASYNCIO, Kind.BLOCKING]
+HASTY = "socket_timeout=0.3&socket_connect_timeout=0.3"
+
+
+def fill(server: Server) -> None:
+    """Have no memory left, whatever else there is."""
+    ask(server, "CONFIG", "SET", "maxmemory", info(server, "used_memory"))
+
+
+@pytest.fixture
+def server() -> Generator[Server]:
+    with redis_server("--appendonly", "no") as server:
+        yield server
+
+
+@pytest.fixture
+async def shop(server: Server) -> AsyncGenerator[Shop]:
+    shop = Shop(store_from_url(f"redis://127.0.0.1:{server.port}/0?{HASTY}"))
+    yield shop
+    await shop.close()
+
+
+async def test_a_full_redis_refuses_new_sessions_and_ends_old_ones(
+    shop: Shop, server: Server
+) -> None:
+    """Fails when a logout is refused with all that needs memory, or the error says nothing."""
+    alice, bob, carol = [(await shop.send(f"/login/{name}")).cookie for name in "abc"]
+    await asyncio.to_thread(fill, server)
+    assert is_unavailable(await shop.send("/login/dave"))
+    assert is_unavailable(await shop.send("/add/apple"))
+    store = store_from_url(f"redis://127.0.0.1:{server.port}/0")
+    with pytest.raises(StoreUnavailable, match=r"OutOfMemory.*used memory > 'maxmemory'"):
+        await store.save(make_record(), None)
+    await store.close()
+    assert (await shop.send("/read", alice)).body["subject"] == "a"
+    assert (await shop.send("/logout", alice)).status == 200
+    assert await shop.sessions.end_all("b") == 1
+    for ended in (alice, bob):
+        assert (await shop.send("/read", ended)).body["subject"] is None
+    assert (await shop.send("/read", carol)).body["subject"] == "c"
+    await asyncio.to_thread(ask, server, "CONFIG", "SET", "maxmemory", 0)
+    assert (await shop.send("/login/dave")).status == 200
+
+
+async def test_a_redis_that_evicts_is_reported(shop: Shop, server: Server) -> None:
+    """Before it evicts, by its policy, and afterwards, by what is gone: nobody else tells."""
+    url = f"redis://127.0.0.1:{server.port}/0"
+    await asyncio.to_thread(ask, server, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    before = await asyncio.to_thread(examine, Order(store=url))
+    assert "eviction" in serious(before)
+    assert "threw" not in str(before.findings)
+    cookies = [(await shop.send(f"/login/user{n}")).cookie for n in range(20)]
+    await asyncio.to_thread(fill, server)
+    while await asyncio.to_thread(info, server, "evicted_keys") == "0":
+        await shop.send("/login/another")
+    statuses = {(await shop.send("/read", cookie)).status for cookie in cookies}
+    assert statuses == {200}, "who was thrown out is a visitor, nobody else's session"
+    after = await asyncio.to_thread(examine, Order(store=url))
+    assert "threw" in str(after.findings)
+
+
+async def test_a_frozen_redis_is_an_outage_and_mixes_nothing_up(shop: Shop, server: Server) -> None:
+    """Its late answers reach nobody. Fails when a connection that waited in vain is used on."""
+    customers = [Customer(shop, f"user{n}") for n in range(8)]
+    for customer in customers:
+        await customer.sign_in()
+    over = asyncio.Event()
+    traffic = [asyncio.create_task(customer.shop_until(over)) for customer in customers]
+    await until(lambda: all(customer.acknowledged > 5 for customer in customers))
+    server.freeze()
+    await until(lambda: all(customer.unsure > 1 for customer in customers))
+    server.thaw()
+    before = [customer.acknowledged for customer in customers]
+    await until(lambda: all(c.acknowledged > b for c, b in zip(customers, before, strict=True)))
+    over.set()
+    await asyncio.gather(*traffic)
+    for customer in customers:
+        await customer.check()
+    answers = [answer for customer in customers for answer in customer.answers]
+    assert all(is_unavailable(answer) for answer in answers if answer.status != 200)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_reply_that_breaks_off_poisons_nothing(redis: Server, kind: Kind) -> None:
+    """Fails when what is left of a reply, or its connection, is used for the next command."""
+    async with wire(redis.port) as between:
+        between.flowing.set()
+        url = f"redis://127.0.0.1:{between.port}/0?{HASTY}"
+        store = RedisStore.from_url(url, kind=kind)
+
+        async def call(work: Any) -> Any:
+            return await (asyncio.to_thread(finish, work) if kind is Kind.BLOCKING else work)
+
+        one, other = (make_record(payload=letter * 500) for letter in (b"1", b"2"))
+        for record in (one, other):
+            await call(store.save(record, None))
+        for cut in (1, 10, 100, 300):
+            between.cut = cut
+            with pytest.raises(StoreUnavailable):
+                await call(store.load(one.id))
+            between.cut = None
+            assert await call(store.load(other.id)) == other
+        await call(store.close())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_slow_redis_is_waited_for_so_long_and_no_longer(redis: Server, kind: Kind) -> None:
+    """Two seconds are added to each answer: who waits for one sees it, who does for less does not.
+
+    Fails when the time limit is not the URL's, or an answer that came too late reaches the next.
+    """
+    async with wire(redis.port) as between:
+        between.flowing.set()
+        record = make_record()
+
+        async def call(work: Any) -> Any:
+            return await (asyncio.to_thread(finish, work) if kind is Kind.BLOCKING else work)
+
+        url = f"redis://127.0.0.1:{between.port}/0?socket_timeout="
+        hasty, patient = (RedisStore.from_url(f"{url}{limit}", kind=kind) for limit in (0.5, 5))
+        await call(hasty.save(record, None))
+        await call(patient.save(record, None))
+        between.delay = 2
+        found = await asyncio.gather(
+            call(hasty.load(record.id)), call(patient.load(record.id)), return_exceptions=True
+        )
+        assert isinstance(found[0], StoreUnavailable)
+        assert found[1] == record
+        between.delay = 0
+        assert await call(hasty.load(record.id)) == record
+        for store in (hasty, patient):
+            await call(store.close())
