@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from coatcheck import Sessions, store_from_url
-from coatcheck.doctor.checks import sql_access, sql_durability, sql_mode, sql_version, sweeping
+from coatcheck.doctor.checks import sql_access, sql_durability, sql_version, sweeping
 from coatcheck.doctor.examination import examine
 from coatcheck.doctor.failure import CannotRun
 from coatcheck.doctor.finding import Severity
@@ -109,8 +109,6 @@ def test_a_good_mariadb_and_what_is_planted_in_it() -> None:
         assert serious(looked_at(url.replace(f"shop:{PASSWORD}@", "root@"))) == {"store-access"}
         owner = looked_at(url.replace(f"shop:{PASSWORD}@", "coatcheck@"))
         assert {one.check for one in owner.findings} == {"latency", "store-access"}
-        run(url.replace(f"shop:{PASSWORD}@", "root@"), "SET GLOBAL sql_mode = ''")
-        assert serious(looked_at(url)) == {"sql-mode"}
         facts = facts_of(url)
     assert (facts.product, facts.is_encrypted, facts.commit) == ("MariaDB", False, "1")
 
@@ -136,7 +134,7 @@ def test_the_store_of_an_application(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["sweeping"] is found["persistence"] is Severity.INFO
 
 
-FACTS = SQLFacts("MySQL", "127.0.0.1", "8.4.2", False, False, False, 1, mode="STRICT_TRANS_TABLES")
+FACTS = SQLFacts("MySQL", "127.0.0.1", "8.4.2", False, False, False, 1)
 
 
 def test_over_a_network_tls_is_needed() -> None:
@@ -164,7 +162,7 @@ def test_an_old_database_is_found(product: str, release: str, is_old: bool) -> N
 
 
 def test_what_else_is_judged() -> None:
-    assert [*sql_durability.check(FACTS, "s"), *sql_mode.check(FACTS, "s")] == []
+    assert list(sql_durability.check(FACTS, "s")) == []
     assert [*sweeping.check(replace(FACTS, late=0), "s")] == []
     (found,) = sweeping.check(replace(FACTS, late=MANY), "s")
     assert found.severity is Severity.WARNING

@@ -28,7 +28,6 @@ _MYSQL = {
     "encrypted": "SHOW SESSION STATUS LIKE 'Ssl_cipher'",
     "grants": "SHOW GRANTS",
     "commit": "SELECT @@innodb_flush_log_at_trx_commit",
-    "mode": "SELECT @@sql_mode",
 }
 _BOTH = {
     "version": "SELECT max(version) FROM {versions}",
@@ -50,7 +49,6 @@ class SQLFacts:
         tables_version: of our tables, and `known_version` the one of this coatcheck.
         fsync: whether PostgreSQL waits for the disk at all.
         commit: `synchronous_commit`, or `innodb_flush_log_at_trx_commit`.
-        mode: MySQL's `sql_mode`.
         late: rows that should have been swept more than ten minutes ago, at most `MANY`.
     """
 
@@ -64,7 +62,6 @@ class SQLFacts:
     known_version: int = 1
     fsync: bool | None = None
     commit: str | None = None
-    mode: str | None = None
     late: int | None = None
 
 
@@ -116,7 +113,6 @@ async def ask(store: "SQLStore") -> SQLFacts:
         is_encrypted=None if cipher is None else any(row[1] for row in cipher),
         is_superuser=None if grants is None else any(_is_of_all(str(row[0])) for row in grants),
         is_owner=None if grants is None else any(_may_drop(str(row[0])) for row in grants),
-        mode=_text(_first(said["mode"])),
         **facts,
     )
 

@@ -16,7 +16,6 @@ from coatcheck.doctor.checks import (
     sizes,
     sql_access,
     sql_durability,
-    sql_mode,
     sql_tables,
     sql_version,
     sqlite_file,
@@ -92,7 +91,7 @@ def _examine(report: Report, store: Store, where: str, policy: Policy) -> None:
         do = "see that it runs, and that its user may log in"
         raise CannotRun("does not answer", where, do) from None
     if isinstance(asked, SQLFacts):
-        for check in (sql_access, sql_durability, sql_mode, sql_tables, sql_version, sweeping):
+        for check in (sql_access, sql_durability, sql_tables, sql_version, sweeping):
             report.add(check.NAME, check.check(asked, where))
         asked = []
     for facts in asked:
