@@ -5,11 +5,11 @@ set -eu
 
 missing=
 command -v redis-server >/dev/null || missing="$missing redis-server"
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null ||
+    missing="$missing postgresql"
 if [ "${1:-}" = bench ]; then
     command -v wrk >/dev/null || missing="$missing wrk"
 else
-    ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null ||
-        missing="$missing postgresql"
     command -v mariadbd >/dev/null || missing="$missing mariadb-server"
     command -v nginx >/dev/null || missing="$missing nginx"
     command -v systemd-analyze >/dev/null || missing="$missing systemd"
