@@ -200,11 +200,11 @@ async def test_making_tables_keeps_the_application_s_connections(url: str, drive
             async with engine.connect() as connection:
                 return int((await connection.execute(which)).scalar_one())
 
-        def ask_for() -> int:
+        def ask_for(engine: Engine) -> int:
             with engine.connect() as connection:
                 return int(connection.execute(which).scalar_one())
 
-        return await asyncio.to_thread(ask_for)
+        return await asyncio.to_thread(ask_for, engine)
 
     before = await mine()
     await ask(store, store.create_tables())
@@ -249,8 +249,10 @@ async def test_an_error_says_nothing_of_what_was_stored(url: str, driver: str) -
     await ask(store, store.close())
 
 
-SUBJECTS = ["\U0001f600", "\U0001f601", "é" * 300, "é" * 299, "nul\0", "a" * 5_000, "a" * 4_999]
-SUBJECTS += ["alice", "Alice", "ALICE", "alice ", " ", "=", "*", "%_'\\", "é", "e\u0301"]
+SUBJECTS = [
+    *("\U0001f600", "\U0001f601", "é" * 300, "é" * 299, "nul\0", "a" * 5_000, "a" * 4_999),
+    *("alice", "Alice", "ALICE", "alice ", " ", "=", "*", "%_'\\", "é", "e\u0301"),
+]
 
 
 @EACH
