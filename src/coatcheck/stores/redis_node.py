@@ -91,7 +91,7 @@ class Node:
                 replies = await (await self._enter()).send_all(told)
         except (RedisError, OSError) as error:
             raise unavailable(error) from error
-        confirmed = replies.pop() if wait else None
+        confirmed: Any = replies.pop() if wait else None
         if wait and not isinstance(replies[-1], StoreUnavailable):
             if isinstance(confirmed, StoreUnavailable):
                 raise confirmed
