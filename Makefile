@@ -31,7 +31,7 @@ test: .venv/.dev ## Run the tests (ARGS=... goes to pytest)
 model: rules ## Run the long model tests, and take each rule out to see its test fail
 	$(BIN)/pytest -o faulthandler_timeout=1800 tests/model/long_machine.py tests/model/long_explorer.py $(ARGS)
 
-chaos: .venv/.dev ## Let servers die, freeze and move for minutes, while there is traffic
+chaos: .venv/.dev ## Run the long tests of faults: servers that die, freeze and move, disks that are full
 	@tools/programs.sh
 	$(BIN)/pytest -s -o faulthandler_timeout=1800 tests/chaos/long_*.py $(ARGS)
 
@@ -56,7 +56,8 @@ profile: .venv/.bench ## Show where the time of a request goes (ARGS="redis writ
 	$(BIN)/python -m bench.profile $(ARGS)
 
 # The other locks take their versions from dev's, so that one environment suits all.
-COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --extra redis --python-version 3.11 \
+COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --extra redis --extra postgresql \
+	--extra mysql --python-version 3.11 \
 	--universal --generate-hashes --annotation-style line \
 	--no-header --no-emit-index-url --no-emit-find-links --no-python-downloads $(ARGS)
 lock: .venv/.dev ## Lock the requirements anew (ARGS=--upgrade to take newer versions)

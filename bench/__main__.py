@@ -7,13 +7,14 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from bench import hostile, http, memory, plot, results, survivors
+from bench import hostile, http, memory, plot, results, stores, survivors
 from bench.processes import pin_others
+from bench.redis import redis_server
 from bench.report import medians, report
 from bench.subjects import GROUPS, STARLETTE
 
 IMAGES = results.FILE.parents[1] / "docs" / "images"
-PARTS = (*(group.name for group in GROUPS), "memory", "hostile", "survivors", "report")
+PARTS = (*(group.name for group in GROUPS), "memory", "hostile", "stores", "survivors", "report")
 
 
 def main() -> None:
@@ -59,6 +60,12 @@ def _run(options: argparse.Namespace, file: Path, images: Path) -> None:
         results.update(file, memory=memory.benchmark(options.users))
     if options.part in (None, "hostile"):
         results.update(file, hostile=hostile.benchmark())
+    if options.part in (None, "stores"):
+        with redis_server() as redis:
+            rates = stores.benchmark(redis, options.rounds, options.seconds)
+        results.update(file, stores=rates)
+        if not options.quick:
+            complaints += stores.wrong(rates)
     if options.part in (None, "survivors"):
         kept = survivors.benchmark(options.repetitions)
         results.update(file, survivors=kept)

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from bench import data
 from bench.rounds import Figures, Run, figures
+from bench.stores import AIMS, ratio
 from bench.subjects import GROUPS, Group, Subject
 from bench.targets import Target, hostile_targets, memory_targets, targets
 
@@ -45,6 +47,8 @@ def report(results: Mapping[str, Any]) -> str:
         aims += memory_targets(memory)
     if hostile := results.get("hostile"):
         aims += hostile_targets(hostile)
+    if rates := results.get("stores"):
+        parts.append(_stores(rates))
     if aims:
         parts.append(_targets(aims))
     if survivors := results.get("survivors"):
@@ -125,6 +129,27 @@ def _memory(memory: Mapping[str, int]) -> str:
         f" takes {memory['bytes']:,} bytes a session, its entry in the user's index included"
         f" (MEMORY USAGE of {memory['keys']:,} keys of {memory['sessions']:,} sessions; all that"
         f" Redis holds grew by {memory['growth']:,} a session).\n"
+    )
+
+
+def _stores(rates: Mapping[str, Any]) -> str:
+    rows = [
+        [
+            aim.title,
+            str(aim.tasks),
+            *(f"{median(rates[aim.name][who]):,.0f}" for who in ("store", "bare")),
+            f"{(share := ratio(rates[aim.name])):.2f}",
+            f"{aim.least:g}",
+            "reached" if share >= aim.least else "no",
+        ]
+        for aim in AIMS
+    ]
+    head = ["", "tasks", "store", "bare driver", "ratio", "at least", ""]
+    return (
+        "## Stores beside their bare drivers\n\n"
+        "Calls a second of one process with asyncio: through the store, and by asyncpg's or"
+        " redis-py's own pool as it comes, in turn, on the same rows and keys; the ratio is the"
+        " median of the rounds'.\n\n" + table(head, rows)
     )
 
 

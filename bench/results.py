@@ -11,7 +11,7 @@ Results = dict[str, Any]
 FILE = Path(__file__).with_name("results.json")
 _PACKAGES = (
     "starlette", "uvicorn", "uvloop", "httptools", "redis", "hiredis", "msgspec",
-    "ormsgpack",
+    "ormsgpack", "SQLAlchemy", "asyncpg",
     "starsessions", "Flask", "Flask-Session", "Django", "django-redis", "gunicorn", "granian",
 )  # fmt: skip
 

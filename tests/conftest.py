@@ -10,7 +10,16 @@ from blockbuster import blockbuster_ctx
 from coatcheck import Sessions, Store, store_from_url
 from coatcheck.testing import Clock
 from tests.redis_topologies import Nodes, Watched, clustered, valkey_server, watched
-from tests.servers import Server, redis_server, sqlite_url
+from tests.servers import (
+    Server,
+    mariadb_server,
+    mariadb_url,
+    postgres_server,
+    postgres_url,
+    redis_server,
+    sqlite_url,
+    with_tables,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +44,18 @@ def redis() -> Generator[Server]:
 
 
 @pytest.fixture(scope="session")
+def postgres() -> Generator[Server]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Generator[Server]:
+    with mariadb_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def behind_sentinel() -> Generator[Watched]:
     """A master, its replica, three sentinels; for tests that leave them as they are."""
     with watched() as group:
@@ -54,13 +75,17 @@ def valkey() -> Generator[Server]:
         yield server
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=["memory", "sqlite", "redis", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a new, empty store, of each kind in turn."""
     if request.param == "memory":
         return "memory:"
     if request.param == "sqlite":
         return sqlite_url(tmp_path)
+    if request.param == "postgresql":
+        return with_tables(postgres_url(request.getfixturevalue("postgres")))
+    if request.param == "mariadb":
+        return with_tables(mariadb_url(request.getfixturevalue("mariadb")))
     server: Server = request.getfixturevalue("redis")
     return f"redis://127.0.0.1:{server.port}/0?prefix={uuid.uuid4().hex}"
 

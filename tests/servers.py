@@ -8,10 +8,15 @@ import socket
 import subprocess
 import tempfile
 import time
+import uuid
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
+import psycopg
 import pytest
+
+from coatcheck.stores.sql import SQLStore
+from coatcheck.waiting import Kind, finish
 
 
 def free_port() -> int:
@@ -20,9 +25,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def program(name: str) -> str:
+def program(name: str, folder: str | None = None) -> str:
     """Return the path of a program; without it the tests fail, they never skip."""
-    found = os.environ.get(name.upper()) or shutil.which(name)
+    found = os.environ.get(name.upper()) or shutil.which(name, path=folder)
     if not found:
         pytest.fail(f"{name} is not installed: `make test` installs it, or apt-get install {name}")
     return found
@@ -42,13 +47,20 @@ def wait_for_port(port: int, process: "subprocess.Popen[bytes]", seconds: float 
 class Server:
     """A program that listens on a port of 127.0.0.1."""
 
-    def __init__(self, command: Sequence[str], port: int) -> None:
-        self.command, self.port = list(command), port
+    def __init__(self, command: Sequence[str], port: int, user: str | None = None) -> None:
+        self.command, self.port, self.user = list(command), port, user
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self._process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            self.command, stdout=subprocess.DEVNULL, user=self.user, cwd="/"
+        )
         wait_for_port(self.port, self._process)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         if self._process is not None:
@@ -88,6 +100,94 @@ def redis_server(*options: str) -> Generator[Server]:
             yield server
         finally:
             server.stop()
+
+
+@contextlib.contextmanager
+def postgres_server(*options: str) -> Generator[Server]:
+    """A PostgreSQL with a database and a user `postgres`, and no password."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version)
+    folder_of_programs = str(programs[-1]) if programs else None
+    port = free_port()
+    with _folder_of("postgres") as (folder, user):
+        initdb = [program("initdb", folder_of_programs), "--auth=trust", "--username=postgres"]
+        initdb += ["--pgdata", folder, "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
+        subprocess.run(initdb, check=True, user=user, cwd="/", stdout=subprocess.DEVNULL)
+        command = [program("postgres", folder_of_programs), "-D", folder, "-p", str(port)]
+        command += ["-h", "127.0.0.1", "-k", "", "-c", "fsync=off", "-c", "max_connections=200"]
+        server = Server([*command, "-c", "log_min_messages=fatal", *options], port, user)
+        server.start()
+        _wait_for_postgres(port)
+        try:
+            yield server
+        finally:
+            server.stop(signal.SIGINT)
+
+
+def _wait_for_postgres(port: int) -> None:
+    """It listens before it serves."""
+    while True:
+        try:
+            psycopg.connect(host="127.0.0.1", port=port, user="postgres").close()
+        except psycopg.OperationalError as error:
+            if "starting up" not in str(error):
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+@contextlib.contextmanager
+def mariadb_server(*options: str) -> Generator[Server]:
+    """A MariaDB with a database `test` and a user `coatcheck`, and no password."""
+    port = free_port()
+    with _folder_of("mysql") as (folder, user):
+        install = [program("mariadb-install-db"), "--no-defaults", f"--datadir={folder}"]
+        install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        subprocess.run(install, check=True, user=user, cwd="/", stdout=subprocess.DEVNULL)
+        first = Path(folder, "first.sql")
+        first.write_text(
+            "CREATE DATABASE IF NOT EXISTS test;\n"
+            "CREATE USER IF NOT EXISTS coatcheck@'127.0.0.1';\n"
+            "GRANT ALL ON test.* TO coatcheck@'127.0.0.1';\n"
+        )
+        command = [program("mariadbd"), "--no-defaults", "--datadir", folder, "--port", str(port)]
+        command += ["--bind-address", "127.0.0.1", "--socket", f"{folder}/s", "--init-file"]
+        command += [str(first), "--innodb-flush-log-at-trx-commit=0", "--max-connections=200"]
+        server = Server([*command, "--skip-name-resolve", "--log-warnings=0", *options], port, user)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def _folder_of(name: str) -> Generator[tuple[str, str | None]]:
+    """A folder of the user `name`, as databases refuse to run as root; else of our own."""
+    user = name if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        if user is not None:
+            shutil.chown(folder, user, user)
+        yield folder, user
+
+
+def _version(programs: Path) -> float:
+    return float(programs.parent.name)
+
+
+def postgres_url(server: Server) -> str:
+    return f"postgresql://postgres@127.0.0.1:{server.port}/postgres"
+
+
+def mariadb_url(server: Server) -> str:
+    return f"mysql://coatcheck@127.0.0.1:{server.port}/test"
+
+
+def with_tables(url: str) -> str:
+    """Add a prefix to a database's URL, and make the tables that it stands for."""
+    url = f"{url}{'&' if '?' in url else '?'}prefix=t{uuid.uuid4().hex[:12]}"
+    finish(SQLStore.from_url(url, kind=Kind.BLOCKING).create_tables())
+    return url
 
 
 def sqlite_url(folder: Path) -> str:

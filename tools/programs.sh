@@ -5,9 +5,12 @@ set -eu
 
 missing=
 command -v redis-server >/dev/null || missing="$missing redis-server"
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null ||
+    missing="$missing postgresql"
 if [ "${1:-}" = bench ]; then
     command -v wrk >/dev/null || missing="$missing wrk"
 else
+    command -v mariadbd >/dev/null || missing="$missing mariadb-server"
     command -v nginx >/dev/null || missing="$missing nginx"
     command -v systemd-analyze >/dev/null || missing="$missing systemd"
     command -v "${CHROMIUM:-chromium}" >/dev/null || missing="$missing chromium"
@@ -51,7 +54,7 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update --quiet=2 </dev/null
 $1 --quiet=2 </dev/null >/dev/null
-for service in redis-server nginx; do
+for service in redis-server nginx postgresql mariadb; do
     case "$1" in *$service*)
         if [ -d /run/systemd/system ]; then systemctl --quiet disable $service; fi
     esac

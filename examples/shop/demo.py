@@ -1,7 +1,7 @@
 """The shop to try out: `python -m examples.shop.demo`, until Ctrl-C.
 
-STORE names another session store (default: an SQLite file of yours), PORT the port (8000), APPS the
-frameworks of the servers, as in fastapi,flask,django.
+STORE names another session store (default: an SQLite file of yours; `postgresql` and `mariadb`
+start one), PORT the port (8000), APPS the frameworks of the servers, as in fastapi,flask,django.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Final
 
 from coatcheck import store_from_url
 from coatcheck.errors import ConfigurationError, StoreUnavailable
+from examples.shop.database import reached
 from examples.shop.fleet import Fleet, FleetError
 from examples.shop.ports import is_free
 from examples.shop.state import chosen_kinds, chosen_store, state_folder
@@ -33,8 +34,9 @@ def main() -> int:
     if not is_free(int(port)):
         return _fail(f"Port {port} is taken; choose another, as in: PORT=8010 make demo")
     try:
-        asyncio.run(_reach_store())
-        return _run(int(port))
+        with reached(chosen_store()) as store:
+            asyncio.run(_reach_store(store))
+            return _run(store, int(port))
     except (ConfigurationError, StoreUnavailable) as error:
         return _fail(f"The shop did not open: its store cannot be used: {error}")
     except FleetError as error:
@@ -44,9 +46,8 @@ def main() -> int:
         return 0
 
 
-async def _reach_store() -> None:
+async def _reach_store(url: str) -> None:
     """Ask the store for the time, so that a shop without sessions does not open."""
-    url = chosen_store()
     if url == MEMORY:
         return  # the fleet says why that cannot be
     store = store_from_url(url)
@@ -56,9 +57,8 @@ async def _reach_store() -> None:
         await store.close()
 
 
-def _run(port: int) -> int:
+def _run(store: str, port: int) -> int:
     state = state_folder()
-    store = chosen_store()
     with Fleet(store, clock=state / "clock", port=port, kinds=chosen_kinds()) as fleet:
         print(_opening(fleet, store, state), flush=True)
         return _watch(fleet)

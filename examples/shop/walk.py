@@ -1,8 +1,8 @@
 """The walk-through: `python -m examples.shop.walk` plays browsers against three servers.
 
 It runs on an SQLite file of its own, or on STORE (Redis: under keys of its own; elsewhere the demo
-users' sessions end with it). Time is moved by the shop's clock, never slept. Exit code 0 if
-everything held, else 1.
+users' sessions end with it), and on a database that it starts for STORE=postgresql or mariadb.
+Time is moved by the shop's clock, never slept. Exit code 0 if everything held, else 1.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from coatcheck import Sessions, store_from_url
 from coatcheck.errors import CoatcheckError
 from examples.shop.clock import ShopClock
+from examples.shop.database import reached
 from examples.shop.fleet import Fleet, FleetError
 from examples.shop.journey import Journey
 from examples.shop.report import Report
@@ -32,7 +33,8 @@ def main() -> int:
         folder = Path(name)
         store = own_store(os.environ.get("STORE") or f"sqlite:///{folder}/shop.db")
         try:
-            went_well = _walk(store, folder)
+            with reached(store) as url:
+                went_well = _walk(url, folder)
         except FleetError as error:
             went_well = _fail(f"The shop did not open: {error}.")
         except CoatcheckError as error:

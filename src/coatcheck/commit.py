@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from coatcheck import writes
-from coatcheck.beside import Saved, leave
 from coatcheck.core.change import Applied, Change, own, rebased, sizes
-from coatcheck.core.doubt import Doubt
 from coatcheck.core.events import Happened, administrator
 from coatcheck.core.fate import is_same_hold
 from coatcheck.core.fold import Refusal
@@ -70,7 +68,9 @@ class Commit:
             return Outcome(Done.CREATED, Cookies({**ended.cookies, **created.cookies}))
         is_edited = state.mark != state.content
         if is_edited and is_empty and state.is_cleared and state.privilege is None:
-            state.end()
+            state.ending.append(base)
+            state.signs_out |= base.subject is not None
+            state.start(None, self._parts.settings.empty)
             return await self.end(Ended.EMPTIED)
         if state.privilege is None and not is_edited:
             return await (self._renew(base) if state.is_renewal_due else self.touch())
@@ -104,15 +104,6 @@ class Commit:
         self._tell(Happened.ENDED, record, cause=why)
         return Outcome(Done.ENDED, Cookies({**others, Holder.of(record.subject): None}))  # C2
 
-    async def leave(self, doubt: Doubt) -> None:
-        """Close what stood beside the session of who was proved, once that is stored."""
-        state = self._state
-        if state.base is not None:
-            saved = Saved(state.base, state.content)
-            left = await leave(self._parts, state, doubt, saved)
-            if left is not saved:
-                self._show(*left)
-
     async def touch(self) -> Outcome:
         """Record the request's activity, if that is due; it is worth no failure of the request."""
         state, base = self._state, self._state.base
@@ -142,9 +133,10 @@ class Commit:
         outcome = await self.touch()
         try:
             stored = await self._parts.store.load(base.id)
+            if not isinstance(stored, Record) or not is_same_hold(base, stored):
+                return outcome
+            self._show(stored, self._parts.settings.content(stored))
         except Undecodable:
-            return outcome
-        if not isinstance(stored, Record) or not is_same_hold(base, stored):
             return outcome
         _, token = renewed(stored, renewal, self._parts.settings.policy, self._parts.clock.now())
         if token is None:
@@ -186,7 +178,7 @@ class Commit:
         if isinstance(answer, Exception):
             raise answer
         if answer.ends:
-            self._state.signs_out = True
+            self._state.signs_out |= answer.record.subject is not None
             self._state.start(None, self._parts.settings.empty)
             return await self._tell_end(answer.record, Ended.EMPTIED, Cookies())
         await self._make_room(answer.record, over)
@@ -247,7 +239,7 @@ class Commit:
             if verdict is Verdict.COPY and isinstance(found, Record):
                 return await self._fork(change, found, change.privilege)
             self._tell(Happened.DROPPED, base)
-            state.visitor = None  # what it put in stays with it
+            state.leaving = ()  # what the visitor put in stays with it
             return await self._create(own(change, self._parts.settings), change.privilege)
         if verdict is Verdict.DROP:
             self._tell(Happened.DROPPED, base)
@@ -273,7 +265,7 @@ class Commit:
         try:
             if not await self._is_live(found.id):
                 self._tell(Happened.DROPPED, found)
-                state.visitor = None
+                state.leaving = ()
                 new = await rewrite(parts, state, new, own(change, self._parts.settings))
             if instead_of is not None:
                 await self._end_kept(instead_of)

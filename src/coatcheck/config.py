@@ -17,9 +17,10 @@ def store_from_url(url: str, *, blocking: bool = False) -> Store:
     - `redis://`, `rediss://`, `unix://`; `?prefix=`, `?wait=`, and redis-py's options
     - `redis+sentinel://host,host/name`, `redis+cluster://host,host`, `rediss+…` with TLS; `valkey`
       for `redis`
+    - `postgresql://`, `mysql://`, `mariadb://`; `?prefix=`, `?pool_size=`, and the driver's options
 
     Args:
-        blocking: whether a Redis client blocks, for `BlockingSessions`; the others serve both.
+        blocking: whether a client blocks, for `BlockingSessions`; memory and SQLite serve both.
 
     Raises:
         ConfigurationError: the URL is not understood; what it holds is not repeated.
@@ -45,4 +46,24 @@ def store_from_url(url: str, *, blocking: bool = False) -> Store:
         except ImportError as error:
             raise ConfigurationError("url", "Redis needs coatcheck[redis] installed") from error
         return RedisStore.from_url(url, kind=Kind.BLOCKING if blocking else Kind.ASYNCIO)
-    raise ConfigurationError("url", "names no known store: use memory:, sqlite:/// or redis://")
+    if _is_sql(parts.scheme):
+        try:
+            from coatcheck.stores.sql import SQLStore  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise ConfigurationError(
+                "url", "an SQL database needs coatcheck[postgresql] or coatcheck[mysql] installed"
+            ) from error
+        return SQLStore.from_url(url, kind=Kind.BLOCKING if blocking else Kind.ASYNCIO)
+    raise ConfigurationError(
+        "url", "names no known store: use memory:, sqlite:///, redis://, postgresql:// or mysql://"
+    )
+
+
+def without_driver(url: str) -> str:
+    """Return a database's URL without the driver in its scheme, which may be one for asyncio."""
+    scheme, colon, rest = url.partition(":")
+    return scheme.partition("+")[0] + colon + rest if _is_sql(scheme) else url
+
+
+def _is_sql(scheme: str) -> bool:
+    return scheme.partition("+")[0] in ("postgresql", "mysql", "mariadb")

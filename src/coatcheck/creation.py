@@ -84,20 +84,14 @@ async def rewrite(parts: Parts, state: State, new: Created, content: bytes) -> C
     Raises:
         Unauthenticated: it did.
     """
-    record = await save_again(parts, state, new.record, content)
-    return new._replace(record=record, content=content)
-
-
-async def save_again(parts: Parts, state: State, record: Record, content: bytes) -> Record:
-    """Write a session whose token nobody has yet with other data. See `rewrite`."""
     check_size(content, state.settings)
-    again = following(record, record.seen_at, parts.random(8))
-    again = state.settings.filled(again, content)
+    record = following(new.record, new.record.seen_at, parts.random(8))
+    record = state.settings.filled(record, content)
     try:
-        await writes.save(parts.store, again, record)
+        await writes.save(parts.store, record, new.record)
     except Conflict as conflict:
         raise Unauthenticated("all sessions of the user were ended meanwhile") from conflict
-    return again
+    return new._replace(record=record, content=content)
 
 
 async def enlist(parts: Parts, state: State, record: Record) -> Sequence[str]:

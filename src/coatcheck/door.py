@@ -352,4 +352,5 @@ def _beside(visitor: Session, first: Session) -> Session:
     state.ended_because = other.ended_because
     state.cookies, state.unreadable = other.cookies, other.unreadable
     state.doubt = other.doubt
+    state.failure = state.failure or other.refusal
     return visitor

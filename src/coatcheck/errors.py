@@ -178,5 +178,12 @@ class TooManyBadTokens(TooManyRequests):
     """The client presented so many tokens that open nothing that one more is not answered."""
 
 
+class BackupRefused(CoatcheckError):
+    """A file of exported sessions cannot be read, gone on with, or put where it shall be.
+
+    It says what is wrong, where, and what to do.
+    """
+
+
 class Undecodable(CoatcheckError):
     """What the store holds is not a session this version can read; it is left where it is."""

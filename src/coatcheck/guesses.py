@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from coatcheck.core.events import Happened
 from coatcheck.core.once import Once
-from coatcheck.core.rates import ROOM, Counts, counted_as
+from coatcheck.core.rates import ROOM, Counts, Window, counted_as
 from coatcheck.core.record import Client
 from coatcheck.core.token import Token
 from coatcheck.errors import TooManyBadTokens
@@ -36,13 +36,18 @@ class Guesses:
             return None
         now = self._parts.clock.now()
         window = rate.window(now)
-        is_new = token is None or self._known.is_first((who, window.number, _mark(token)))
-        count = self._counts.add(who, window.number, int(is_new))
-        if is_new and count == rate.count:
-            self._parts.tell(Happened.GUESSING, None, client=client, network=who, count=count)
+        count = self._counts.add(who, window.number, 0)
+        if count <= rate.count and self._is_new(token, who, window):
+            count = self._counts.add(who, window.number)
+            if count == rate.count:
+                self._parts.tell(Happened.GUESSING, None, client=client, network=who, count=count)
         if count <= rate.count or policy.on_guessing == "report":
             return None
         return TooManyBadTokens("too many tokens that open nothing", window.retry_after(now))
+
+    def _is_new(self, token: Token | None, who: str, window: Window) -> bool:
+        """Tell whether a token is to be counted; whoever is over the limit leaves no marks."""
+        return token is None or self._known.is_first((who, window.number, _mark(token)))
 
 
 def _mark(token: Token) -> bytes:

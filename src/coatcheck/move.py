@@ -1,9 +1,14 @@
-"""Sign in as somebody else than the session's subject: a new session takes the old one's place."""
+"""Sign in as somebody else than the session's subject: a new session takes the old one's place.
+
+And leave what a proof puts an end to: the visitor's session beside the one that was withheld, or,
+where somebody else signs in, the withheld one.
+"""
 
 from coatcheck import writes
 from coatcheck.backoff import back_off
 from coatcheck.core.change import Change, moved, own
 from coatcheck.core.events import Happened
+from coatcheck.core.fate import is_same_hold
 from coatcheck.core.intents import SignIn
 from coatcheck.core.record import Ended, Record, Stored, Tombstone
 from coatcheck.core.state import State
@@ -54,7 +59,7 @@ async def _close(
             if state.carries and found is not base:
                 new = await rewrite(parts, state, new, _copied(change, found, state))
             try:
-                await _end(parts, base, sign_in, found)
+                await _end(parts, base, sign_in.subject, found)
                 parts.tell_of(state, Happened.ENDED, base, cause=Ended.MOVED, to=new.record.id)
                 return new
             except Conflict as conflict:
@@ -74,6 +79,31 @@ async def _close(
         attempt = await back_off(attempt)
 
 
+async def leave(parts: Parts, state: State) -> None:
+    """Close what gives way to who was proved, now that this is stored; else it stays beside."""
+    for record in state.leaving:
+        try:
+            await _leave(parts, state, record)
+        except Undecodable:
+            continue  # another version of the application wrote it
+        except StoreUnavailable as error:
+            parts.tell(Happened.UNAVAILABLE, record.id, during=f"end: {error}")
+
+
+async def _leave(parts: Parts, state: State, left: Record) -> None:
+    """Do so unless it changed hands; a visitor's only in the version that was copied (P3)."""
+    found: Stored = left
+    attempt, instead = 0, state.base
+    while instead and isinstance(found, Record) and is_same_hold(left, found):
+        try:
+            if await _end(parts, left, instead.subject, found):
+                parts.tell_of(state, Happened.ENDED, left, cause=Ended.MOVED, to=instead.id)
+            return
+        except Conflict as conflict:
+            found = conflict.stored if left.subject else None
+        attempt = await back_off(attempt)
+
+
 def lost(found: Stored) -> CoatcheckError:
     """Return the error of a privilege change whose session is not what it was."""
     if isinstance(found, Record) or (found is not None and found.why == Ended.MOVED):
@@ -88,7 +118,8 @@ def _copied(change: Change, found: Record, state: State) -> bytes:
         raise Superseded("another version of the application wrote the session") from error
 
 
-async def _end(parts: Parts, base: Record, sign_in: SignIn, copied: Record) -> None:
-    tombstone = Tombstone.of(base.id, Ended.MOVED, parts.clock.now(), sign_in.subject)
-    await writes.end(parts.store, tombstone, copied)
+async def _end(parts: Parts, base: Record, subject: str | None, copied: Record) -> bool:
+    tombstone = Tombstone.of(base.id, Ended.MOVED, parts.clock.now(), subject)
+    was_live = await writes.end(parts.store, tombstone, copied)
     await writes.delist(parts.store, base.subject, base.id)
+    return was_live

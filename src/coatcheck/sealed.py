@@ -38,6 +38,8 @@ class Sealed:
         ConfigurationError: `coatcheck[encryption]` is not installed, or an argument cannot work.
     """
 
+    _purpose = "sealed session"
+
     def __init__(self, keyring: Keyring, *, accept_plain_until: datetime | None = None) -> None:
         try:
             from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - an extra
@@ -49,7 +51,7 @@ class Sealed:
         if not isinstance(keyring, Keyring):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("keyring", f"a {type(keyring).__name__} is no Keyring")
         self._cipher, self._invalid = AESGCM, InvalidTag
-        self._keys = keyring.derive("sealed session")
+        self._keys = keyring.derive(self._purpose)
         id, self._newest = next(iter(self._keys.items()))
         self._header = _SEALED + id
         self._plain_until = accept_plain_until and checked(

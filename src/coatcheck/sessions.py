@@ -45,6 +45,7 @@ from coatcheck.errors import (
 from coatcheck.groups import Groups
 from coatcheck.keyed import KeyedTokens
 from coatcheck.lookout import Lookout, OnEnd, Watched
+from coatcheck.move import leave
 from coatcheck.parts import Parts, log
 from coatcheck.stores.protocol import Store
 from coatcheck.sweeper import Sweeper
@@ -259,11 +260,10 @@ class Sessions:
             if outcome is KEPT:
                 outcome = await commit.touch()  # somebody was there all the same
         else:
-            proved = None if state.privilege is None else state.taken_up
             outcome = await commit.run()
-            if proved is not None:
-                await commit.leave(proved)
-            state.taken_up = state.visitor = None
+            if state.taken_up is not None:
+                await leave(self._parts, state)
+                state.forget_doubt()
         state.is_committed = True
         return outcome if outcome is KEPT else await self._done(session, outcome)
 

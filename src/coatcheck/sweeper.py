@@ -1,5 +1,7 @@
 """Let the store forget what expired: by whoever commits, now and then, in bounded batches."""
 
+from random import random
+
 from coatcheck.core.events import SYSTEM, Happened
 from coatcheck.core.policy import GRACE
 from coatcheck.errors import StoreUnavailable
@@ -10,7 +12,11 @@ BATCH = 1_000
 
 
 class Sweeper:
-    """Sweeps at most once a minute; once a second while a batch does not suffice."""
+    """Sweeps every 30 to 60 seconds, so that processes that began together come apart.
+
+    The first commit sweeps, too, as a process may be over before long. While a batch does not
+    suffice, it is once a second.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -36,7 +42,7 @@ class Sweeper:
     async def sweep(self) -> None:
         """Sweep. Never raises."""
         parts, now = self._parts, self._parts.clock.now()
-        self._due = now + EVERY
+        self._due = now + EVERY - int(random() * EVERY / 2)  # noqa: S311 - jitter, not a secret
         try:
             swept = await parts.store.sweep(now - GRACE, BATCH)
         except StoreUnavailable as error:

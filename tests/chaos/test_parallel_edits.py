@@ -19,7 +19,9 @@ from coatcheck.testing import Clock
 from tests.chaos.shop import Shop, increment
 
 ROOT = Path(__file__).parents[2]
-SHARED = pytest.mark.parametrize("store_url", ["sqlite", "redis"], indirect=True)
+SHARED = pytest.mark.parametrize(
+    "store_url", ["sqlite", "redis", "postgresql", "mariadb"], indirect=True
+)
 
 
 @pytest.mark.parametrize("write", ["/put", "/add"])
@@ -60,7 +62,7 @@ def test_two_processes_lose_nothing(store_url: str) -> None:
     assert data == {**keys, "cart": keys, "count": 200}
 
 
-@SHARED
+@pytest.mark.parametrize("store_url", ["sqlite", "redis", "postgresql"], indirect=True)
 def test_an_end_in_one_process_is_final_in_another(store_url: str) -> None:
     """What was acknowledged before the end went with it; nothing brings it back (R-029).
 

@@ -3,8 +3,6 @@
 import asyncio
 import gc
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Generator
@@ -20,8 +18,8 @@ from coatcheck.errors import StoreUnavailable
 from coatcheck.testing import make_record
 from coatcheck.waiting import finish
 from tests.chaos.forks import opened
+from tests.chaos.parts import count, running, said, tell
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = "coatcheck.stores.sqlite.BUSY_TOTAL"
 
 
@@ -221,31 +219,3 @@ def test_a_child_that_outlives_its_parents_connection_loses_nothing(path: Path, 
                 finish(store.save(make_record(), None))
         finish(store.close())
     assert count(path) == 60
-
-
-@contextmanager
-def running(part: str, path: Path) -> Generator["subprocess.Popen[str]"]:
-    """Run a part of `forks` in a process of its own, with its children, until its input ends."""
-    pipe = subprocess.PIPE
-    command = [sys.executable, "-m", "tests.chaos.forks", part, str(path)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
-        yield process
-
-
-def tell(process: "subprocess.Popen[str]") -> None:
-    assert process.stdin
-    process.stdin.write("go\n")
-    process.stdin.flush()
-
-
-def said(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout
-    return process.stdout.readline().rstrip()
-
-
-def count(path: Path) -> int:
-    """Return how many records a newcomer finds."""
-    store = SQLiteStore(path)
-    found = finish(store.count(None))
-    finish(store.close())
-    return found

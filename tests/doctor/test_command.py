@@ -65,7 +65,7 @@ def test_what_an_application_prints_is_not_in_the_json(module: Module, tmp_path:
         ((), "names nothing to look at"),
         (("http://127.0.0.1:1/",), "does not answer"),
         (("--store", "redis://:hunter2@127.0.0.1:1/0"), "does not answer"),
-        (("--store", "mysql://root:hunter2@db/x"), "names no known store"),
+        (("--store", "oracle://root:hunter2@db/x"), "names no known store"),
         (("--store", "hunter2"), "names no known store"),
         (("https://alice:hunter2@127.0.0.1:1/?token=hunter2",), "does not answer"),
         (("json:loads", "--profile", "hunter"), "is no profile"),

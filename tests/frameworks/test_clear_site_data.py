@@ -279,6 +279,36 @@ class Person(UserMixin):
         self.id = id
 
 
+@pytest.mark.parametrize("path", ["/empty", "/pop"])
+def test_a_visitor_who_empties_the_cart_is_no_logout(parts: dict[str, Any], path: str) -> None:
+    """Fails when it is one beside a login that is over, whose cookie is deleted."""
+    with wsgi(parts, **ON) as driver:
+        browser = Browser(driver)
+        browser.get("/put")
+        browser.jar["__Host-sid"] = "a-login-that-is-over"
+        assert browser.get(path) == []
+        assert browser.jar == {}
+
+
+@pytest.mark.parametrize(
+    ("types", "lines"),
+    [
+        (["cookies"], []),
+        (["cookies", "storage"], ['"storage"']),
+        (["*"], ['"cache", "storage", "executionContexts"']),
+    ],
+)
+def test_a_cookie_that_the_same_answer_sets_stays(
+    parts: dict[str, Any], types: list[str], lines: list[str]
+) -> None:
+    """Fails when the visitor's session with the message of the logout is cleared by it."""
+    with wsgi(parts, clear_site_data=types) as driver:
+        browser = Browser(driver)
+        browser.get("/login")
+        assert browser.get("/flash") == lines
+        assert list(browser.jar) == ["__Host-anon"]
+
+
 def test_an_expiry_that_django_was_told_is_no_logout(parts: dict[str, Any]) -> None:
     """Fails when the session that `set_expiry` ended counts as one that its user ended."""
     with site(url("<path>", expiring), COATCHECK={"sessions": BlockingSessions(**parts), **ON}):

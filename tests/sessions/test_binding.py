@@ -15,6 +15,7 @@ from coatcheck import (
     Happened,
     Holder,
     MemoryStore,
+    Merge,
     Policy,
     Session,
     Sessions,
@@ -294,7 +295,7 @@ async def prove(device: Device, session: Session, proof: str = "sign_in") -> Non
 async def test_what_was_put_in_while_in_doubt_comes_along(
     make: Make, store: Store, events: list[Event], proof: str
 ) -> None:
-    """As with any sign-in: once, without what the library keeps (P5). What was withheld stays."""
+    """Without what the library keeps (P5). A key that was withheld stays as it is, all of it."""
     _, laptop = await visiting(
         make, cart={"hat": 9, "cap": 2}, seen="laptop", form="x", csrf_token="y"
     )
@@ -302,7 +303,7 @@ async def test_what_was_put_in_while_in_doubt_comes_along(
     assert session.standing is Standing.DOUBTED
     session["coatcheck:other"] = session["kept"] = "y"
     await prove(laptop, session, proof)
-    whole = {"cart": {"hat": 1, "cap": 2}, "seen": "phone", "form": "x", "kept": "y"}
+    whole = {"cart": {"hat": 1}, "seen": "phone", "form": "x", "kept": "y"}
     assert dict(session) == whole
     assert await laptop.see() == ("alice", whole)
     stored = await store.load(laptop.jar[Holder.VISITOR].id)
@@ -347,43 +348,129 @@ async def test_another_user_takes_along_what_they_put_in(make: Make, store: Stor
     assert await laptop.sessions.list("alice") == []
 
 
-async def test_what_is_put_in_at_the_same_time_comes_along_too(make: Make, store: Store) -> None:
-    """P3. Fails when the visitor's session is closed in another version than was copied."""
-    _, laptop = await visiting(make, form="x", gone=1)
+@pytest.mark.parametrize("meanwhile", ["edited", "stepped up", "ended"])
+async def test_another_user_ends_only_what_is_in_the_same_hands(
+    make: Make, store: Store, meanwhile: str
+) -> None:
+    """Fails when a thief's sign-in ends the session that its user has proved meanwhile."""
+    phone, laptop = await visiting(make, form="x")
     session = await laptop.send()
-    session.sign_in("alice")
-    session["mine"] = 1
-    other = await laptop.send()
-    other["late"] = 2
-    del other["gone"]
-    await laptop.sessions.commit(other)
+    session.sign_in("bob")
+    other = await phone.send()
+    if meanwhile == "edited":
+        other["late"] = 1
+    elif meanwhile == "stepped up":
+        other.step_up(2)
+    else:
+        other.end()
+    id = phone.jar[Holder.SIGNED_IN].id
+    await phone.finish(other)
+    left = await store.load(id)
     await laptop.finish(session)
-    whole = {"cart": {"hat": 1}, "seen": "phone", "form": "x", "late": 2, "mine": 1}
-    assert dict(session) == whole
-    assert await laptop.see() == ("alice", whole)
-    assert isinstance(await store.load(laptop.jar[Holder.VISITOR].id), Tombstone)
+    assert await laptop.see() == ("bob", {"form": "x"})
+    stored = await store.load(id)
+    if meanwhile == "edited":
+        assert isinstance(stored, Tombstone)
+        assert stored.moved_to_subject == "bob"
+        assert await laptop.sessions.list("alice") == []
+    else:
+        assert stored == left
 
 
-@pytest.mark.parametrize("how", ["ended", "moved to bob", "moved to alice"])
-async def test_what_went_elsewhere_meanwhile_goes_to_one_user(make: Make, how: str) -> None:
-    """P5. Fails when a visitor's data is carried by two sign-ins, or after its end."""
+async def test_what_was_withheld_is_not_left_open_by_signing_in_twice(make: Make) -> None:
+    for first, last in (("bob", "alice"), ("alice", "bob")):
+        phone, laptop = await visiting(make, form="x")
+        session = await laptop.send()
+        session.sign_in(first)
+        session.sign_in(last)
+        await laptop.finish(session)
+        assert await laptop.see() == (last, {})
+        assert (await phone.see())[0] is None
+
+
+@pytest.mark.parametrize("how", ["edited", "ended", "moved to bob"])
+async def test_a_visitors_session_that_changed_meanwhile_is_left_to_who_changed_it(
+    make: Make, store: Store, how: str
+) -> None:
+    """P3. Fails when it is closed in another version than was copied, or costs the proof."""
     _, laptop = await visiting(make, form="x")
     session = await laptop.send()
     session.sign_in("alice")
-    session["mine"] = 1
-    if how == "ended":
+    session["form"] = "proved"
+    alone = Device(laptop.sessions, THIEF, {Holder.VISITOR: laptop.jar[Holder.VISITOR]})
+    other = await alone.send()
+    if how == "edited":
+        other["form"], other["late"] = "planted", "x" * 60_000
+        await alone.finish(other)
+    elif how == "ended":
         await laptop.sessions.end(laptop.jar[Holder.VISITOR].id)
     else:
-        alone = Device(laptop.sessions, THIEF, {Holder.VISITOR: laptop.jar[Holder.VISITOR]})
-        other = await alone.send()
-        other.sign_in(how.removeprefix("moved to "))
+        other.sign_in("bob")
         await alone.finish(other)
+    left = await store.load(laptop.jar[Holder.VISITOR].id)
     await laptop.finish(session)
-    own: dict[str, object] = {"cart": {"hat": 1}, "seen": "phone", "mine": 1}
-    if how == "moved to alice":
-        own["form"] = "x"
+    own = {"cart": {"hat": 1}, "seen": "phone", "form": "proved"}
     assert dict(session) == own
     assert await laptop.see() == ("alice", own)
+    assert await store.load(laptop.jar[Holder.VISITOR].id) == left
+
+
+@pytest.mark.parametrize("rules", [{}, {"late": Merge.REFUSE}, {"late": Merge.WHOLE}])
+async def test_what_the_user_puts_in_meanwhile_comes_before_what_a_visitor_did(
+    store: Store, clock: Clock, events: list[Event], rules: dict[str, Merge]
+) -> None:
+    """Fails when a planted key is laid over it, or refuses the proof."""
+    policy = Policy(binding=LADDER[Action.STEP_UP])
+    made = Sessions(store, policy=policy, clock=clock, merge=rules, on_event=events.append)
+    phone, laptop = await visiting(lambda _: made, late="planted", form="x")
+    session = await laptop.send()
+    session.step_up(2)
+    other = await phone.send()
+    other["late"] = "phone"
+    await phone.finish(other)
+    await laptop.finish(session)
+    whole = {"cart": {"hat": 1}, "seen": "phone", "late": "phone", "form": "x"}
+    assert dict(session) == whole
+    assert await laptop.see() == ("alice", whole)
+    assert Happened.OVERWRITTEN not in [event.kind for event in events]
+
+
+async def test_who_clears_before_signing_in_loses_nothing_that_was_withheld(make: Make) -> None:
+    """Fails when a visitor's keys that are taken out are taken out of the user's session."""
+    _, laptop = await visiting(make, cart=0, form="x")
+    session = await laptop.send()
+    session.clear()
+    await prove(laptop, session)
+    assert await laptop.see() == ("alice", {"cart": {"hat": 1}, "seen": "phone"})
+
+
+async def test_a_visitor_who_empties_the_cart_ends_nothing_that_is_withheld(make: Make) -> None:
+    phone, laptop = await visiting(make, form="x")
+    session = await laptop.send()
+    session.clear()
+    await laptop.finish(session)
+    assert Holder.VISITOR not in laptop.jar
+    assert (await laptop.send()).doubt is not None
+    assert (await phone.see())[0] == "alice"
+
+
+@pytest.mark.parametrize("bad", [{1: 2}, {"bad": object()}])
+@pytest.mark.parametrize("proof", ["alice", "bob", "step_up"])
+async def test_what_cannot_be_stored_is_said_before_anything_is_done(
+    make: Make, proof: str, bad: dict[str, object]
+) -> None:
+    """Fails when a sign-in that raised has taken the withheld session up already."""
+    phone, laptop = await visiting(make, form="x")
+    session = await laptop.send()
+    session.update(bad)
+    with pytest.raises(TypeError, match="session key"):
+        session.step_up(2) if proof == "step_up" else session.sign_in(proof)
+    assert (session.subject, session.doubt is not None) == (None, True)
+    for key in bad:
+        del session[key]
+    await laptop.finish(session)
+    assert await laptop.see() == (None, {"form": "x"})
+    assert (await phone.see())[0] == "alice"
 
 
 async def test_a_proof_that_is_not_stored_leaves_the_visitors_session(make: Make) -> None:
@@ -399,18 +486,18 @@ async def test_a_proof_that_is_not_stored_leaves_the_visitors_session(make: Make
         assert await laptop.see() == (None, {"form": "x", "error": "shown"})
 
 
+@pytest.mark.parametrize("much", [{"z": "z" * 65_000}, {f"z{n}": n for n in range(999)}])
 async def test_a_visitors_session_that_is_too_large_keeps_nobody_out(
-    make: Make, store: Store
+    make: Make, store: Store, much: dict[str, object]
 ) -> None:
-    """It may have been planted."""
-    _, laptop = await visiting(make, much="x" * 60_000)
-    phone = laptop.at(PHONE)
-    session = await phone.send()
-    session["own"] = "y" * 60_000
-    await phone.finish(session)
+    """It may have been planted. Fails when it goes along and leaves no room for the proof."""
+    _, laptop = await visiting(make, **much)
     session = await laptop.send()
-    await prove(laptop, session)
-    assert (session.subject, "much" in session, "own" in session) == ("alice", False, True)
+    session.step_up(2)
+    assert len(session) == 2
+    session["proved"] = session["how"] = "x" * 1_000
+    await laptop.finish(session)
+    assert (session.subject, len(session)) == ("alice", 4)
     assert isinstance(await store.load(laptop.jar[Holder.VISITOR].id), Record)
 
 

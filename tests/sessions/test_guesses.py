@@ -1,7 +1,7 @@
 """Who presents many tokens that open nothing is noticed, and by policy refused."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -110,11 +110,49 @@ async def test_good_tokens_and_others_are_not_affected(
     assert look(await present(sessions, token)).subject == "alice"
     look(await present(sessions, client=OTHER))
     look(await sessions.admit([], client=GUESSER))
+
+
+async def cart_beside(sessions: Sessions) -> Callable[[Token], Awaitable[Session]]:
+    """Return what presents a token beside that of a visitor's session."""
     visitor = await sessions.admit([], client=GUESSER)
     look(visitor)["cart"] = 1
-    cart = (await sessions.commit(visitor)).token
-    both = [Presented(Token.mint(os.urandom)), Presented(cart, Holder.VISITOR)]
-    assert look(await sessions.admit(both, client=GUESSER)) == {"cart": 1}
+    cart = Presented((await sessions.commit(visitor)).token, Holder.VISITOR)
+
+    async def present(token: Token) -> Session:
+        return await sessions.admit([Presented(token), cart], client=GUESSER)
+
+    return present
+
+
+async def test_a_visitors_session_beside_it_hides_no_guess(
+    make: Callable[[Policy], Sessions],
+) -> None:
+    """Fails when a guesser who brings a cart along is let in, or who has one cookie is not."""
+    sessions = make(REFUSING)
+    present = await cart_beside(sessions)
+    dead = Token.mint(os.urandom)
+    for _ in range(10):
+        assert look(await present(dead)) == {"cart": 1}
+    for _ in range(4):
+        assert look(await present(Token.mint(os.urandom))) == {"cart": 1}
+    refused = await present(Token.mint(os.urandom))
+    with pytest.raises(TooManyBadTokens):
+        look(refused)
+    assert refused.state.cookies == {Holder.SIGNED_IN: None}
+
+
+async def test_a_guesser_makes_nobody_elses_cookie_a_guess_again(
+    make: Callable[[Policy], Sessions],
+) -> None:
+    """Fails when each guess leaves a mark, so that those of others are forgotten."""
+    sessions, dead = make(REFUSING), Token.mint(os.urandom)
+    guesses = sessions._door._guesses  # pyright: ignore[reportPrivateUsage]
+    refusals: list[object] = []
+    for _ in range(7):
+        refusals.append((await present(sessions, dead, OTHER)).state.refusal)
+        for _ in range(ROOM + 1):
+            guesses.count(GUESSER, Token.mint(os.urandom))
+    assert refusals == [None] * 7
 
 
 @pytest.mark.parametrize("kind", ["unknown", "malformed", "ambiguous", "expired", "revoked"])
@@ -231,8 +269,8 @@ def test_what_is_known_of_tokens_takes_no_more_memory_than_there_is_room() -> No
     """Fails when nothing is forgotten; what is counts once more."""
     settings = Settings(MessagePackCodec(), Policy(), Checked(), {})
     guesses = Guesses(Parts(MemoryStore(), settings, GivenClock(int), lambda _: None))
-    for _ in range(ROOM + 10):
-        guesses.count(GUESSER, Token.mint(os.urandom))
+    for n in range(ROOM + 10):
+        guesses.count(Client(f"192.0.2.{n % 256}"), Token.mint(os.urandom))
     assert len(guesses._known) <= ROOM  # pyright: ignore[reportPrivateUsage]
 
 

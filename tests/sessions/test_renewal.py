@@ -107,6 +107,20 @@ async def test_twenty_requests_at_renewal_time_get_one_successor(
     assert (await old.send()).standing is Standing.REPLAYED
 
 
+async def test_who_is_handed_the_successor_again_sees_what_others_saved(
+    browser: Browser, clock: Clock
+) -> None:
+    """As after any commit that renews. Fails when the successor is told and the data is not."""
+    clock.move(minutes=16)
+    old = twin(browser)
+    await read(browser)
+    late = await seen(old)
+    await browser.put(cart="coat")
+    answer = await old.finish(late)
+    assert answer.status == 200
+    assert dict(late) == {"cart": "coat"}
+
+
 async def test_a_lost_answer_costs_nothing(browser: Browser, clock: Clock) -> None:
     """R2, R4. Fails when the only token the browser has raises the alarm after a minute."""
     clock.move(minutes=16)

@@ -31,6 +31,7 @@ from coatcheck import (
 from coatcheck.core.envelope import Checked, Envelope
 from coatcheck.core.record import Record
 from coatcheck.errors import ConfigurationError, Undecodable
+from coatcheck.stores.sql import SQLStore
 from coatcheck.testing import Clock
 from coatcheck.testing.stores import make_record
 
@@ -447,6 +448,9 @@ async def dump(store: Store, url: str, folder: Path) -> bytes:
         return repr([tuple(each) for each in store._stored.values()]).encode()  # pyright: ignore[reportPrivateUsage]
     if isinstance(store, SQLiteStore):
         return contents(folder)
+    if isinstance(store, SQLStore):
+        rows = (await store.page(None, None, 100)).records
+        return repr([tuple(each) for each in rows]).encode()
     server, _, prefix = url.partition("?prefix=")
     client: Any = Redis.from_url(server)  # pyright: ignore[reportUnknownMemberType]
     found = b""

@@ -1,6 +1,7 @@
 """Expired sessions disappear, in batches, whoever sweeps and however many do (R-083)."""
 
 import sqlite3
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -68,3 +69,24 @@ async def test_live_traffic_sweeps_a_batch_a_second_until_nothing_is_left(
         clock.move(seconds=1)
     assert left == [4_000, 3_000, 2_000, 1_000, 0, 0, 0]
     await store.close()
+
+
+async def test_processes_that_began_together_do_not_sweep_together(clock: Clock) -> None:
+    """Fails when the next sweep is always as far away as the one before."""
+    swept: list[int] = []
+
+    class Watched(MemoryStore):
+        async def sweep(self, before: int, limit: int, /) -> int:
+            swept.append(clock())
+            return await super().sweep(before, limit)
+
+    servers = [Sessions(Watched(), clock=clock, on_event=lambda _: None) for _ in range(20)]
+    browsers = [Browser(server) for server in servers]
+    begun = clock()
+    for n in range(600):
+        for browser in browsers:
+            await browser.put(n=n)
+        clock.move(milliseconds=250)
+    at_once = Counter(at for at in swept if at > begun)
+    assert 40 <= at_once.total() <= 100  # in 150 s, by 20 of them
+    assert max(at_once.values()) <= 7

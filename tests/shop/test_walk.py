@@ -10,7 +10,7 @@ import pytest
 
 from examples.shop import walk
 from examples.shop.clock import ShopClock
-from tests.servers import Server, free_port
+from tests.servers import Server, free_port, postgres_url
 
 
 def run_walk(store: str, **more: str) -> "subprocess.CompletedProcess[str]":
@@ -41,6 +41,28 @@ def test_one_login_over_three_frameworks(kind: str, redis: Server, tmp_path: Pat
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All 37 steps went as they should." in done.stdout
     assert all(name in done.stdout for name in ("A-fastapi", "B-flask", "C-django"))
+
+
+@pytest.mark.parametrize(
+    ("store", "apps"), [("postgresql", "fastapi"), ("mariadb", "flask,django,fastapi")]
+)
+def test_on_a_database_of_its_own(store: str, apps: str) -> None:
+    """The walk starts and stops it; drivers for asyncio and for threads share it."""
+    done = run_walk(store, APPS=apps)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "All 37 steps went as they should." in done.stdout
+
+
+def test_on_a_database_that_is_there(postgres: Server) -> None:
+    done = run_walk(postgres_url(postgres))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_database_that_is_away_is_named() -> None:
+    done = run_walk(f"postgresql://user:brass@127.0.0.1:{free_port()}/shop")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("The session store cannot be used: postgresql: Operational")
+    assert "brass" not in done.stderr
 
 
 def test_a_shop_in_a_framework_that_nobody_wrote(tmp_path: Path) -> None:

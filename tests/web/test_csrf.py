@@ -528,18 +528,25 @@ async def test_a_form_is_no_forgery_because_its_session_is_in_doubt(
     assert (await send("/whom", open_form)).status == 403, "it is another session that is in doubt"
 
 
-async def test_a_visitors_form_is_good_beside_a_session_in_doubt(spy: Spy, clock: Clock) -> None:
-    """The login page that asks again."""
+async def test_a_form_beside_a_session_in_doubt_is_that_sessions(spy: Spy, clock: Clock) -> None:
+    """The login page that asks again; who planted the visitor's cookie has no token of that.
+
+    Fails when a visitor's token is good there, so that another site's form logs the user out.
+    """
     policy = Policy(binding=Binding(step_up=3))
     app = shop(Sessions(spy.store, policy=policy, clock=clock), form, csrf=CSRF(strict=True))
-    client = Client(app, jar=Jar(clock))
+    client, planter = Client(app, jar=Jar(clock)), Client(app, jar=Jar(clock))
     assert (await post(client, "/login", await token_of(client))).status == 200
     of_user = await token_of(client)
     agent = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0")
-    of_visitor = (await client.get("/form", [agent])).body.decode()
-    for token in (of_user, of_visitor):
+    asked = (await client.get("/form", [agent])).body.decode()
+    planted = await token_of(planter)
+    client.jar.cookies |= planter.jar.cookies
+    for token in (of_user, asked):
         assert (await client.post("/write", [agent, ("x-csrf-token", token)])).status == 200
-    assert (await client.post("/login", [agent, ("x-csrf-token", of_visitor)])).status == 200
+    for path in ("/logout", "/login", "/write"):
+        assert (await client.post(path, [agent, ("x-csrf-token", planted)])).status == 403
+    assert (await client.post("/login", [agent, ("x-csrf-token", asked)])).status == 200
     assert (await client.get("/me", [agent])).json()["subject"] == "alice"
 
 

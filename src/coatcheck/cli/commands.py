@@ -4,13 +4,13 @@ import json
 import sys
 from contextlib import redirect_stdout
 from traceback import extract_tb
-from typing import Annotated
+from typing import Annotated, NoReturn
 from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
 
-from coatcheck.cli import login_data, table
+from coatcheck.cli import backup, login_data, made_tables, table
 from coatcheck.core.profiles import PROFILES
 from coatcheck.doctor.examination import examine
 from coatcheck.doctor.failure import CannotRun
@@ -18,6 +18,7 @@ from coatcheck.doctor.finding import Severity
 from coatcheck.doctor.order import Order
 from coatcheck.doctor.target import path_of
 from coatcheck.doctor.trial import Plan
+from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.keyring import Keyring
 
 # A traceback with local variables would show whatever an application holds.
@@ -27,12 +28,32 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Tools for sessions.",
 )
+app.command()(backup.export)
+app.command("import")(backup.import_)
 
 
 @app.command()
 def key() -> None:
     """Print a new key for a keyring."""
     typer.echo(Keyring.new_key())
+
+
+@app.command()
+def tables(
+    url: Annotated[str, typer.Argument(help="postgresql://..., mysql://..., as for a store")],
+    sql: Annotated[
+        bool, typer.Option("--sql", help="print the statements, and do nothing")
+    ] = False,
+) -> None:
+    """Make the tables of sessions in an SQL database, or bring them up to date."""
+    try:
+        lines = made_tables.definitions(url) if sql else made_tables.make(url)
+    except ConfigurationError as error:
+        _give_up("tables", str(error))
+    except StoreUnavailable as error:
+        do = "see that the database runs, and that its user may log in"
+        _give_up("tables", f"{error}: {do}")
+    typer.echo("\n".join(lines))
 
 
 @app.command()
@@ -109,6 +130,11 @@ def doctor(
     else:
         table.show(report, Console())
     raise typer.Exit(int(report.has(fail_on)))
+
+
+def _give_up(command: str, why: str) -> NoReturn:
+    typer.echo(f"coatcheck {command}: {why}", err=True)
+    raise typer.Exit(2) from None
 
 
 def _path(given: str | None, option: str, target: str | None) -> str | None:

@@ -174,10 +174,10 @@ def check_size(content: bytes, settings: Settings) -> None:
         raise TooManyKeys(count, most)
 
 
-def fits(content: bytes, settings: Settings) -> bool:
-    """Tell whether data is within the limits."""
-    policy = settings.policy
-    return len(content) <= policy.max_size and settings.codec.count(content) <= policy.max_keys
+def has_room(content: bytes, settings: Settings) -> bool:
+    """Tell whether data takes at most half of what it may."""
+    policy, count = settings.policy, settings.codec.count(content)
+    return len(content) * 2 <= policy.max_size and count * 2 <= policy.max_keys
 
 
 def sizes(content: bytes, settings: Settings) -> dict[str, int]:

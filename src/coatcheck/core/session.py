@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from inspect import iscoroutinefunction
 from typing import Any
 
-from coatcheck.core.change import fits
+from coatcheck.core.change import has_room
 from coatcheck.core.csrf import issue
-from coatcheck.core.doubt import Doubt, joined
+from coatcheck.core.doubt import Doubt
 from coatcheck.core.hide import hidden
 from coatcheck.core.info import SessionInfo, moment
 from coatcheck.core.intents import Edit, Login, Rotate, SignIn, StepUp, moves, moving
-from coatcheck.core.merge import merge
+from coatcheck.core.merge import Data
 from coatcheck.core.outcome import Holder
 from coatcheck.core.own import ACTOR, PENDING, Actor, Pending, past
 from coatcheck.core.policy import BAR_KEPT
@@ -81,7 +81,8 @@ class Session(dict[str, Any]):
         """Whose session is withheld, as `Policy.binding` asks for a new proof on this client.
 
         Until then the request is nobody's: no subject, none of the data. What it puts in is a
-        visitor's. `sign_in` and `step_up` bring the session back, and that along; `end` ends both.
+        visitor's. `sign_in` and `step_up` bring the session back, with those keys of the visitor's
+        that it has not itself; `end` ends both.
         """
         return self.state.doubt
 
@@ -216,9 +217,13 @@ class Session(dict[str, Any]):
             raise ValueError("sign_in needs a text that is not empty and an assurance from 1 on")
         subject, assurance = str.__str__(subject), int(assurance)  # no subclasses: they are stored
         state = self.state
-        if state.doubt is not None and state.doubt.subject != subject:
-            state.pass_by(state.doubt)
-        self._take_up()
+        with hidden():
+            state.note(self)  # what cannot be stored is said before anything is done
+        if state.doubt is not None:
+            if state.doubt.subject == subject:
+                self._take_up(state.doubt)
+            else:
+                state.pass_by(state.doubt)
         if ACTOR in state.own:
             self.end()  # it is the actor's, whoever signs in; what follows is a session of its own
         if state.subject is None:
@@ -341,9 +346,12 @@ class Session(dict[str, Any]):
         Raises:
             Unauthenticated: nobody is signed in.
             ValueError: `assurance` is below what the session has.
+            TypeError: what was put in until now, while in doubt, cannot be stored.
         """
         self.state.require_no_commit()
-        self._take_up(assurance)
+        doubt = self.state.doubt
+        if doubt is not None and assurance >= doubt.record.assurance:
+            self._take_up(doubt)
         self.require_subject()
         if assurance < self.assurance:
             raise ValueError(f"assurance {assurance} is below the session's {self.assurance}")
@@ -353,17 +361,29 @@ class Session(dict[str, Any]):
         else:
             self.state.privilege = StepUp(assurance)
 
-    def _take_up(self, assurance: int | None = None) -> None:
-        """Be again the session that was withheld, with what its user put in as a visitor since."""
-        state, doubt = self.state, self.state.doubt
-        if doubt is None or (assurance is not None and assurance < doubt.record.assurance):
-            return
-        before, mine = moving(state.settings.codec.decode(state.content)), moving(state.kept(self))
+    def _take_up(self, doubt: Doubt) -> None:
+        """Be again the session that was withheld, with what its user put in as a visitor since.
+
+        Only with keys that it lacks, as the visitor's cookie may have been planted; and with none
+        where little room would be left, so that nobody is kept out by it.
+        """
+        state, settings = self.state, self.state.settings
+        with hidden():
+            state.note(self)
+        visitor, before = moving(settings.codec.decode(state.mark)), state.base
         withheld = state.take_up(doubt)
-        data = joined(withheld, before)
-        if not fits(state.settings.codec.encode({**data, **state.own}), state.settings):
-            data, state.visitor = withheld, None  # it stays beside; nobody is kept out by it
-        show(self, merge(before, mine, data, {}, []))
+        show(self, withheld)
+        if visitor and not has_room(settings.codec.encode({**visitor, **withheld}), settings):
+            return
+        content = settings.codec.encode(visitor)
+
+        def add(data: Data) -> None:
+            for key, value in settings.codec.decode(content).items():
+                data.setdefault(key, value)
+
+        self.edit(add)
+        if before is not None:
+            state.leaving = (before,)
 
     def privilege_changed(self) -> None:
         """Rotate: change the token, as role, permissions or password changed; older ones die.

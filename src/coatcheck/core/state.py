@@ -4,7 +4,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from coatcheck.core.csrf import fits
-from coatcheck.core.doubt import Doubt, Visitor
+from coatcheck.core.doubt import Doubt
 from coatcheck.core.events import USER, administrator
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
 from coatcheck.core.outcome import Cookies, Holder
@@ -36,7 +36,8 @@ class State:
         unreadable: the record of a good token whose data cannot be read.
         doubt: what is withheld, as the client may not be its user's.
         taken_up: what was, until the proof is stored.
-        visitor: what was opened beside it, likewise.
+        beside: what stood beside it before: token, record and encoded data.
+        leaving: the records that give way to who is proved, once that is stored.
         base: the record that is stored as far as this request knows; `None` while there is none.
         content: its data, encoded.
         mark: the data, encoded, up to which `steps` tell what was done.
@@ -81,7 +82,8 @@ class State:
     unreadable: Record | None = None
     doubt: Doubt | None = None
     taken_up: Doubt | None = None
-    visitor: Visitor | None = None
+    beside: tuple[Token | None, Record | None, bytes] | None = None
+    leaving: tuple[Record, ...] = ()
     base: Record | None = None
     privilege: Privilege = None
     signed_at: int = 0
@@ -168,11 +170,14 @@ class State:
         """Return the lineage of the token that the client has once it has the response.
 
         Where that one is still to be minted, the commit is held to it, and to storing a session.
+        While a session is withheld, it is that one's.
 
         Raises:
             RuntimeError: it is too late for that, or the session was opened without its token, by a
                 ticket, so that nothing is known of the lineage but its digest.
         """
+        if self.doubt is not None:
+            return self.doubt.token.lineage
         if self.privilege is None:
             if (token := self.held) is not None:
                 return token.lineage
@@ -193,13 +198,14 @@ class State:
         return self.lineage
 
     def has_issued(self, csrf_token: object) -> bool:
-        """Tell whether a token of a form is of a session that the request's own tokens open.
+        """Tell whether a token of a form is of the session that the request's own token opens.
 
-        Or would, were its user proved: which page made a request is one question, who made it
-        another, and to that one the answer stays nobody.
+        Or would open, were its user proved: which page made a request is one question, who made it
+        another, and to that one the answer stays nobody. No visitor's token stands in for that one,
+        as the cookie beside it may have been planted.
         """
-        opening = (self.token, self.doubt.token if self.doubt else None)
-        return any(fits(token.lineage, csrf_token) for token in opening if token is not None)
+        token = self.token if self.doubt is None else self.doubt.token
+        return token is not None and fits(token.lineage, csrf_token)
 
     @property
     def is_touch_due(self) -> bool:
@@ -242,28 +248,31 @@ class State:
 
     def withhold(self, doubt: Doubt) -> None:
         """Show nothing of a session until its user is proved."""
-        self.standing = Standing.DOUBTED
-        self.doubt, self.taken_up, visitor, self.visitor = doubt, None, self.visitor, None
-        if visitor is None:
-            self.start(None, self.settings.empty)
-        else:
-            self.token = visitor.token
-            self.start(visitor.record, visitor.content)
+        self.standing, self.doubt = Standing.DOUBTED, doubt
+        if self.beside is not None:
+            self.token, base, content = self.beside
+            self.start(base, content)
+        self.forget_doubt()
 
     def pass_by(self, doubt: Doubt) -> None:
-        """Go on beside the session that is withheld, as somebody is being proved."""
+        """Go on beside the session that is withheld, as somebody else is being proved."""
         self.doubt, self.taken_up = None, doubt
-        if self.base is not None:
-            self.visitor = Visitor(self.base, self.content, self.token)
+        self.beside = self.token, self.base, self.content
+        self.leaving = (doubt.record,)
 
     def take_up(self, doubt: Doubt) -> dict[str, Any]:
         """Be the session that was withheld, as its user is being proved; return its data."""
         self.pass_by(doubt)
+        self.leaving = ()
         self.token, self.was_seen_at = doubt.token, doubt.record.seen_at
         content = self.settings.codec.encode(doubt.data)
         self.start(doubt.record, content)
         self.is_gone = False
         return self.fill(doubt.record, content)
+
+    def forget_doubt(self) -> None:
+        """Know of no session that was withheld: the proof is stored, or not to be."""
+        self.taken_up, self.beside, self.leaving = None, None, ()
 
     def fill(self, record: Record, content: bytes) -> dict[str, Any]:
         """Take a record with its encoded `content` as what was opened, and return its data.
@@ -303,10 +312,12 @@ class State:
 
     def end(self) -> None:
         """Have what is stored ended by the next commit, and begin with nothing."""
-        beside = (self.doubt or self.taken_up, self.visitor)
-        records = (self.base, self.unreadable, *(each.record for each in beside if each))
+        doubt = self.doubt or self.taken_up
+        withheld = doubt.record if doubt else None
+        records = (self.base, self.unreadable, withheld, self.beside and self.beside[1])
         self.ending += {record.id: record for record in records if record is not None}.values()
-        self.unreadable = self.doubt = self.taken_up = self.visitor = None
+        self.unreadable = self.doubt = None
+        self.forget_doubt()
         self.signs_out = True
         self.start(None, self.settings.empty)
         self.is_gone = False

@@ -3,9 +3,9 @@
 import asyncio
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from coatcheck.config import store_from_url
+from coatcheck.config import store_from_url, without_driver
 from coatcheck.core.policy import Policy
-from coatcheck.doctor import sqlite_facts
+from coatcheck.doctor import redis_facts, sql_facts, sqlite_facts
 from coatcheck.doctor.checks import (
     access,
     clock,
@@ -14,12 +14,18 @@ from coatcheck.doctor.checks import (
     memory,
     persistence,
     sizes,
+    sql_access,
+    sql_durability,
+    sql_tables,
+    sql_version,
     sqlite_file,
     store_version,
+    sweeping,
 )
 from coatcheck.doctor.failure import CannotRun
-from coatcheck.doctor.redis_facts import RedisFacts, ask, is_redis
+from coatcheck.doctor.redis_facts import RedisFacts
 from coatcheck.doctor.report import Report
+from coatcheck.doctor.sql_facts import SQLFacts
 from coatcheck.doctor.store_facts import StoreFacts, measure
 from coatcheck.doctor.target import shown_url
 from coatcheck.errors import ConfigurationError, StoreUnavailable
@@ -45,7 +51,7 @@ def by_url(report: Report, url: str, policy: Policy) -> None:
                 why = "coatcheck would change the file's journal_mode"
                 report.skip("store", why if facts.journal else "it is not one of coatcheck")
                 return
-        _examine(report, store_from_url(url, blocking=True), where, policy)
+        _examine(report, store_from_url(without_driver(url), blocking=True), where, policy)
     except ConfigurationError as error:
         raise CannotRun(error.problem, where, "correct it") from None
     except ValueError:
@@ -79,9 +85,15 @@ def _examine(report: Report, store: Store, where: str, policy: Policy) -> None:
     asking = _asked(store)
     try:
         asked, measured = finish(asking) if store.kind is Kind.BLOCKING else asyncio.run(asking)
+    except ConfigurationError as error:
+        raise CannotRun(error.problem, where, "correct it") from None
     except StoreUnavailable:
         do = "see that it runs, and that its user may log in"
         raise CannotRun("does not answer", where, do) from None
+    if isinstance(asked, SQLFacts):
+        for check in (sql_access, sql_durability, sql_tables, sql_version, sweeping):
+            report.add(check.NAME, check.check(asked, where))
+        asked = []
     for facts in asked:
         at = f"{where}, {facts.name}" if facts.name else where
         for check in (eviction, persistence, access, store_version):
@@ -91,9 +103,14 @@ def _examine(report: Report, store: Store, where: str, policy: Policy) -> None:
     report.add(latency.NAME, latency.check(measured, where))
 
 
-async def _asked(store: Store) -> tuple[list[RedisFacts], StoreFacts]:
+async def _asked(store: Store) -> tuple[list[RedisFacts] | SQLFacts, StoreFacts]:
     """Ask a store, and let go of its connections: they are of this event loop."""
+    asked: list[RedisFacts] | SQLFacts = []
     try:
-        return await ask(store) if is_redis(store) else [], await measure(store)
+        if redis_facts.is_redis(store):
+            asked = await redis_facts.ask(store)
+        elif sql_facts.is_sql(store):
+            asked = await sql_facts.ask(store)
+        return asked, await measure(store)
     finally:
         await store.close()

@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 from collections import deque
+from collections.abc import Callable, Sequence
 from inspect import iscoroutinefunction
 from weakref import WeakSet
 
@@ -15,6 +16,10 @@ from coatcheck.core.events import SYSTEM, Event, Happened, Listener
 from coatcheck.errors import ConfigurationError
 
 _log = logging.getLogger("coatcheck")
+
+
+_TOGETHER = 100
+"""How many events a sink with `write_all` is given at once, at most."""
 
 
 class Audit:
@@ -28,7 +33,8 @@ class Audit:
     A sink that fails fails no request; it is reported once, until it works again.
 
     Args:
-        sinks: functions of one `Event`, such as `JSONFile`, `JSONLog`, `list.append`.
+        sinks: functions of one `Event`, such as `JSONFile`, `JSONLog`, `list.append`. One that has
+            a method `write_all`, of many, is given at once what waits.
         limit: how many events may wait.
         slow: for sinks that take more than some microseconds, as what is sent over a network does:
             nothing is written before the answer then, and a crash loses what waits. What concerns
@@ -63,7 +69,7 @@ class Audit:
         is_full = len(self._waiting) >= self._limit
         if not event.kind.is_routine and (is_full or not self._slow):
             with self._lock:
-                self._write(event)
+                self._write([event])
         elif is_full:
             with self._counting:
                 self._dropped += 1
@@ -98,17 +104,19 @@ class Audit:
             with self._lock:  # before it is taken, so that who flushes waits for what is written
                 if not self._waiting:
                     return
-                event = self._waiting.popleft()
+                events = [
+                    self._waiting.popleft() for _ in range(min(len(self._waiting), _TOGETHER))
+                ]
                 with self._counting:
                     dropped, self._dropped = self._dropped, 0
                 if dropped:
                     _log.warning("%d events were lost: the audit cannot keep up", dropped)
-                    self._write(_lost(event, dropped))
-                self._write(event)
+                    events.insert(0, _lost(events[0], dropped))
+                self._write(events)
 
-    def _write(self, event: Event) -> None:
+    def _write(self, events: Sequence[Event]) -> None:
         for outlet in self._outlets:
-            outlet.write(event)
+            outlet.write(events)
 
 
 class _Outlet:
@@ -116,18 +124,31 @@ class _Outlet:
 
     def __init__(self, sink: Listener) -> None:
         self._sink = sink
+        self._write_all: Callable[[Sequence[Event]], None] | None
+        self._write_all = getattr(sink, "write_all", None)
         self._lost = 0
 
-    def write(self, event: Event) -> None:
-        try:
-            if self._lost:
-                self._sink(_lost(event, self._lost))
-                self._lost = 0
+    def write(self, events: Sequence[Event]) -> None:
+        if self._write_all is not None:
+            self._try(self._write_all, events)
+            return
+        for event in events:
+            self._try(self._one_by_one, [event])
+
+    def _one_by_one(self, events: Sequence[Event]) -> None:
+        for event in events:
             self._sink(event)
+            self._lost = 0  # the first of two tells what was lost
+
+    def _try(self, write: Callable[[Sequence[Event]], None], events: Sequence[Event]) -> None:
+        told = [_lost(events[0], self._lost), *events] if self._lost else events
+        try:
+            write(told)
+            self._lost = 0
         except Exception:
             if not self._lost:
                 _log.exception("the audit's sink %s fails", type(self._sink).__name__)
-            self._lost += 1
+            self._lost += len(events)
 
 
 def _lost(event: Event, count: int) -> Event:

@@ -17,6 +17,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from coatcheck.core.policy import BAR_KEPT
 from coatcheck.core.record import Record, Stored, Tombstone
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
+from coatcheck.stores.kept import Kept
 from coatcheck.stores.packed import expected, pack, unpack
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
 from coatcheck.stores.sqlite_file import SQLiteFile
@@ -111,11 +112,12 @@ class SQLiteStore:
             raise ConfigurationError("synchronous", "is not NORMAL, FULL or EXTRA")
         self.path, self.synchronous = path, synchronous.upper()
         self._file = SQLiteFile(path, synchronous.upper(), _SCHEMA)
+        self._kept = Kept(_read)
         self._contended_until = 0.0
 
     async def load(self, id: str, /) -> Stored:
         """See `Store.load`."""
-        return await self._run(_load, id)
+        return await self._run(_load, id, self._kept.read)
 
     async def save(self, record: Record, base: Record | None, /) -> None:
         """See `Store.save`."""
@@ -144,7 +146,7 @@ class SQLiteStore:
 
         def write(db: sqlite3.Connection) -> Stored:
             with _transaction(db):
-                stored = _load(db, tombstone.id, unreadable=base is None)
+                stored = _load(db, tombstone.id, _read if base else _readable)
                 if base is not None and not base.is_same_save(stored):
                     raise Conflict(stored)
                 db.execute("DELETE FROM coatcheck_sessions WHERE id = ?", (tombstone.id,))
@@ -335,18 +337,6 @@ def _transaction(db: sqlite3.Connection) -> Generator[None]:
         raise
 
 
-def _load(db: sqlite3.Connection, id: str, *, unreadable: bool = False) -> Stored:
-    if row := db.execute(_LOAD, (id,)).fetchone():
-        try:
-            return _read(id, *row)
-        except Undecodable:
-            if unreadable:
-                return None
-            raise
-    row = db.execute(_LOAD_TOMBSTONE, (id,)).fetchone()
-    return Tombstone(*row) if row else None
-
-
 def _read(id: str, record: Any, seen_at: Any) -> Record:
     """Return the record of a row.
 
@@ -365,3 +355,10 @@ def _readable(id: str, record: Any, seen_at: Any) -> Record | None:
         return _read(id, record, seen_at)
     except Undecodable:
         return None
+
+
+def _load(db: sqlite3.Connection, id: str, read: Callable[..., Record | None] = _read) -> Stored:
+    if row := db.execute(_LOAD, (id,)).fetchone():
+        return read(id, *row)
+    row = db.execute(_LOAD_TOMBSTONE, (id,)).fetchone()
+    return Tombstone(*row) if row else None

@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from random import random
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -16,6 +17,9 @@ P = ParamSpec("P")
 
 PATIENCE = 5.0
 """Seconds that a new connection waits for others who are setting the file up."""
+
+LOOK_EVERY = 1.0
+"""Seconds after which it is looked whether the open files are still those of the path."""
 
 
 class SQLiteFile:
@@ -31,10 +35,13 @@ class SQLiteFile:
     """
 
     def __init__(self, path: str, synchronous: str, schema: str) -> None:
-        self._path, self._synchronous, self._schema = path, synchronous, schema
+        self._path = Path(path).resolve()
+        self._synchronous, self._schema = synchronous, schema
         self._turn = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._wait = PATIENCE
+        self._opened: list[tuple[int, int]] = []
+        self._look_at = 0.0
         try:
             self._connect().close()
         except (OSError, sqlite3.Error) as error:
@@ -51,14 +58,20 @@ class SQLiteFile:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Do `work` with the connection, which waits at most `wait` seconds for a lock."""
+        """Do `work` with the connection, which waits at most `wait` seconds for a lock.
+
+        Raises:
+            OSError, sqlite3.Error: it failed; or, noticed within a second, the file was deleted or
+                replaced, and the next call opens what is there.
+        """
         with self._turn:
-            if self._connection is None:
-                self._connection, self._wait = self._connect(), PATIENCE
+            if self._connection is not None and time.monotonic() >= self._look_at:
+                self._look()
+            connection = self._connection or self._open()
             if wait != self._wait:
                 self._wait = wait
-                self._connection.execute(f"PRAGMA busy_timeout = {int(wait * 1000)}")
-            return work(self._connection, *args, **kwargs)
+                connection.execute(f"PRAGMA busy_timeout = {int(wait * 1000)}")
+            return work(connection, *args, **kwargs)
 
     def close(self) -> None:
         """Close the connection; another is made when it is needed."""
@@ -73,6 +86,27 @@ class SQLiteFile:
     def after_fork(self) -> None:
         """Let the others go on, in the parent as in the child."""
         self._turn.release()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = self._connect()
+        self._opened, self._look_at = self._files(), time.monotonic() + LOOK_EVERY
+        self._connection, self._wait = connection, PATIENCE
+        return connection
+
+    def _look(self) -> None:
+        """Close what somebody deleted or replaced: SQLite would go on where nobody else looks."""
+        if self._files() != self._opened:
+            self._close()
+            raise OSError("the file was deleted or replaced while it was open")
+        self._look_at = time.monotonic() + LOOK_EVERY
+
+    def _files(self) -> list[tuple[int, int]]:
+        """Return which files the path leads to; none where one is missing."""
+        try:
+            states = [Path(f"{self._path}{suffix}").stat() for suffix in ("", "-wal")]
+        except FileNotFoundError:
+            return []
+        return [(state.st_dev, state.st_ino) for state in states]
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -10,10 +10,15 @@ _TYPES = ("cache", "cookies", "storage", "executionContexts", "*")
 """W3C Clear Site Data 3.1."""
 _USUAL = ("cache", "storage")
 """Without the cookies, as a browser clears those of the whole registrable domain."""
+_BUT_COOKIES = ("cache", "storage", "executionContexts")
+"""What `*` stands for where the cookies stay."""
 
 
-def line(types: bool | Collection[str]) -> Headers:
+def line(types: bool | Collection[str], *, keeps_cookies: bool = False) -> Headers:
     """Return the header that names these types, each quoted; nothing for `False`.
+
+    Args:
+        keeps_cookies: leave those out, as the same answer sets one that is to stay.
 
     Raises:
         ConfigurationError: there is no such type, or none is named.
@@ -27,7 +32,10 @@ def line(types: bool | Collection[str]) -> Headers:
         if each not in _TYPES:
             known = ", ".join(_TYPES)
             raise ConfigurationError("clear_site_data", f"{each!r} is none of {known}")
-    return [(HEADER, ", ".join(f'"{each}"' for each in dict.fromkeys(named)).encode())]
+    if keeps_cookies:
+        named = _BUT_COOKIES if "*" in named else [each for each in named if each != "cookies"]
+    listed = ", ".join(f'"{each}"' for each in dict.fromkeys(named))
+    return [(HEADER, listed.encode())] if listed else []
 
 
 def is_in(headers: Headers) -> bool:

@@ -3,6 +3,8 @@
 Written once, as `async`; an adapter of a blocking framework runs it on the spot with `finish`.
 """
 
+from collections.abc import Collection
+
 from coatcheck.core.outcome import Holder
 from coatcheck.core.session import Session
 from coatcheck.errors import CoatcheckError, StepUpRequired, StoreUnavailable
@@ -35,7 +37,7 @@ class Exchange:
         transport: Transport | None,
         mount: str,
         to_page: ToPage | None = None,
-        at_logout: Headers | None = None,
+        at_logout: bool | Collection[str] = False,
     ) -> None:
         """Take what `Gate.enter` found.
 
@@ -43,7 +45,7 @@ class Exchange:
             transport: what carries tokens on this connection; `None`: nothing may.
             mount: the path the application is mounted at.
             to_page: tells where this request leads if its user must prove more.
-            at_logout: what the answer says, too, if its user logs out by it.
+            at_logout: what the browser is asked to clear if its user logs out by the answer.
         """
         self.session = session
         self.is_answered = self.is_over = False
@@ -105,8 +107,9 @@ class Exchange:
         protected = protect(headers, vary=transport.vary, hands_over=self.hands_over)
         if state.cookies:
             protected += transport.write(state.cookies, self._mount, self._kept_for())
-        if self._at_logout and self._logs_out and not clear_site_data.is_in(headers):
-            protected += self._at_logout
+        if self._logs_out and not clear_site_data.is_in(headers):
+            keeps = any(state.cookies.values())  # as a token of a visitor's
+            protected += clear_site_data.line(self._at_logout, keeps_cookies=keeps)
         return protected
 
     @property

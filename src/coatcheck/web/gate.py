@@ -117,7 +117,8 @@ class Gate:
         self._csrf = csrf if transport.is_ambient else CSRF(off="no browser sends tokens by itself")
         if tickets not in (True, False) or (tickets and sessions.is_blocking):
             raise ConfigurationError("tickets", "is True or False, and False where threads answer")
-        self._at_logout = clearing.line(clear_site_data)
+        clearing.line(clear_site_data)  # which refuses what is no type
+        self._at_logout = clear_site_data
         self._of = of
         self.takes_tickets = tickets
         self.adapter = adapter
@@ -206,7 +207,7 @@ class Gate:
                 query,
                 is_safe=method in SAFE,
             )
-        at_logout = self._at_logout if transport is not None and transport.secure else []
+        at_logout = self._at_logout if transport is not None and transport.secure else False
         exchange = Exchange(self._sessions, session, transport, mount, to_page, at_logout)
         if objection is not None:
             exchange.refused = await self._refusal(objection, session, headers, peek)

@@ -1,0 +1,220 @@
+"""The long versions of what breaks SQL databases: `make chaos`."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from threading import Event
+
+import pytest
+
+from coatcheck import BlockingSessions, Token, store_from_url
+from coatcheck.core.record import Record
+from coatcheck.errors import StoreUnavailable
+from coatcheck.stores.sql import SQLStore
+from coatcheck.testing import make_record
+from tests.chaos.frozen import frozen, kill
+from tests.chaos.link import link
+from tests.chaos.shop import increment
+from tests.chaos.sql_writer import DRIVERS, Writer, ask, connect
+from tests.chaos.test_parallel_edits import ROOT, go, read, result, signed_in, worker
+from tests.chaos.test_sql_breaks import cancel, until_more, until_ready
+from tests.servers import (
+    Server,
+    mariadb_server,
+    mariadb_url,
+    postgres_server,
+    postgres_url,
+    with_tables,
+)
+
+EACH = pytest.mark.parametrize("driver", DRIVERS)
+
+
+@pytest.fixture
+def server(driver: str) -> Generator[Server]:
+    if DRIVERS[driver][0] == "postgresql":
+        with postgres_server() as server:
+            yield server
+    else:
+        with mariadb_server("--innodb-flush-log-at-trx-commit=2") as server:
+            yield server
+
+
+@pytest.fixture
+def url(server: Server, driver: str) -> str:
+    of = postgres_url if DRIVERS[driver][0] == "postgresql" else mariadb_url
+    return with_tables(of(server))
+
+
+@pytest.fixture
+async def store(url: str, driver: str) -> AsyncGenerator[SQLStore]:
+    store = connect(url, driver, 8)
+    yield store
+    await ask(store, store.close())
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "asyncmy"])
+async def test_ten_thousand_cancelled_requests_mix_nothing_up(store: SQLStore) -> None:
+    records = [make_record(payload=b"%d" % n * 500) for n in range(16)]
+    for record in records:
+        await store.save(record, None)
+    await cancel(store, records, 10_000)
+
+
+@EACH
+async def test_outages_of_all_kinds_lose_nothing(
+    store: SQLStore, server: Server, url: str, driver: str
+) -> None:
+    """Twenty times: frozen for longer than anybody waits, or killed, under traffic."""
+    writers = [Writer(store, f"user{n}") for n in range(12)]
+    for writer in writers:
+        await ask(store, writer.begin())
+    over = Event()
+    traffic = [asyncio.create_task(ask(store, writer.work(over))) for writer in writers]
+    try:
+        for turn in range(20):
+            await until_more(writers, 5)
+            if turn % 2:
+                await asyncio.to_thread(kill, server)
+                await asyncio.to_thread(server.start)
+            else:
+                with frozen(server):
+                    await asyncio.sleep(turn % 5)
+            await until_ready(url, driver)
+    finally:
+        over.set()
+        await asyncio.gather(*traffic)
+    for writer in writers:
+        await ask(store, writer.check())
+
+
+@EACH
+async def test_a_bad_connection_loses_nothing(server: Server, url: str, driver: str) -> None:
+    """Replies break off at any place, come late, or never, under traffic."""
+    async with link(server.port) as between:
+        store = connect(url.replace(str(server.port), str(between.port)), driver, 8)
+        writers = [Writer(store, f"user{n}") for n in range(12)]
+        for writer in writers:
+            await ask(store, writer.begin())
+        over = Event()
+        traffic = [asyncio.create_task(ask(store, writer.work(over))) for writer in writers]
+        try:
+            for size in range(0, 400, 3):
+                between.cut = size
+                between.delay = 2.5 if size % 99 == 0 else 0.0
+                between.is_dead = size % 100 == 42
+                await asyncio.sleep(0.1)
+                between.is_dead = False
+            between.cut, between.delay = None, 0.0
+            await until_more(writers, 5)
+        finally:
+            between.cut, between.delay, between.is_dead = None, 0.0, False
+            over.set()
+            await asyncio.gather(*traffic)
+        for writer in writers:
+            await ask(store, writer.check())
+        await ask(store, store.close())
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "asyncmy"])
+def test_two_hundred_updates_of_tasks_survive_ten_times(url: str) -> None:
+    """Two processes, ten at a time in each."""
+    for turn in range(10):
+        token = signed_in(url)
+        with ExitStack() as stack:
+            workers = [stack.enter_context(worker(url, [token], name, 100)) for name in "ab"]
+            for process in workers:
+                go(process)
+            assert [result(process) for process in workers] == [[100, []], [100, []]], turn
+        assert read(url, token)["count"] == 200
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "pymysql"])
+def test_two_hundred_updates_of_threads_survive_ten_times(url: str) -> None:
+    """Two processes, eight threads in each."""
+    for turn in range(10):
+        token = signed_in(url)
+        task = json.dumps([url, token.reveal()])
+        command = [sys.executable, "-m", "tests.chaos.long_sql"]
+        with ExitStack() as stack:
+            workers = [
+                stack.enter_context(
+                    subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, text=True)
+                )
+                for _ in range(2)
+            ]
+            for process in workers:
+                assert process.stdin
+                process.stdin.write(task)
+                process.stdin.close()
+            assert [process.wait(60) for process in workers] == [0, 0], turn
+        assert read(url, token)["count"] == 200
+
+
+def change_in_threads(url: str, text: str) -> None:
+    token = Token.parse(text)
+    sessions = BlockingSessions(store_from_url(url, blocking=True))
+
+    def change(_: int) -> None:
+        session = sessions.open(token)
+        session.edit(increment)
+        sessions.commit(session)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(change, range(100)))
+    sessions.close()
+
+
+@EACH
+async def test_end_all_leaves_nothing_of_logins_under_way(store: SQLStore) -> None:
+    """A login is put into the index, or refused; what is there when everybody is ended, ends."""
+    for turn in range(1, 60):
+        subject = f"user{turn}"
+        records = [make_record(subject=subject) for _ in range(12)]
+
+        async def log_in(record: Record, opened_at: int = turn) -> bool:
+            await ask(store, store.save(record, None))
+            return await ask(store, store.enlist(record, opened_at, 0, 5)) is not None
+
+        logins = [asyncio.create_task(log_in(record)) for record in records]
+        await asyncio.sleep(0.002 * (turn % 10))
+        barred = await ask(store, store.bar(subject, turn))
+        are_in = await asyncio.gather(*logins)
+        for record, is_in in zip(records, are_in, strict=True):
+            assert not is_in or record.id in barred.ids
+
+
+@EACH
+async def test_sweeping_disturbs_nobody(store: SQLStore) -> None:
+    """Two sweep at once while others write; what lives is left alone."""
+    gone = [make_record(subject="old", seen_at=1, idle=1, ends_at=2) for _ in range(600)]
+    for record in gone:
+        await ask(store, store.save(record, None))
+    writers = [Writer(store, f"user{n}") for n in range(6)]
+    for writer in writers:
+        await ask(store, writer.begin())
+    over = Event()
+    traffic = [asyncio.create_task(ask(store, writer.work(over))) for writer in writers]
+    try:
+        swept = 0
+        while swept < len(gone):
+            try:
+                turns = [ask(store, store.sweep(1_000, 50)) for _ in range(2)]
+                swept += sum(await asyncio.gather(*turns))
+            except StoreUnavailable:
+                await asyncio.sleep(0.05)
+        await until_more(writers, 5)
+    finally:
+        over.set()
+        await asyncio.gather(*traffic)
+    for writer in writers:
+        await ask(store, writer.check())
+    assert await ask(store, store.count("old")) == 0
+
+
+if __name__ == "__main__":
+    change_in_threads(*json.loads(sys.stdin.read()))
