@@ -154,6 +154,24 @@ async def test_a_refusal_of_a_replica_is_asked_again_elsewhere(kind: Kind) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_replica_that_is_asked_to_wait_is_an_outage(kind: Kind) -> None:
+    """Both are refused. Fails when the error in place of a number is taken for one."""
+
+    async def work(port: int) -> None:
+        url = f"redis://127.0.0.1:{port}/0?wait=1&wait_timeout=0.05"
+        store = store_from_url(url, blocking=kind is Kind.BLOCKING)
+        with pytest.raises(StoreUnavailable, match="ReadOnlyError"):
+            await store.save(make_record(), None)
+        await store.close()
+
+    with redis_server("--replicaof", "127.0.0.1 1") as replica:
+        if kind is Kind.BLOCKING:
+            finish(work(replica.port))
+        else:
+            asyncio.run(work(replica.port))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_no_replica_has_is_not_acknowledged(behind_sentinel: Watched, kind: Kind) -> None:
     """However often it is asked for; reads are served meanwhile.
 

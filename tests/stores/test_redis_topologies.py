@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import traceback
 import uuid
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -203,7 +204,11 @@ async def test_a_server_by_the_url_of_a_cluster_is_an_outage(redis: Server) -> N
 
 
 @pytest.mark.parametrize(
-    "nobody", ["redis+sentinel://127.0.0.1:1/m", "redis+cluster://127.0.0.1:1"]
+    "nobody",
+    [
+        "redis+sentinel://:hunter2@127.0.0.1:1/m?sentinel_password=hunter2",
+        "redis+cluster://:hunter2@127.0.0.1:1",
+    ],
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_application_starts_without_its_servers(nobody: str, kind: Kind) -> None:
@@ -211,8 +216,9 @@ def test_an_application_starts_without_its_servers(nobody: str, kind: Kind) -> N
     store = RedisStore.from_url(nobody, kind=kind)
 
     async def work() -> None:
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailable) as outage:
             await store.load(make_record().id)
+        assert "hunter2" not in "".join(traceback.format_exception(outage.value))
         await store.close()
 
     if kind is Kind.BLOCKING:

@@ -14,7 +14,7 @@ from redis.exceptions import ReadOnlyError, RedisError
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.redis_batch import Batches
 from coatcheck.stores.redis_loans import Loans
-from coatcheck.stores.redis_outage import Command, is_harmless, unavailable
+from coatcheck.stores.redis_outage import Command, Unreached, is_harmless, unavailable
 from coatcheck.stores.redis_wait import Wait
 from coatcheck.waiting import Kind
 
@@ -69,7 +69,8 @@ class Node:
             return await self._send(command, waits)
         except StoreUnavailable as error:
             is_refused = isinstance(error.__cause__, ReadOnlyError)
-            if not is_refused and not (self._sentinel and is_harmless(error, command)):
+            is_lost = self._sentinel and not isinstance(error, Unreached)
+            if not is_refused and not (is_lost and is_harmless(error, command)):
                 raise
             if is_refused:
                 await self._forget_connections()
@@ -90,8 +91,12 @@ class Node:
                 replies = await (await self._enter()).send_all(told)
         except (RedisError, OSError) as error:
             raise unavailable(error) from error
-        if wait and (shortfall := wait.shortfall(int(replies.pop()))):
-            raise shortfall
+        confirmed: Any = replies.pop() if wait else None
+        if wait and not isinstance(replies[-1], StoreUnavailable):
+            if isinstance(confirmed, StoreUnavailable):
+                raise confirmed
+            if shortfall := wait.shortfall(confirmed):
+                raise shortfall
         return replies
 
     async def scan(self, after: str | None, pattern: str, limit: int) -> tuple[str | None, Any]:
@@ -173,11 +178,14 @@ class Node:
 
     def _look(self) -> None:
         """Ask the sentinels who is the master, and leave the one before."""
-        self._look_at = time.monotonic() + LOOK_EVERY
+        start = time.monotonic()
+        self._look_at = start + LOOK_EVERY
         before = self._pool.master_address
         with contextlib.suppress(RedisError, OSError):
             if self._pool.get_master_address() != before:
                 self._loans.close()
+        took = time.monotonic() - start
+        self._look_at += 10 * took  # sentinels that do not answer hold hardly anybody up
 
     async def _look_behind(self) -> None:
         before = self._pool.master_address

@@ -26,6 +26,8 @@ def unavailable(
     error: Exception, kind: type[StoreUnavailable] = StoreUnavailable
 ) -> StoreUnavailable:
     """Return how the store puts an error of the driver, which is its cause."""
+    if type(error).__name__ == "MasterNotFoundError":
+        error.args = ("no sentinel names a master",)  # it shows the sentinels' settings
     hint = ""
     if isinstance(error, MovedError):
         hint = " (a cluster's node: use redis+cluster://)"

@@ -48,11 +48,6 @@ class Target(NamedTuple):
     wait: Wait | None
 
 
-def is_redis(scheme: str) -> bool:
-    """Tell whether a URL's scheme is one of ours."""
-    return _SCHEME.fullmatch(scheme) is not None
-
-
 def parse(url: str) -> Target:
     """Read a URL; what it says is not tried.
 
