@@ -45,10 +45,15 @@ def wait_for_port(port: int, process: "subprocess.Popen[bytes]", seconds: float 
 
 
 class Server:
-    """A program that listens on a port of 127.0.0.1."""
+    """A program that listens on a port of 127.0.0.1.
+
+    Attributes:
+        ready: a command that succeeds once it serves, where it listens before that.
+    """
 
     def __init__(self, command: Sequence[str], port: int, user: str | None = None) -> None:
         self.command, self.port, self.user = list(command), port, user
+        self.ready: Sequence[str] = ["true"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -56,6 +61,8 @@ class Server:
             self.command, stdout=subprocess.DEVNULL, user=self.user, cwd="/"
         )
         wait_for_port(self.port, self._process)
+        while self._process.poll() is None and subprocess.run(self.ready, check=False).returncode:
+            time.sleep(0.02)
 
     @property
     def pid(self) -> int:
@@ -114,7 +121,9 @@ def postgres_server(*options: str) -> Generator[Server]:
         subprocess.run(initdb, check=True, user=user, cwd="/", stdout=subprocess.DEVNULL)
         command = [program("postgres", folder_of_programs), "-D", folder, "-p", str(port)]
         command += ["-h", "127.0.0.1", "-k", "", "-c", "fsync=off", "-c", "max_connections=200"]
-        server = Server([*command, "-c", "log_min_messages=fatal", *options], port, user)
+        server = Server([*command, "-c", "log_min_messages=panic", *options], port, user)
+        is_ready = program("pg_isready", folder_of_programs)
+        server.ready = [is_ready, "--quiet", "--host=127.0.0.1", f"--port={port}"]
         server.start()
         _wait_for_postgres(port)
         try:

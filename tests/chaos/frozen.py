@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -10,29 +11,32 @@ from tests.servers import Server
 
 
 @contextlib.contextmanager
-def frozen(server: Server) -> Generator[None]:
-    """Let nothing of a server run; its kernel still takes connections."""
-    stopped = processes(server.pid)
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
+def frozen(server: Server) -> Generator[list[int]]:
+    """Let nothing of a server run; its kernel still takes connections. Return its processes."""
+    stopped = [server.pid]
     try:
-        yield
+        for pid in stopped:  # who is stopped starts no other
+            os.kill(pid, signal.SIGSTOP)
+            stopped += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        yield stopped
     finally:
         for pid in stopped:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
 
-def processes(pid: int) -> list[int]:
-    """Return a process, and all that it started."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(each for child in children for each in processes(int(child)))]
-
-
 def kill(server: Server) -> None:
     """End all of a server at once, as a loss of power does."""
-    with frozen(server):
-        started = processes(server.pid)[1:]
-        server.kill()
-        for pid in started:
+    with frozen(server) as stopped:
+        for pid in stopped:
             os.kill(pid, signal.SIGKILL)
+        server.kill()
+        while any(map(is_there, stopped)):
+            time.sleep(0.005)
+
+
+def is_there(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

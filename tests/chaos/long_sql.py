@@ -12,7 +12,6 @@ from threading import Event
 import pytest
 
 from coatcheck import BlockingSessions, Token, store_from_url
-from coatcheck.core.record import Record
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.sql import SQLStore
 from coatcheck.testing import make_record
@@ -22,6 +21,7 @@ from tests.chaos.shop import increment
 from tests.chaos.sql_writer import DRIVERS, Writer, ask, connect
 from tests.chaos.test_parallel_edits import ROOT, go, read, result, signed_in, worker
 from tests.chaos.test_sql_breaks import cancel, until_more, until_ready
+from tests.chaos.test_sql_contention import end_all_against_logins
 from tests.servers import (
     Server,
     mariadb_server,
@@ -171,21 +171,7 @@ def change_in_threads(url: str, text: str) -> None:
 
 @EACH
 async def test_end_all_leaves_nothing_of_logins_under_way(store: SQLStore) -> None:
-    """A login is put into the index, or refused; what is there when everybody is ended, ends."""
-    for turn in range(1, 60):
-        subject = f"user{turn}"
-        records = [make_record(subject=subject) for _ in range(12)]
-
-        async def log_in(record: Record, opened_at: int = turn) -> bool:
-            await ask(store, store.save(record, None))
-            return await ask(store, store.enlist(record, opened_at, 0, 5)) is not None
-
-        logins = [asyncio.create_task(log_in(record)) for record in records]
-        await asyncio.sleep(0.002 * (turn % 10))
-        barred = await ask(store, store.bar(subject, turn))
-        are_in = await asyncio.gather(*logins)
-        for record, is_in in zip(records, are_in, strict=True):
-            assert not is_in or record.id in barred.ids
+    await end_all_against_logins(store, 100)
 
 
 @EACH

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
+from coatcheck.core.record import Record
 from coatcheck.errors import StoreUnavailable
+from coatcheck.stores.sql import SQLStore
 from coatcheck.stores.sql_drivers import LIMIT
 from coatcheck.testing import make_record
 from tests.chaos.sql_writer import DRIVERS, ask, connect
@@ -180,3 +182,34 @@ async def test_connections_that_an_administrator_closes_fail_no_request(
     await asyncio.to_thread(monitor.close)
     assert await all_at_once() == fine
     await ask(store, store.close())
+
+
+@EACH
+async def test_end_all_leaves_nothing_of_logins_under_way(
+    urls: dict[str, str], driver: str
+) -> None:
+    """A login is put into the index, or refused; who is in it when everybody is ended, ends.
+
+    Fails when the index is read without the lock of the bar.
+    """
+    store = connect(urls[driver], driver, 6)
+    await end_all_against_logins(store, 8)
+    await ask(store, store.close())
+
+
+async def end_all_against_logins(store: SQLStore, times: int) -> None:
+    async def log_in(record: Record, opened_at: int) -> list[str] | None:
+        await ask(store, store.save(record, None))
+        return await ask(store, store.enlist(record, opened_at, 0, 2))
+
+    for turn in range(1, times + 1):
+        subject = f"user{turn}"
+        records = [make_record(subject=subject) for _ in range(12)]
+        logins = [asyncio.create_task(log_in(record, turn)) for record in records]
+        await asyncio.wait(logins, return_when=asyncio.FIRST_COMPLETED)
+        barred = await ask(store, store.bar(subject, turn))
+        indexes = await asyncio.gather(*logins)
+        are_in = [ids for ids in indexes if ids is not None]
+        for record, ids in zip(records, indexes, strict=True):
+            assert ids is None or record.id in barred.ids
+        assert sorted(len(ids) for ids in are_in if ids) == list(range(3, len(are_in) + 1))
