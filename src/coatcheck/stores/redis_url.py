@@ -15,6 +15,8 @@ driver: Any = redis.connection  # whose functions have no types
 
 DEFAULTS: dict[str, Any] = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
 _OURS = ("prefix", "wait", "wait_timeout", "sentinel_username", "sentinel_password")
+_TAKEN = {"retry", "maint_notifications_config", "connection_class", "host", "port", "path"}
+"""What a store sets itself, or the rest of the URL does."""
 _SCHEME = re.compile(r"(redis|valkey)(s?)(?:\+(sentinel|cluster))?|(unix)")
 
 
@@ -63,6 +65,8 @@ def parse(url: str) -> Target:
     topology = Topology(match[3] or "one")
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     ours = {name: query.pop(name) for name in _OURS if name in query}
+    if taken := query.keys() & _TAKEN:
+        raise ConfigurationError("url", f"is no Redis URL: look at {min(taken)}")
     service, database = "", parts.path.strip("/")
     if topology is Topology.SENTINEL:
         service, _, database = database.partition("/")
