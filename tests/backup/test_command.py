@@ -261,6 +261,7 @@ from coatcheck import SQLiteStore
 from coatcheck.backup import exporting
 from coatcheck.cli.commands import app
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 exporting.PAGE, method, calls = 1, sys.argv.pop(1), [0]
 original = getattr(SQLiteStore, method)
 
