@@ -75,9 +75,14 @@ def valkey() -> Generator[Server]:
         yield server
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis", "postgresql"])
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a new, empty store, of each kind in turn."""
+    return new_url(request, tmp_path)
+
+
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a new, empty store of the kind that a fixture's parameter names."""
     if request.param == "memory":
         return "memory:"
     if request.param == "sqlite":

@@ -58,7 +58,7 @@ class Server:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            self.command, stdout=subprocess.DEVNULL, user=self.user, cwd="/"
+            self.command, stdout=subprocess.DEVNULL, user=self.user, cwd="/" if self.user else None
         )
         wait_for_port(self.port, self._process)
         while self._process.poll() is None and subprocess.run(self.ready, check=False).returncode:
