@@ -67,7 +67,7 @@ REMOVALS = [
     Removal(
         "S1",
         "in Redis, a save does not ask what is stored",
-        "stores/redis_scripts.py",
+        "stores/redis/scripts.py",
         "elseif string.sub(head, 1, 17) ~= ARGV[1] then",
         "elseif false then",
         "tests/stores/test_contract.py::TestRedis::test_saves_over_its_base_only",
@@ -545,7 +545,7 @@ if not await _lives(parts, id):
     Removal(
         "G4",
         "in Redis, the one that is over first is the oldest",
-        "stores/redis_scripts.py",
+        "stores/redis/scripts.py",
         "score = math.max(score, tonumber(last[2]) + 1)",
         "score = score",
         "tests/stores/test_contract.py::TestRedis::"

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, MetaData, String, Table
 
-from coatcheck.stores.sql_tables import tables
+from coatcheck.stores.sql.tables import tables
 
 metadata = MetaData()
 orders = Table("orders", metadata, Column("item", String(100), primary_key=True))

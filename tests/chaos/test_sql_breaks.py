@@ -19,7 +19,7 @@ from coatcheck.core.record import Record
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.protocol import Conflict
 from coatcheck.stores.sql import SQLStore
-from coatcheck.stores.sql_drivers import LIMIT
+from coatcheck.stores.sql.drivers import LIMIT
 from coatcheck.testing import make_record, make_tombstone, next_version
 from tests.chaos.frozen import frozen, kill
 from tests.chaos.link import link

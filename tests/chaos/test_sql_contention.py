@@ -10,7 +10,7 @@ from sqlalchemy import create_engine
 from coatcheck.core.record import Record
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.sql import SQLStore
-from coatcheck.stores.sql_drivers import LIMIT
+from coatcheck.stores.sql.drivers import LIMIT
 from coatcheck.testing import make_record
 from tests.chaos.sql_writer import DRIVERS, ask, connect
 from tests.servers import Server, mariadb_url, postgres_url, with_tables

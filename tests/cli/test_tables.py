@@ -13,7 +13,7 @@ from coatcheck import BlockingSessions, store_from_url
 from coatcheck.cli.commands import app
 from coatcheck.errors import ConfigurationError
 from coatcheck.stores.sql import SQLStore
-from coatcheck.stores.sql_schema import VERSION, bring_up_to_date
+from coatcheck.stores.sql.schema import VERSION, bring_up_to_date
 from coatcheck.waiting import Kind, finish
 from tests.doctor.conftest import coatcheck
 from tests.servers import Server, free_port, mariadb_url, postgres_url

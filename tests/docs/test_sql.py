@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from coatcheck import BlockingSessions, Policy, Rate, store_from_url
 from coatcheck.errors import ConfigurationError
 from coatcheck.stores.sql import SQLStore
-from coatcheck.stores.sql_tables import tables
+from coatcheck.stores.sql.tables import tables
 from coatcheck.testing import Clock
 from coatcheck.waiting import Kind, finish
 from tests.docs.test_examples import EXAMPLES, HTTPS, load

@@ -19,8 +19,8 @@ from coatcheck import store_from_url
 from coatcheck.core.policy import BAR_KEPT, GRACE
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.redis import RedisStore
-from coatcheck.stores.redis_servers import servers_at
-from coatcheck.stores.redis_url import parse
+from coatcheck.stores.redis.servers import servers_at
+from coatcheck.stores.redis.url import parse
 from coatcheck.testing import HOUR, make_record, make_tombstone, next_version
 from coatcheck.waiting import Kind, finish
 from tests.servers import Server, free_port, redis_server

@@ -15,8 +15,7 @@ from redis.backoff import NoBackoff
 from coatcheck import store_from_url
 from coatcheck.core.record import Record
 from coatcheck.errors import StoreUnavailable
-from coatcheck.stores import redis_batch
-from coatcheck.stores.redis import RedisStore
+from coatcheck.stores.redis import RedisStore, batch
 from coatcheck.testing import make_record, make_tombstone, next_version
 from tests.chaos.wire import Wire, turns, wire
 from tests.servers import Server
@@ -307,7 +306,7 @@ async def test_a_client_without_a_time_limit_gets_one(
     between: Wire, records: list[Record], prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails when one silent connection holds up everybody for good."""
-    monkeypatch.setattr(redis_batch, "PATIENCE", 0.2)
+    monkeypatch.setattr(batch, "PATIENCE", 0.2)
     store = RedisStore(connected(between.port, socket_timeout=None), prefix=prefix)
     assert await answers(load(store, records)) == records
     between.flowing.clear()
@@ -422,7 +421,7 @@ async def test_a_server_that_never_lets_anybody_in_keeps_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """By a client that sets no limits. Fails when only what follows the handshake has one."""
-    monkeypatch.setattr("coatcheck.stores.redis_batch.PATIENCE", 0.05)
+    monkeypatch.setattr("coatcheck.stores.redis.batch.PATIENCE", 0.05)
     let_go = asyncio.Event()
 
     async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from coatcheck.stores.redis import RedisStore
-from coatcheck.stores.redis_loans import LENT_FOR, Loans
+from coatcheck.stores.redis.loans import LENT_FOR, Loans
 from coatcheck.testing import make_record
 from coatcheck.waiting import Kind, finish
 from tests.servers import Server

@@ -21,7 +21,7 @@ from redis.retry import Retry
 from coatcheck import BlockingSessions, Sessions, store_from_url
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.stores.redis import RedisStore
-from coatcheck.stores.redis_url import Topology, parse
+from coatcheck.stores.redis.url import Topology, parse
 from coatcheck.testing import make_record
 from coatcheck.waiting import Kind, finish
 from tests.redis_topologies import SERVICE, USER, Nodes, Watched, ask, until

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.stores.protocol import Conflict
 from coatcheck.stores.sql import SQLStore
-from coatcheck.stores.sql_drivers import PyMySQL
+from coatcheck.stores.sql.drivers import PyMySQL
 from coatcheck.testing import make_record, make_tombstone, next_version
 from coatcheck.waiting import Kind
 from tests.chaos.sql_writer import DRIVERS, ask

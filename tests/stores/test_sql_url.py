@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from coatcheck import store_from_url
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.stores.protocol import Store
-from coatcheck.stores.sql_url import for_driver
+from coatcheck.stores.sql.url import for_driver
 from coatcheck.waiting import Kind, finish
 from tests.servers import (
     Server,

@@ -8,7 +8,7 @@ from coatcheck.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from coatcheck.stores.redis import RedisStore  # its client is an extra
-    from coatcheck.stores.redis_node import Node
+    from coatcheck.stores.redis.node import Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ async def ask(store: "SQLStore") -> SQLFacts:
         StoreUnavailable: the server does not answer.
         ConfigurationError: the tables are missing.
     """
-    from coatcheck.stores.sql_schema import VERSION  # noqa: PLC0415 - an extra
+    from coatcheck.stores.sql.schema import VERSION  # noqa: PLC0415 - an extra
 
     names: dict[str, Any] = {kind: table.name for kind, table in store.tables._asdict().items()}
     await store.load("")  # what is refused from here on is not allowed

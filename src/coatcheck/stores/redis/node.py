@@ -12,10 +12,10 @@ import redis.asyncio
 from redis.exceptions import ReadOnlyError, RedisError
 
 from coatcheck.errors import StoreUnavailable
-from coatcheck.stores.redis_batch import Batches
-from coatcheck.stores.redis_loans import Loans
-from coatcheck.stores.redis_outage import Command, Unreached, is_harmless, unavailable
-from coatcheck.stores.redis_wait import Wait
+from coatcheck.stores.redis.batch import Batches
+from coatcheck.stores.redis.loans import Loans
+from coatcheck.stores.redis.outage import Command, Unreached, is_harmless, unavailable
+from coatcheck.stores.redis.wait import Wait
 from coatcheck.waiting import Kind
 
 LOOK_EVERY = 1.0

@@ -20,7 +20,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
-from coatcheck.stores.redis_outage import Command, Unreached, refusal, unavailable
+from coatcheck.stores.redis.outage import Command, Unreached, refusal, unavailable
 
 LENT_FOR = 1.0
 """Seconds after which the pool gets a connection back."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
 
-from coatcheck.stores.redis_outage import Command, Unreached, refusal, unavailable
-from coatcheck.stores.redis_wait import Wait
+from coatcheck.stores.redis.outage import Command, Unreached, refusal, unavailable
+from coatcheck.stores.redis.wait import Wait
 
 PATIENCE = 2.0
 """Seconds that a pipeline may take where the client sets no `socket_timeout`: others wait."""

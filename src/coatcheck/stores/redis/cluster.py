@@ -21,8 +21,8 @@ from redis.exceptions import (
 )
 
 from coatcheck.errors import StoreUnavailable
-from coatcheck.stores.redis_node import Node
-from coatcheck.stores.redis_outage import Command, Unreached, is_elsewhere, is_harmless
+from coatcheck.stores.redis.node import Node
+from coatcheck.stores.redis.outage import Command, Unreached, is_elsewhere, is_harmless
 from coatcheck.waiting import Kind, pause
 
 Address = tuple[str, int]

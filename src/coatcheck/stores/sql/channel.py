@@ -14,8 +14,8 @@ from sqlalchemy.pool.base import ResetStyle
 
 from coatcheck.backoff import back_off
 from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailable
-from coatcheck.stores.sql_drivers import Answer, driver_of, is_late
-from coatcheck.stores.sql_statements import Statement
+from coatcheck.stores.sql.drivers import Answer, driver_of, is_late
+from coatcheck.stores.sql.statements import Statement
 
 T = TypeVar("T")
 TRIES = 8

@@ -9,7 +9,7 @@ import redis.connection
 from redis.exceptions import RedisError
 
 from coatcheck.errors import ConfigurationError
-from coatcheck.stores.redis_wait import Wait
+from coatcheck.stores.redis.wait import Wait
 
 driver: Any = redis.connection  # whose functions have no types
 

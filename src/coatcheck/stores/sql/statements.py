@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Dialect, text
 
 from coatcheck.errors import ConfigurationError
-from coatcheck.stores.sql_tables import Tables
+from coatcheck.stores.sql.tables import Tables
 
 
 class Statement(NamedTuple):

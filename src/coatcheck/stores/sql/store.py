@@ -1,7 +1,7 @@
 """Sessions in PostgreSQL, MySQL or MariaDB, in tables of their own.
 
 A load and a save are a statement each, sent by the driver itself on a connection of SQLAlchemy's
-pool; what takes several is a short transaction of its own. What the tables hold is in `sql_tables`.
+pool; what takes several is a short transaction of its own. What the tables hold is in `tables`.
 """
 
 import re
@@ -18,12 +18,12 @@ from coatcheck.core.record import Record, Stored, Tombstone
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
 from coatcheck.stores.packed import expected, pack, pack_tombstone, page_of, unpack
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
-from coatcheck.stores.sql_channel import Channel, Say
-from coatcheck.stores.sql_drivers import LIMIT
-from coatcheck.stores.sql_schema import bring_up_to_date, definitions
-from coatcheck.stores.sql_statements import Statement, statements
-from coatcheck.stores.sql_tables import Tables, owner, tables
-from coatcheck.stores.sql_url import for_driver, without
+from coatcheck.stores.sql.channel import Channel, Say
+from coatcheck.stores.sql.drivers import LIMIT
+from coatcheck.stores.sql.schema import bring_up_to_date, definitions
+from coatcheck.stores.sql.statements import Statement, statements
+from coatcheck.stores.sql.tables import Tables, owner, tables
+from coatcheck.stores.sql.url import for_driver, without
 from coatcheck.waiting import Kind
 
 _DRIVERS = {

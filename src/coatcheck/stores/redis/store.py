@@ -5,9 +5,9 @@ cluster too. The key's time to live is a duration with a margin; the record deci
 subject's index is a sorted set, its bar a string in the same slot. An entry's score is when its
 session ends at the latest, but above all that were there, so that it is the order of G4, too.
 
-Which server a command goes to is `redis_node`'s and `redis_cluster`'s. With asyncio the commands of
-one turn of the event loop leave together (`redis_batch`); a thread has one command at a time to
-send, on a connection that the client's pool has lent (`redis_loans`).
+Which server a command goes to is `node`'s and `cluster`'s. With asyncio the commands of one turn of
+the event loop leave together (`batch`); a thread has one command at a time to send, on a connection
+that the client's pool has lent (`loans`).
 """
 
 import asyncio
@@ -32,11 +32,11 @@ from coatcheck.stores.packed import (
     unpack,
 )
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
-from coatcheck.stores.redis_cluster import Cluster
-from coatcheck.stores.redis_node import Node
-from coatcheck.stores.redis_scripts import BAR, END, ENLIST, SAVE, SHA, TALLY, TOUCH
-from coatcheck.stores.redis_servers import Servers, servers_at, servers_of
-from coatcheck.stores.redis_url import parse, wait_of
+from coatcheck.stores.redis.cluster import Cluster
+from coatcheck.stores.redis.node import Node
+from coatcheck.stores.redis.scripts import BAR, END, ENLIST, SAVE, SHA, TALLY, TOUCH
+from coatcheck.stores.redis.servers import Servers, servers_at, servers_of
+from coatcheck.stores.redis.url import parse, wait_of
 from coatcheck.waiting import Kind
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from coatcheck.errors import ConfigurationError
-from coatcheck.stores.redis_cluster import Cluster
-from coatcheck.stores.redis_node import TLS, Node
-from coatcheck.stores.redis_url import DEFAULTS, Target, Topology, unknown_option
-from coatcheck.stores.redis_wait import Wait
+from coatcheck.stores.redis.cluster import Cluster
+from coatcheck.stores.redis.node import TLS, Node
+from coatcheck.stores.redis.url import DEFAULTS, Target, Topology, unknown_option
+from coatcheck.stores.redis.wait import Wait
 from coatcheck.waiting import Kind
 
 Servers = Node | Cluster

@@ -12,7 +12,7 @@ from sqlalchemy.pool import Pool, PoolProxiedConnection, QueuePool
 from sqlalchemy.util import greenlet_spawn
 
 from coatcheck.errors import ConfigurationError
-from coatcheck.stores.sql_statements import Statement
+from coatcheck.stores.sql.statements import Statement
 from coatcheck.waiting import Kind
 
 LIMIT = 2

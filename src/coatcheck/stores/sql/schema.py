@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from coatcheck.errors import ConfigurationError
-from coatcheck.stores.sql_tables import tables
+from coatcheck.stores.sql.tables import tables
 
 VERSION = 1
 STEPS: Mapping[int, Sequence[str]] = {}
