@@ -118,7 +118,7 @@ class When(dt.datetime): ...
         When(2026, 1, 1), 1j, bytearray(b"x"), memoryview(b"x"), range(3), {"a": 1}.items(),
         {(1, 2): 3}, {b"x": 1}, 2**70, "\ud800", len,
     ],
-    ids=lambda value: repr(value)[:30],
+    ids=lambda value: repr(value).split(" at 0x")[0][:30],  # no address: the same in each run
 )  # fmt: skip
 @pytest.mark.parametrize("depth", ["flat", "in a list", "in a tuple"])
 def test_other_types_are_refused_by_key(value: object, depth: str) -> None:
