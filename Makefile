@@ -22,10 +22,11 @@ demo: .venv/.demo ## Run the example shop (STORE=, PORT= and APPS= choose store,
 walk: .venv/.demo ## Walk through the example shop as a client would (STORE=, APPS=)
 	@exec $(BIN)/python -m examples.shop.walk
 
-# A run of all tests also shows what docs/reference/security.md says that they show.
+# A run of all tests also shows what docs/reference/security.md says that they show. It has two
+# processes, each of which runs whole files, so that a file's servers are started once.
 test: .venv/.dev ## Run the tests (ARGS=... goes to pytest)
 	@tools/programs.sh
-	$(BIN)/python -m pytest $(or $(ARGS),-p tools.matrix)
+	$(BIN)/python -m pytest $(or $(ARGS),-p tools.matrix --numprocesses=2 --dist=loadfile)
 
 # A search of three requests takes minutes; pytest takes a test of two minutes for one that hangs.
 model: rules ## Run the long model tests, and take each rule out to see its test fail

@@ -82,5 +82,6 @@ class Matrix:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to watch."""
-    config.pluginmanager.register(Matrix(), "matrix")
+    """Begin to watch, where the reports of all tests come together."""
+    if not hasattr(config, "workerinput"):  # pytest-xdist's, which run a part each
+        config.pluginmanager.register(Matrix(), "matrix")

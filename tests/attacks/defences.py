@@ -263,7 +263,7 @@ def records_fit_anywhere() -> Generator[None]:
 
     with (
         patch("coatcheck.stores.sqlite.unpack", trusting),
-        patch("coatcheck.stores.redis.unpack", trusting),
+        patch("coatcheck.stores.redis.store.unpack", trusting),
         patch("coatcheck.door.judge", anybody),
     ):
         yield

@@ -87,17 +87,19 @@ def test_a_row_claims_what_passed_and_no_more(row: Row, complaint: str | None) -
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "said", "processes"),
     [
-        ("test_it", None),
-        ("test_skipped", "did not pass"),
-        ("test_gone", "did not run"),
-        ("test_expected_to_fail", "did not pass"),
-        ("test_deselected", "did not run"),
+        ("test_it", None, 0),
+        ("test_it", None, 2),
+        ("test_skipped", "did not pass", 0),
+        ("test_skipped", "did not pass", 2),
+        ("test_gone", "did not run", 0),
+        ("test_expected_to_fail", "did not pass", 0),
+        ("test_deselected", "did not run", 0),
     ],
 )
 def test_a_run_fails_for_a_row_that_it_does_not_show(
-    tmp_path: Path, name: str, said: str | None
+    tmp_path: Path, name: str, said: str | None, processes: int
 ) -> None:
     (tmp_path / PAGE).parent.mkdir(parents=True)
     (tmp_path / PAGE).write_text(f"| R-001 | it | own | met | `test_it.py::{name}` |\n")
@@ -111,9 +113,8 @@ def test_a_run_fails_for_a_row_that_it_does_not_show(
         "@pytest.mark.xfail\n"
         "def test_expected_to_fail(): assert False\n"
     )
-    done = run_pytest(
-        tmp_path, "-p", "tools.matrix", "--deselect", "test_it.py::test_deselected", "test_it.py"
-    )
+    without = ("--deselect", "test_it.py::test_deselected", f"--numprocesses={processes}")
+    done = run_pytest(tmp_path, "-p", "tools.matrix", *without, "test_it.py")
     assert done.returncode == (1 if said else 0), done.stdout
     assert f"{PAGE} claims too much" in done.stdout if said else "claims" not in done.stdout
     assert not said or f"R-001 names a test that {said}: test_it.py::{name}" in done.stdout
