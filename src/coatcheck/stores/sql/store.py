@@ -32,6 +32,7 @@ _DRIVERS = {
     ("mysql", Kind.BLOCKING): "pymysql",
     ("mysql", Kind.ASYNCIO): "asyncmy",
 }
+_SYNONYMS = {"postgres": "postgresql", "mariadb": "mysql"}
 _POOL = {"pool_size": 10, "max_overflow": 0, "pool_timeout": LIMIT, "pool_reset_on_return": None}
 _CONNECTING: Mapping[str, Mapping[str, Any]] = {
     "psycopg": {"connect_timeout": LIMIT},
@@ -79,8 +80,9 @@ class SQLStore:
     def from_url(cls, url: str, *, kind: Kind = Kind.ASYNCIO) -> "SQLStore":
         """Connect to `postgresql://`, `mysql://` or `mariadb://`, with a pool of 10 connections.
 
-        Without a driver in the scheme, as in `postgresql+psycopg://`, it is psycopg or asyncpg,
-        PyMySQL or asyncmy. The query sets `prefix`, `pool_size`, and the driver's own options.
+        Hosts of databases also write `postgres://`. A driver in the scheme, as in
+        `postgresql+psycopg://`, has to be the one of its kind: psycopg or asyncpg, PyMySQL or
+        asyncmy. The query sets `prefix`, `pool_size`, and the driver's own options.
 
         Raises:
             ConfigurationError: the URL is wrong; the password in it is not repeated.
@@ -93,9 +95,13 @@ class SQLStore:
         parts, size = without(parts, "pool_size", str(_POOL["pool_size"]))
         if not size.isdigit() or not int(size):
             raise ConfigurationError("url", "pool_size must be a number from 1 on")
-        database, _, driver = parts.drivername.partition("+")
-        database = "mysql" if database == "mariadb" else database
-        driver = driver or _DRIVERS.get((database, kind), "")
+        database, _, named = parts.drivername.lower().partition("+")
+        database = _SYNONYMS.get(database, database)
+        driver = _DRIVERS.get((database, kind), named)
+        if named not in ("", driver):
+            how = "asyncio" if kind is Kind.ASYNCIO else "threads"
+            said = f"names another driver than that for {how}: write {database}+{driver}://"
+            raise ConfigurationError("url", f"{said}, or {database}:// alone")
         parts, options = for_driver(parts, driver)
         make: Any = create_async_engine if kind is Kind.ASYNCIO else create_engine
         try:
