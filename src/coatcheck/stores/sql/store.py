@@ -42,7 +42,7 @@ _CONNECTING: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-_FORBIDDEN = {"42501", "1044", "1142"}
+_FORBIDDEN = {"42501", "1142"}
 LOOKS = 4
 """How many batches a sweep looks at, where it finds rows that live on."""
 
@@ -136,10 +136,10 @@ class SQLStore:
                 return bring_up_to_date(connection, self._prefix)
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
-            if _code(cause) in _FORBIDDEN:
+            if self._channel.code(cause) in _FORBIDDEN:
                 what = "its user may not make tables: name one that may"
                 raise ConfigurationError("store", what) from None
-            raise StoreUnavailable(f"{self._engine.name}: {type(cause).__name__}") from None
+            raise self._channel.translated(cause) from None
         finally:
             if self._is_engine_own:
                 await self._dispose()
@@ -382,12 +382,6 @@ class SQLStore:
             await self._engine.dispose()
         else:
             self._engine.dispose()
-
-
-def _code(error: BaseException) -> str:
-    """Return MySQL's number, or an SQLSTATE."""
-    first = error.args[0] if error.args else None
-    return str(first if isinstance(first, int) else getattr(error, "sqlstate", None))
 
 
 def _stored(id: str, rows: Any, *, unreadable: bool = False) -> Stored:
