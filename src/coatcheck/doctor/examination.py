@@ -135,7 +135,8 @@ def _traffic(report: Report, plan: Plan, caller: Caller, cookies: Collection[str
         report.skip(rotation.NAME, "name --login-url and --login-data")
         report.skip(logout.NAME, "name --login-url, --login-data and --logout-url")
         return
-    report.add(rotation.NAME, rotation.check(traffic.signing, plan.login))
+    signed = rotation.check(traffic.signing, plan.login, as_json=plan.as_json)
+    report.add(rotation.NAME, signed)
     if plan.logout is None:
         report.skip(logout.NAME, "name --logout-url")
     else:
