@@ -5,8 +5,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 import psycopg
-import pymysql
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from coatcheck import Keyring
 from tests.backup.filled import of_alice
@@ -45,12 +46,10 @@ def postgres() -> Generator[Server]:
 @pytest.fixture(scope="module")
 def mariadb() -> Generator[Server]:
     with mariadb_server() as server:
-        with (
-            pymysql.connect(host="127.0.0.1", port=server.port, user="root") as connection,
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(f"CREATE USER clerk@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
-            cursor.execute("GRANT CREATE ON test.* TO clerk@'127.0.0.1'")
+        engine = create_engine(f"mysql+pymysql://root@127.0.0.1:{server.port}", poolclass=NullPool)
+        with engine.begin() as connection:
+            connection.execute(text(f"CREATE USER clerk@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'"))
+            connection.execute(text("GRANT CREATE ON test.* TO clerk@'127.0.0.1'"))
         yield server
 
 

@@ -1,4 +1,4 @@
-"""What to do about an error of a database, in words: nothing of the error's own text, nor a value."""
+"""What to do about an error of a database, in our words: its own text may hold values."""
 
 from coatcheck.stores.sql.drivers import is_late
 

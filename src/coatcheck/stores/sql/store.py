@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from coatcheck.core.policy import BAR_KEPT
 from coatcheck.core.record import Record, Stored, Tombstone
-from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
+from coatcheck.errors import ConfigurationError, Undecodable
 from coatcheck.stores.packed import expected, pack, pack_tombstone, page_of, unpack
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
 from coatcheck.stores.sql.channel import Channel, Say
