@@ -297,17 +297,35 @@ def test_moving_a_flask_application(here: Path) -> None:
 
 
 def test_flask(here: Path) -> None:
-    module = load("flask_shop")
+    module = load("flask_app")
     client, other = module.app.test_client(), module.app.test_client()
+    assert client.get("/me").status_code == 401
     assert client.post("/cart/hat").json == {"cart": {"hat": 1}, "changes": 1}
+    good = {"name": "alice", "password": "wonderland"}
+    for wrong in ({**good, "password": "no"}, {**good, "name": "nobody"}):
+        assert client.post("/login", data=wrong).status_code == 401
     for browser in (client, other):
-        assert browser.post("/login/alice").text == "hello alice"
+        assert browser.post("/login", data=good).text == "hello alice"
+    assert client.get("/me").text == "alice"
     assert client.post("/cart/mug").json["cart"] == {"hat": 1, "mug": 1}
     assert len(client.get("/devices").json) == 2
     assert client.post("/devices/end-others").text == "1"
     assert other.get("/devices").status_code == 401
     client.post("/logout")
-    assert client.get("/devices").status_code == 401
+    assert client.get("/me").status_code == 401
+    module.sessions.close()
+
+
+def test_flask_login(here: Path) -> None:
+    module = load("flask_shop")
+    client, other = module.app.test_client(), module.app.test_client()
+    for browser in (client, other):
+        assert browser.post("/login/alice").text == "hello alice"
+    assert client.post("/devices/end-others").text == "1"
+    assert other.get("/me").status_code == 401
+    assert client.get("/me").text == "alice"
+    client.post("/logout")
+    assert client.get("/me").status_code == 401
     module.sessions.close()
 
 
