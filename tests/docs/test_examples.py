@@ -329,6 +329,21 @@ def test_flask_login(here: Path) -> None:
     module.sessions.close()
 
 
+def test_front_end(here: Path) -> None:
+    """In a browser: tests/browser/test_front_end.py."""
+    module = load("front_end")
+    login = {"name": "alice", "password": "wonderland"}
+    pages = {"Origin": module.PAGES}
+    with TestClient(module.app, "http://localhost:8000", client=("127.0.0.1", 5)) as client:
+        asked = {**pages, "Access-Control-Request-Method": "POST"}
+        assert client.options("/login", headers=asked).status_code == 200
+        for headers, status in (({"Origin": "http://localhost:3000"}, 403), (pages, 200)):
+            assert client.post("/login", json=login, headers=headers).status_code == status
+        client.cookies.clear()
+        reply = client.get("/me", headers=pages)
+    assert (reply.status_code, reply.headers["access-control-allow-origin"]) == (401, module.PAGES)
+
+
 def test_csrf() -> None:
     with TestClient(load("csrf").app, HTTPS) as client:
         assert client.post("/login").status_code == 200
