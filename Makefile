@@ -46,6 +46,7 @@ check: .venv/.dev ## Check style, types, layers and documentation
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python tools/api.py
 	$(BIN)/python tools/docs.py
 
 bench: .venv/.bench ## Measure against other libraries (QUICK=1: 90 seconds, to see that it works)

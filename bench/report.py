@@ -152,7 +152,7 @@ def _stores(rates: Mapping[str, Any]) -> str:
 
 
 def survivors_table(survivors: Sequence[Mapping[str, Any]]) -> str:
-    """Return what each library keeps of the requests; the README shows it too."""
+    """Return what each library keeps of the requests; docs/how-to/measure.md shows it too."""
     total = survivors[0]["requests"]
     rows = [
         [each["title"], _processes(each), *(_range(each[what]) for what in ("cart", "count"))]

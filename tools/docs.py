@@ -15,6 +15,7 @@ from textwrap import dedent, indent
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
+GENERATED = ROOT / "docs" / "reference" / "api"  # tools/api.py checks it
 
 BLOCK = re.compile(
     r"(?:^ *<!-- file: (?P<file>\S+)(?: part: (?P<part>\S+))? -->\n)?"
@@ -56,7 +57,7 @@ def check(page: Path, used: set[Path], *, fix: bool) -> list[str]:
         wrong.append(f"{page.relative_to(ROOT)}:{line}: {message}")
 
     def block(match: re.Match[str]) -> str:
-        if match["language"] not in {"python", "py"}:
+        if match["language"] not in {"python", "py"} or GENERATED in page.parents:
             return match[0]
         if match["file"] is None:
             complain(match.start(), "a Python block without <!-- file: ... --> above it")

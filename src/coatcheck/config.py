@@ -17,7 +17,8 @@ def store_from_url(url: str, *, blocking: bool = False) -> Store:
     - `redis://`, `rediss://`, `unix://`; `?prefix=`, `?wait=`, and redis-py's options
     - `redis+sentinel://host,host/name`, `redis+cluster://host,host`, `rediss+…` with TLS; `valkey`
       for `redis`
-    - `postgresql://`, `mysql://`, `mariadb://`; `?prefix=`, `?pool_size=`, and the driver's options
+    - `postgresql://` (or `postgres://`), `mysql://`, `mariadb://`, with the driver of SQLAlchemy if
+      need be, as in `postgresql+asyncpg://`; `?prefix=`, `?pool_size=`, and the driver's options
 
     Args:
         blocking: whether a client blocks, for `BlockingSessions`; memory and SQLite serve both.
@@ -66,4 +67,4 @@ def without_driver(url: str) -> str:
 
 
 def _is_sql(scheme: str) -> bool:
-    return scheme.partition("+")[0] in ("postgresql", "mysql", "mariadb")
+    return scheme.partition("+")[0] in ("postgresql", "postgres", "mysql", "mariadb")

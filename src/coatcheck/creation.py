@@ -58,7 +58,8 @@ async def create(
         SessionTooLarge, StoreUnavailable: nothing is left of it.
     """
     if not state.is_deliverable:
-        raise InsecureTransport
+        is_development = state.is_development
+        raise InsecureTransport(state.client.address, is_development=is_development)
     settings = state.settings
     check_size(content, settings)
     token, now = parts.mint(lineage=state.lineage), parts.clock.now()

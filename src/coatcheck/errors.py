@@ -90,13 +90,23 @@ class SessionLimitReached(CoatcheckError):
 
 
 class InsecureTransport(CoatcheckError):
-    """A session was to be handed out over a connection that anybody on the way can read."""
+    """A session was to be handed out over a connection that anybody on the way can read.
 
-    def __init__(self) -> None:
+    Args:
+        address: who asked, `None` for nobody knows.
+        is_development: whether `development=True` is set, which did not help.
+    """
+
+    def __init__(self, address: str | None = None, *, is_development: bool = False) -> None:
+        what = "no session is handed out over plain HTTP"
+        do = "serve HTTPS, name the proxy that does in trusted_proxies"
         super().__init__(
-            "no session is handed out over plain HTTP: serve HTTPS, name the proxy that does in "
-            "trusted_proxies, or set development=True for connections from this machine (in tests, "
-            "give the client an https:// address)"
+            f"{what} to {address or 'an unknown address'}: development=True is for requests of "
+            f"this machine that come straight from 127.0.0.1 or ::1; for a container, another "
+            f"device or a proxy, {do}"
+            if is_development
+            else f"{what}: {do}, or set development=True for connections from this machine (in "
+            "tests, give the client an https:// address)"
         )
 
 

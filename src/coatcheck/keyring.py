@@ -18,7 +18,7 @@ PREFIX = "cck1_"
 ID_LENGTH = 4
 _SPELLING = re.compile(PREFIX + "[A-Za-z0-9_-]{48}", re.ASCII)
 _COMMENT = re.compile(r"#.*")
-_HOW = "make one with: python -c 'from coatcheck import Keyring; print(Keyring.new_key())'"
+_HOW = "make one with `coatcheck key`, or by Keyring.new_key()"
 _ENOUGH = 16  # of 32 random bytes about 30 differ; fewer than 16 in one key of 10**14
 
 _PUBLISHED = {bytes.fromhex("0a121871")}

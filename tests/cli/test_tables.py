@@ -151,12 +151,12 @@ def test_a_user_without_the_right_is_refused(url: str, postgres: Server, mariadb
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("postgresql://shop:{password}@127.0.0.1:{port}/shop", "see that the database runs"),
-        ("mysql://shop:{password}@127.0.0.1:{port}/shop", "see that the database runs"),
+        ("postgresql://shop:{password}@127.0.0.1:{port}/shop", "see that it runs"),
+        ("mysql://shop:{password}@127.0.0.1:{port}/shop", "see that it runs"),
         ("mysql://shop:{password}@127.0.0.1:x/shop", "is no URL of a database"),
         ("redis://:{password}@127.0.0.1/0", "names no database that is supported"),
         ("{password}", "is no URL of a database"),
-        ("postgresql+none://a:{password}@127.0.0.1/a", "see that the database runs"),
+        ("postgresql+none://a:{password}@127.0.0.1/a", "see that it runs"),
         ("mysql://a:{password}@127.0.0.1/a?pool_size=none", "pool_size must be a number"),
     ],
 )
@@ -171,7 +171,7 @@ def test_what_is_wrong_is_said_without_the_password(url: str, said: str, tmp_pat
 def test_a_wrong_password_is_not_repeated(mariadb: Server) -> None:
     result = tables(f"mysql://root:{PASSWORD}@127.0.0.1:{mariadb.port}/test")
     assert result.exit_code == 2
-    assert "may log in" in result.stderr
+    assert "it refuses the user: see user and password" in result.stderr
     assert PASSWORD not in result.output
 
 

@@ -297,18 +297,51 @@ def test_moving_a_flask_application(here: Path) -> None:
 
 
 def test_flask(here: Path) -> None:
-    module = load("flask_shop")
+    module = load("flask_app")
     client, other = module.app.test_client(), module.app.test_client()
+    assert client.get("/me").status_code == 401
     assert client.post("/cart/hat").json == {"cart": {"hat": 1}, "changes": 1}
+    good = {"name": "alice", "password": "wonderland"}
+    for wrong in ({**good, "password": "no"}, {**good, "name": "nobody"}):
+        assert client.post("/login", data=wrong).status_code == 401
     for browser in (client, other):
-        assert browser.post("/login/alice").text == "hello alice"
+        assert browser.post("/login", data=good).text == "hello alice"
+    assert client.get("/me").text == "alice"
     assert client.post("/cart/mug").json["cart"] == {"hat": 1, "mug": 1}
     assert len(client.get("/devices").json) == 2
     assert client.post("/devices/end-others").text == "1"
     assert other.get("/devices").status_code == 401
     client.post("/logout")
-    assert client.get("/devices").status_code == 401
+    assert client.get("/me").status_code == 401
     module.sessions.close()
+
+
+def test_flask_login(here: Path) -> None:
+    module = load("flask_shop")
+    client, other = module.app.test_client(), module.app.test_client()
+    for browser in (client, other):
+        assert browser.post("/login/alice").text == "hello alice"
+    assert client.post("/devices/end-others").text == "1"
+    assert other.get("/me").status_code == 401
+    assert client.get("/me").text == "alice"
+    client.post("/logout")
+    assert client.get("/me").status_code == 401
+    module.sessions.close()
+
+
+def test_front_end(here: Path) -> None:
+    """In a browser: tests/browser/test_front_end.py."""
+    module = load("front_end")
+    login = {"name": "alice", "password": "wonderland"}
+    pages = {"Origin": module.PAGES}
+    with TestClient(module.app, "http://localhost:8000", client=("127.0.0.1", 5)) as client:
+        asked = {**pages, "Access-Control-Request-Method": "POST"}
+        assert client.options("/login", headers=asked).status_code == 200
+        for headers, status in (({"Origin": "http://localhost:3000"}, 403), (pages, 200)):
+            assert client.post("/login", json=login, headers=headers).status_code == status
+        client.cookies.clear()
+        reply = client.get("/me", headers=pages)
+    assert (reply.status_code, reply.headers["access-control-allow-origin"]) == (401, module.PAGES)
 
 
 def test_csrf() -> None:

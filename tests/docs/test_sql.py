@@ -14,10 +14,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, MetaData, create_engine, inspect, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
 from coatcheck import BlockingSessions, Policy, Rate, store_from_url
+from coatcheck.doctor.examination import examine
+from coatcheck.doctor.order import Order
 from coatcheck.errors import ConfigurationError
 from coatcheck.stores.sql import SQLStore
 from coatcheck.stores.sql.tables import tables
@@ -158,23 +161,47 @@ def sign_in_and_out(url: str) -> None:
     sessions.close()
 
 
-def test_the_rights_suffice(url: str) -> None:
-    made(url)
-    granted, other = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
-    administrator = make_url(url)
-    mine = administrator.set(username="shop", password="hunter2")
-    if administrator.drivername == "postgresql":
-        user, drop = "shop", ["DROP OWNED BY shop", "DROP USER shop"]
-        run(url, "CREATE USER shop PASSWORD 'hunter2'")
-    else:
-        user, granted = "shop@'127.0.0.1'", other
-        drop = [f"DROP USER {user}"]
-        run(url, f"CREATE USER {user} IDENTIFIED BY 'hunter2'")
+def test_two_users_with_the_rights_that_the_page_gives(url: str) -> None:
+    """One makes the tables; the application is the other, and can do all but that.
+
+    Fails when a grant is missing, or gives more than is needed.
+    """
+    blocks = [statements(block) for block in re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)]
+    is_postgres = make_url(url).drivername == "postgresql"
+    once, each_time = blocks[:2] if is_postgres else blocks[2:]
+    owner, application = (
+        make_url(url).set(username=name, password=password).render_as_string(hide_password=False)
+        for name, password in (
+            ("shop_owner", "made up by a generator"),
+            ("shop", "and another one"),
+        )
+    )
+    drop = ["DROP USER shop", "DROP USER shop_owner"]
+    if is_postgres:
+        drop = ["DROP OWNED BY shop", "DROP OWNED BY shop_owner", *drop]
     try:
-        run(url, *granted.replace("TO shop;", f"TO {user};").replace(";", "").strip().splitlines())
-        sign_in_and_out(mine.render_as_string(hide_password=False))
+        run(url, *(statement.replace("ON shop.*", "ON manual.*") for statement in once))
+        for _ in range(2):  # as two deployments do
+            made(owner)
+            run(owner, *each_time)
+        sign_in_and_out(application)
+        report = examine(Order(store=application))
+        assert {one.check for one in report.findings} <= {"latency", "persistence"}
+        for more in (
+            "DROP TABLE coatcheck_bars",
+            "DELETE FROM coatcheck_version",
+            "CREATE TABLE a (b INT)",
+        ):
+            with pytest.raises(DBAPIError):
+                run(application, more)
+        with pytest.raises(ConfigurationError, match="its user may not make tables"):
+            made(f"{application}?prefix=another")
     finally:
         run(url, *drop)
+
+
+def statements(block: str) -> list[str]:
+    return [line.rstrip(";") for line in block.strip().splitlines()]
 
 
 def test_an_audit_trail(url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Applications of each framework: what is inside them is found, and each of them is in order."""
 
 import json
+import re
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,10 @@ import pytest
 from coatcheck import Sessions, store_from_url
 from coatcheck.doctor.examination import examine
 from coatcheck.doctor.failure import CannotRun
+from coatcheck.doctor.finding import Severity
 from coatcheck.doctor.order import Order
 from coatcheck.doctor.trial import Plan
-from tests.doctor.conftest import coatcheck, serious
+from tests.doctor.conftest import coatcheck, serious, served
 from tests.web.https import site
 
 STARLETTE = """
@@ -125,6 +128,31 @@ def test_a_wrong_setting_that_shows_at_the_start_is_said(module: Module) -> None
         examine(Order(f"{module(source)}:app"))
 
 
+@pytest.mark.parametrize("framework", ["starlette", "flask"])
+def test_settings_for_ones_own_machine_are_found(module: Module, framework: str) -> None:
+    """Fails when nobody looks whether `development=True` is on."""
+    source = starlette() if framework == "starlette" else flask(STRONG, ours=True)
+    weak = re.sub(r"(sessions=sessions|, sessions)\)", r"\1, development=True)", source)
+    assert weak != source
+    report = examine(Order(f"{module(weak)}:app", plan=PLAN))
+    assert serious(report) == {"development"}
+    (one,) = (one for one in report.findings if one.check == "development")
+    assert (one.severity, one.where) == (Severity.WARNING, "development=True")
+    assert "leave it out where the application is deployed" in one.do
+
+
+def test_on_ones_own_machine_they_are_no_failure(module: Module) -> None:
+    """Fails when the cookies of development are judged by what holds for a deployment."""
+    source = starlette().replace("=sessions)]", "=sessions, development=True)]")
+    app = import_module(module(source)).app
+    with served(app) as url:
+        report = examine(Order(f"{url}/", plan=PLAN))
+    assert serious(report) == set()
+    (one,) = (one for one in report.findings if one.check == "development")
+    assert (one.severity, one.where) == (Severity.INFO, url)
+    assert "runs with development=True: cookie sid travels over plain HTTP" in one.what
+
+
 FLASK = """
 from flask import Flask, request, session
 {imports}
@@ -194,7 +222,7 @@ def test_flasks_own_cookie_is_told_from_an_identifier(module: Module) -> None:
 def test_a_weak_secret_key_is_found(module: Module, key: str) -> None:
     report = examine(Order(f"{module(flask(key, ours=True))}:app", plan=PLAN))
     assert serious(report) == {"secret-keys"}
-    assert key not in repr(report)
+    assert repr(key) not in repr(report)
 
 
 QUART = """
@@ -289,6 +317,7 @@ from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 
 settings.SECRET_KEY = "{key}"
+settings.COATCHECK = {{**settings.COATCHECK, "development": False}}
 call_command("migrate", verbosity=0)
 User.objects.get_or_create(username="alice")
 alice = User.objects.get()

@@ -150,3 +150,51 @@ def test_what_to_install_is_said(missing: str, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert f"{missing} is not installed: pip install 'coatcheck[cli]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+LOGIN = """
+from fastapi import FastAPI, Request
+from pydantic import BaseModel
+from coatcheck import Sessions, store_from_url
+from coatcheck.web.asgi import SessionMiddleware, session_of
+app = FastAPI()
+app.add_middleware(SessionMiddleware, sessions=Sessions(store_from_url("sqlite:///shop.db")))
+
+class Login(BaseModel):
+    user: str
+    password: str
+
+@app.post("/login")
+async def login(login: Login, request: Request):
+    session_of(request).sign_in(login.user)
+
+@app.get("/me")
+async def me(request: Request):
+    return session_of(request).require_subject()
+
+@app.post("/logout")
+async def logout(request: Request):
+    session_of(request).end()
+"""
+
+
+def test_a_login_that_takes_json_is_told_how(module: Module, tmp_path: Path, login: str) -> None:
+    command = ("doctor", f"{module(LOGIN)}:app", *SIGN, "--login-data", login, "--json")
+
+    def found(*more: str) -> list[dict[str, str]]:
+        findings = json.loads(coatcheck(*command, *more, cwd=tmp_path).stdout)["findings"]
+        return [one for one in findings if one["check"] == "rotation"]
+
+    (failed,) = found()
+    assert "by a form failed, and nothing else was tried: it answered 422" in failed["what"]
+    assert failed["do"].startswith("add --login-json if it takes JSON")
+    assert found("--login-json") == []
+
+
+def test_a_login_that_takes_a_form_is_told_how(tmp_path: Path, login: str) -> None:
+    with served(Careless()) as url:
+        done = coatcheck(
+            "doctor", url, *SIGN, "--login-data", login, "--login-json", "--json", cwd=tmp_path
+        )
+    told = [one["do"] for one in json.loads(done.stdout)["findings"] if one["check"] == "rotation"]
+    assert [do.partition(";")[0] for do in told] == ["leave --login-json out if it takes a form"]

@@ -58,7 +58,7 @@ async def test_who_is_signed_in_is_a_dependency() -> None:
     browser = shop.browser(shop_of(shop))
     visitor = await browser.get("/me")
     assert visitor.status == 401
-    assert visitor.json() == {"error": "session expired, please log in again"}
+    assert visitor.json() == {"error": "please log in first"}
     await browser.post("/login/alice")
     assert (await browser.get("/me")).json() == "alice"
     assert (await browser.get("/cart")).json() == {}

@@ -70,7 +70,7 @@ def test_without_handlers_the_library_answers(site: Site) -> None:
     browser = site.app.extensions["browser"] = site.client()
     answer = browser.get("/me")
     assert (answer.status_code, lines(answer)) == (401, READ)
-    assert answer.json == {"error": "session expired, please log in again"}
+    assert answer.json == {"error": "please log in first"}
     assert site.subjects == [], "what the view put in before it failed is dropped"
     browser.get("/login")
     answer = browser.get("/put?meanwhile=rotate")

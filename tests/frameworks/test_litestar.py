@@ -99,7 +99,7 @@ async def test_the_session_is_asked_for_by_name() -> None:
     browser = shop.browser(cast("App", shop_of(shop)))
     reply = await browser.get("/me")
     assert (reply.status, reply.get("vary")) == (401, "Cookie")
-    assert reply.json() == {"error": "session expired, please log in again"}
+    assert reply.json() == {"error": "please log in first"}
     await browser.post("/login")
     assert (await browser.get("/me")).body == b"alice"
 

@@ -214,7 +214,7 @@ def test_an_error_of_the_session_is_answered_wherever_it_leaves_the_application(
     for app in (early, begun, in_the_body):
         status, headers, body = Server(app).get()
         assert (status, headers["vary"]) == ("401 Unauthorized", "Cookie")
-        assert body == b'{"error": "session expired, please log in again"}'
+        assert body == b'{"error": "please log in first"}'
 
 
 @pytest.mark.parametrize("kind", ["list", "generator", "write", "stubborn", "file"])

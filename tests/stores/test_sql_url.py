@@ -148,3 +148,44 @@ def test_a_wrong_option_stops_the_start(query: str, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said) as caught:
         store_from_url(f"postgresql://shop:hunter2@db/shop?{query}")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [Kind.ASYNCIO, Kind.BLOCKING])
+@pytest.mark.parametrize(
+    ("scheme", "drivers"),
+    [
+        ("postgres", ("", "")),
+        ("postgresql", ("+asyncpg", "+psycopg")),
+        ("postgres", ("+asyncpg", "+psycopg")),
+        ("POSTGRES", ("", "")),
+        ("mariadb", ("", "")),
+        ("mysql", ("+asyncmy", "+pymysql")),
+        ("mariadb", ("+asyncmy", "+pymysql")),
+    ],
+)
+async def test_every_spelling_of_a_database(
+    postgres: Server, mariadb: Server, scheme: str, drivers: tuple[str, str], kind: Kind
+) -> None:
+    is_postgres = scheme.lower().startswith("postgres")
+    url = postgres_url(postgres) if is_postgres else mariadb_url(mariadb)
+    url = await asyncio.to_thread(with_tables, url)
+    driver = drivers[kind is Kind.BLOCKING]
+    assert await reached(f"{scheme}{driver}{url[url.index(':') :]}", kind)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "blocking", "right"),
+    [
+        ("postgresql+psycopg2", False, r"asyncio: write postgresql\+asyncpg://"),
+        ("postgresql+psycopg2", True, r"threads: write postgresql\+psycopg://"),
+        ("postgres+psycopg", False, r"asyncio: write postgresql\+asyncpg://"),
+        ("mysql+pymysql", False, r"asyncio: write mysql\+asyncmy://"),
+        ("mariadb+mariadbconnector", True, r"threads: write mysql\+pymysql://"),
+    ],
+)
+def test_another_driver_stops_the_start_and_names_the_right_one(
+    scheme: str, blocking: bool, right: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=right) as caught:
+        store_from_url(f"{scheme}://shop:hunter2@db/shop", blocking=blocking)
+    assert "hunter2" not in str(caught.value)

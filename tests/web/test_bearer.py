@@ -36,6 +36,18 @@ async def test_a_sign_in_answers_with_the_token_in_a_header_of_its_own(api: Clie
     assert reply.all("vary") == ["Authorization"]
 
 
+async def test_a_visitor_is_asked_to_log_in_and_who_was_logged_in_to_do_so_again(
+    api: Client, token: str, sessions: Sessions
+) -> None:
+    """A visitor's token comes in the same place. Fails when that alone makes it a login."""
+    visitor = (await api.post("/write")).get("session-token")
+    for headers in ([], [("authorization", f"Bearer {visitor}")]):
+        assert (await api.get("/me", headers)).json() == {"error": "please log in first"}
+    await sessions.end_all("alice")
+    reply = await api.get("/me", [("authorization", f"Bearer {token}")])
+    assert reply.json() == {"error": "session expired, please log in again"}
+
+
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "Bearer   "])
 async def test_the_token_opens_the_session(api: Client, token: str, scheme: str) -> None:
     """RFC 9110 11.1: the scheme in any case, spaces as one likes."""

@@ -22,6 +22,7 @@ from coatcheck.web import BearerTransport, Gate, safe_next
 from coatcheck.web.asgi import SessionMiddleware, requires
 from coatcheck.web.fastapi import requires as fastapi_requires
 from coatcheck.web.redirect import leading_back
+from tests.web.client import Client
 
 HTTPS = "https://shop.example"
 PAGE = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
@@ -194,6 +195,30 @@ def test_a_request_for_another_sites_path_leads_to_no_way_back(
     assert page is not None
     assert parse_qs(urlsplit(page).query).get("next") == back
     assert safe_next("/%5Cevil.example", "") == "/%5Cevil.example"
+
+
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/secret/caf\udce9", "/step-up?next=/secret/caf%25E9"),  # as PEP 383 keeps a byte
+        ("/secret/\ud800", "/step-up"),
+    ],
+)
+async def test_a_path_that_is_no_unicode_is_no_error(
+    path: str, location: str, sessions: Sessions
+) -> None:
+    """Fails when the path is taken for text that can be encoded: that is a 500."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise StepUpRequired(2, None)
+
+    inner = SessionMiddleware(app, sessions=sessions, step_up_url="/step-up")
+
+    async def server(scope: Any, receive: Any, send: Any) -> None:
+        await inner({**scope, "path": path}, receive, send)
+
+    answer = await Client(server).get("/", [("sec-fetch-mode", "navigate")])
+    assert (answer.status, answer.get("location")) == (303, location)
 
 
 @pytest.mark.parametrize(

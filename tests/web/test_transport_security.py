@@ -112,6 +112,10 @@ async def test_development_is_for_this_machine_alone(sessions: Sessions, peer: s
     browser = Client(shop(sessions, development=True), scheme="http", peer=peer)
     reply = await browser.post("/login")
     assert (reply.status, reply.cookies) == (500, [])
+    said = str(reply.error)
+    assert f"to {peer or 'an unknown address'}: development=True is for" in said
+    assert "a container, another device or a proxy" in said
+    assert "trusted_proxies" in said
 
 
 @pytest.mark.parametrize(
@@ -133,6 +137,27 @@ async def test_nor_is_one_that_says_so_in_another_way(sessions: Sessions, name: 
     """nginx's own examples send `X-Real-IP`; HTTP demands `Via` of a proxy (RFC 9110 7.6.3)."""
     browser = Client(shop(sessions, development=True), scheme="http", peer="127.0.0.1")
     assert (await browser.post("/login", [(name, VISITOR)])).status == 500
+
+
+@pytest.mark.parametrize(("client", "status"), [("127.0.0.1", 200), ("::1", 200), (VISITOR, 500)])
+async def test_a_local_proxy_that_is_named_passes_the_developer_on(
+    sessions: Sessions, client: str, status: int
+) -> None:
+    """As a server of pages does that adds `X-Forwarded-For`; and nobody else in the network."""
+    app = shop(sessions, development=True, trusted_proxies=["127.0.0.1", "::1"])
+    browser = Client(app, scheme="http", peer="127.0.0.1")
+    said = [("x-forwarded-for", client), ("x-forwarded-proto", "http")]
+    assert (await browser.post("/login", said)).status == status
+
+
+@pytest.mark.parametrize(("host", "status"), [("localhost:5173", 200), ("localhost:8000", 403)])
+async def test_a_server_of_pages_passes_the_host_on(
+    sessions: Sessions, host: str, status: int
+) -> None:
+    """docs/how-to/front-end.md. Where it does not, its pages are another origin's by `Origin`."""
+    browser = Client(shop(sessions, development=True), scheme="http", peer="127.0.0.1")
+    said = [("host", host), ("origin", "http://localhost:5173")]
+    assert (await browser.post("/login", said)).status == status
 
 
 async def test_a_secure_cookie_is_not_taken_for_the_developers_and_the_reverse(

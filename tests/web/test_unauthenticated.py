@@ -1,12 +1,15 @@
-"""All ways of not being signed in have one answer, and none of them stores anything."""
+"""All ways of not being signed in any more have one answer, and none of them stores anything."""
 
 from collections.abc import Awaitable, Callable
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 
 from coatcheck import Event, Happened, Sessions, Token
 from coatcheck.core.record import Record, Tombstone
 from coatcheck.testing import Clock, next_version
+from coatcheck.web.asgi import session_of
 from tests.web.app import shop
 from tests.web.client import Client, Reply
 from tests.web.jar import Jar
@@ -14,6 +17,7 @@ from tests.web.spy import Spy
 
 SID = "__Host-sid"
 BODY = b'{"error": "session expired, please log in again"}'
+VISITOR = b'{"error": "please log in first"}'
 
 Way = Callable[[Client, Sessions, Clock], Awaitable[str]]
 """Brings a client about, and returns the cookies that are of no use any more."""
@@ -65,6 +69,15 @@ async def ended_long_ago(browser: Client, sessions: Sessions, clock: Clock) -> s
     return cookie
 
 
+async def ended_and_not_swept(browser: Client, _: Sessions, clock: Clock) -> str:
+    """A store may keep a tombstone for longer than it has to."""
+    await browser.post("/login")
+    cookie = presented(browser)
+    await browser.post("/logout")
+    clock.move(minutes=2)
+    return cookie
+
+
 async def signed_out(browser: Client, _: Sessions, __: Clock) -> str:
     await browser.post("/login")
     cookie = presented(browser)
@@ -100,6 +113,7 @@ USELESS: dict[Way, tuple[Happened, str]] = {
     idle_for_too_long: (Happened.EXPIRED, "idle"),
     past_its_absolute_end: (Happened.EXPIRED, "absolute"),
     ended_long_ago: (Happened.REFUSED, "absent"),
+    ended_and_not_swept: (Happened.REFUSED, "absent"),
 }
 """What is told of each."""
 RETIRED: list[Way] = [signed_out, ended_from_elsewhere, rotated, moved_by_a_sign_in]
@@ -130,7 +144,8 @@ async def test_a_cookie_of_no_use_is_answered_the_same_and_deleted(
 ) -> None:
     """R-030, R-081: status, body and headers do not tell which it was; told once each.
 
-    Fails when one of them is left out of what may be deleted, or has a body of its own.
+    Fails when one of them is left out of what may be deleted, or has a body of its own; or when a
+    tombstone counts for longer than it has to be kept.
     """
     cookies = await way(browser, sessions, clock)
     before = await sessions.count()
@@ -168,17 +183,40 @@ async def test_a_token_that_was_just_retired_deletes_nothing(
     spy.calls.clear()
     events.clear()
     reply = await ask(sessions, clock, cookies)
-    assert (reply.status, reply.body, reply.cookies) == (401, BODY, [])
+    body = VISITOR if way is moved_by_a_sign_in else BODY
+    assert (reply.status, reply.body, reply.cookies) == (401, body, [])
     assert spy.calls == ["load"]
     assert [(e.kind, e.cause) for e in events] == [(Happened.REFUSED, "retired")]
     assert await sessions.count() == before
 
 
-async def test_without_any_cookie_the_answer_is_the_same_without_a_deletion(
-    sessions: Sessions, events: list[Event]
+async def test_who_never_logged_in_is_not_told_that_it_expired(
+    browser: Client, clock: Clock, events: list[Event]
 ) -> None:
-    reply = await Client(shop(sessions)).get("/me")
-    assert (reply.status, reply.body, reply.cookies, events) == (401, BODY, [], [])
+    """It tells what the browser itself presented, and no more. Fails when all 401 are one."""
+    reply = await browser.get("/me")
+    assert (reply.status, reply.body, reply.cookies, events) == (401, VISITOR, [], [])
+    await browser.post("/write")
+    assert (await browser.get("/me")).body == VISITOR
+    cookie = presented(browser, "__Host-anon")
+    clock.move(minutes=31)
+    reply = await browser.get("/me", [("cookie", cookie)])  # its own is over, too
+    assert (reply.status, reply.body) == (401, VISITOR)
+
+
+async def test_who_ends_a_login_and_looks_is_told_that_it_is_over(
+    browser: Client, sessions: Sessions
+) -> None:
+    """In the very request that ends it."""
+
+    async def out(request: Request) -> Response:
+        session_of(request).end()
+        return PlainTextResponse(session_of(request).require_subject())
+
+    browser.app = shop(sessions, out)
+    await browser.post("/login")
+    assert (await browser.get("/out")).body == BODY
+    assert (await browser.get("/out")).body == VISITOR
 
 
 async def test_a_late_answer_to_the_old_cookie_leaves_the_new_one_alone(

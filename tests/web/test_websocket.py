@@ -153,7 +153,7 @@ async def test_who_is_not_signed_in_is_refused_before_the_acceptance(socket: Cli
     assert (close["type"], close["code"]) == ("websocket.close", 1008)
     start, body = await socket.websocket("/chat", **DENIAL)
     assert (start["type"], start["status"]) == ("websocket.http.response.start", 401)
-    assert body["body"] == b'{"error": "session expired, please log in again"}'
+    assert body["body"] == b'{"error": "please log in first"}'
 
 
 async def test_an_expired_session_is_refused_with_the_deletion_of_its_cookie(

@@ -12,7 +12,7 @@ import typer
 
 from coatcheck.backup import export_sessions, import_sessions
 from coatcheck.cli.progress import Bar
-from coatcheck.config import store_from_url
+from coatcheck.config import store_from_url, without_driver
 from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailable
 from coatcheck.keyring import Keyring
 from coatcheck.stores.protocol import Store
@@ -128,7 +128,7 @@ def _opened(url: str, *, is_read: bool) -> Store:
         raise ConfigurationError("--store", "memory: is another memory in each process")
     if is_read and parts.scheme == "sqlite" and not Path(unquote(parts.path[1:])).is_file():
         raise ConfigurationError("--store", f"{unquote(parts.path[1:])} is no file")
-    return store_from_url(url)
+    return store_from_url(without_driver(url))
 
 
 def _standard_output(resume: bool) -> BinaryIO:

@@ -48,11 +48,8 @@ def tables(
     """Make the tables of sessions in an SQL database, or bring them up to date."""
     try:
         lines = made_tables.definitions(url) if sql else made_tables.make(url)
-    except ConfigurationError as error:
+    except (ConfigurationError, StoreUnavailable) as error:
         _give_up("tables", str(error))
-    except StoreUnavailable as error:
-        do = "see that the database runs, and that its user may log in"
-        _give_up("tables", f"{error}: {do}")
     typer.echo("\n".join(lines))
 
 

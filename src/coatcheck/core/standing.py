@@ -45,7 +45,7 @@ def judge(token: Token, stored: Stored, now: int) -> Standing:
     if stored is None:
         return Standing.ABSENT
     if not isinstance(stored, Record):
-        return Standing.RETIRED
+        return Standing.RETIRED if now < stored.keep_until else Standing.ABSENT  # not swept yet
     lineage, secret = token.digests()
     if same(lineage + secret, stored.lineage_digest + stored.digest):
         return Standing.CURRENT if now < stored.expires_at else Standing.EXPIRED

@@ -12,6 +12,7 @@ from coatcheck.doctor.answer import Caller
 from coatcheck.doctor.checks import (
     caching,
     connection,
+    development,
     encryption,
     flags,
     identifiers,
@@ -24,10 +25,12 @@ from coatcheck.doctor.checks import (
 )
 from coatcheck.doctor.failure import CannotRun
 from coatcheck.doctor.http_caller import HttpCaller
+from coatcheck.doctor.local import is_local
 from coatcheck.doctor.order import Order
 from coatcheck.doctor.report import Report
+from coatcheck.doctor.sent_cookie import SentCookie
 from coatcheck.doctor.session_cookies import session_names
-from coatcheck.doctor.trial import Plan, observe
+from coatcheck.doctor.trial import Plan, Traffic, observe
 from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.web.transport import Transport
@@ -46,11 +49,12 @@ def examine(order: Order) -> Report:
     caller: Caller | None = None
     try:
         if order.url is not None:
-            caller = _from_here(report, order.url, order.ca)
+            caller = HttpCaller(order.url, order.ca)
         elif order.target is not None:
             app = target.load(order.target)
             caller = target.caller(app, order.target, order.host)
             inside = _search(app, order.target)
+            report.add(development.NAME, development.check_setting(inside.is_development))
         if order.sessions is not None:
             inside.sessions = _given(order.sessions)
         if inside.sessions is not None:
@@ -61,7 +65,9 @@ def examine(order: Order) -> Report:
             report.skip(encryption.NAME, why)
         _secret_keys(report, inside.secrets)
         if caller is not None:
-            _traffic(report, order.plan, caller, inside.cookies)
+            traffic = _traffic(report, order.plan, caller, inside.cookies)
+            if isinstance(caller, HttpCaller):
+                _connection(report, caller, traffic)
     finally:
         if caller is not None:
             caller.close()
@@ -76,11 +82,20 @@ def examine(order: Order) -> Report:
     return report
 
 
-def _from_here(report: Report, url: str, ca: str | None) -> Caller:
-    caller = HttpCaller(url, ca)
-    encrypted = connection.check(caller.origin, caller.host, is_encrypted=caller.is_encrypted)
-    report.add(connection.NAME, encrypted)
-    return caller
+def _connection(report: Report, caller: HttpCaller, traffic: Traffic) -> None:
+    """Judge how it was reached; plain HTTP is no news where a cookie of development came by it."""
+    sent = [cookie for answer in traffic.answers for cookie in answer.cookies]
+    weak = [cookie for cookie in sent if _is_of_development(caller, cookie)]
+    for cookie in weak:
+        report.add(development.NAME, development.check_cookie(cookie, caller.origin))
+    if not weak:
+        encrypted = connection.check(caller.origin, caller.host, is_encrypted=caller.is_encrypted)
+        report.add(connection.NAME, encrypted)
+
+
+def _is_of_development(caller: Caller, cookie: SentCookie) -> bool:
+    is_plain = isinstance(caller, HttpCaller) and not caller.is_encrypted and is_local(caller.host)
+    return is_plain and development.is_its_cookie(cookie)
 
 
 def _search(app: object, name: str) -> found.Found:
@@ -111,7 +126,7 @@ def _secret_keys(report: Report, secrets: Mapping[str, object]) -> None:
         report.add(secret_keys.NAME, secret_keys.check(setting, secret))
 
 
-def _traffic(report: Report, plan: Plan, caller: Caller, cookies: Collection[str]) -> None:
+def _traffic(report: Report, plan: Plan, caller: Caller, cookies: Collection[str]) -> Traffic:
     if not plan.cookies:
         plan = replace(plan, cookies=cookies)
     traffic = observe(caller, plan)
@@ -125,7 +140,8 @@ def _traffic(report: Report, plan: Plan, caller: Caller, cookies: Collection[str
         names = session_names((c.name for c in answer.cookies), plan.cookies)
         for cookie in answer.cookies:
             if cookie.name in names and not cookie.is_deletion:
-                report.add(flags.NAME, flags.check(cookie))
+                is_weak = _is_of_development(caller, cookie)
+                report.add(flags.NAME, flags.check(cookie, is_of_development=is_weak))
                 report.add(lifetime.NAME, lifetime.check(cookie))
     for name, values in traffic.identifiers.items():
         report.add(identifiers.NAME, identifiers.check(name, values))
@@ -134,9 +150,11 @@ def _traffic(report: Report, plan: Plan, caller: Caller, cookies: Collection[str
     if traffic.signing is None or plan.login is None:
         report.skip(rotation.NAME, "name --login-url and --login-data")
         report.skip(logout.NAME, "name --login-url, --login-data and --logout-url")
-        return
-    report.add(rotation.NAME, rotation.check(traffic.signing, plan.login))
+        return traffic
+    signed = rotation.check(traffic.signing, plan.login, as_json=plan.as_json)
+    report.add(rotation.NAME, signed)
     if plan.logout is None:
         report.skip(logout.NAME, "name --logout-url")
     else:
         report.add(logout.NAME, logout.check(traffic.signing, plan.logout))
+    return traffic

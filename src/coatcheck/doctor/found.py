@@ -26,11 +26,13 @@ class Found:
     """What there was to find.
 
     Attributes:
+        is_development: whether a way in is told `development=True`.
         secrets: by the names of their settings.
     """
 
     sessions: Sessions | None = None
     transport: Transport | None = None
+    is_development: bool = False
     secrets: dict[str, object] = field(default_factory=dict[str, object], repr=False)
 
     @property
@@ -66,6 +68,7 @@ def search(app: object) -> Found:
 def _take(found: Found, thing: object) -> None:
     if isinstance(thing, Gate):
         found.sessions, found.transport = thing.sessions, thing.transport
+        found.is_development = found.is_development or thing.is_development
     elif isinstance(thing, BlockingSessions):
         found.sessions = found.sessions or thing.inner
     elif isinstance(thing, Sessions):

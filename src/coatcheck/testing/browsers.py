@@ -37,6 +37,7 @@ _DELETE = (
 )
 _TOKEN = re.compile(r"=[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43};")
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+_OVER = "session expired, please log in again"
 _ANOTHER = "curl/8.14.1"
 _AT_ONCE = 8
 
@@ -289,8 +290,13 @@ class BrowserContract:
 
     def test_nobody_is_told_why(self) -> None:
         with self._site() as site:
-            error = {"error": "session expired, please log in again"}
-            Browser(site).get("/me").expect(READ, status=401, json=error)
+            visitor, error = Browser(site), {"error": "please log in first"}
+            visitor.get("/me").expect(READ, status=401, json=error)
+            visitor.get("/put?hat").expect()
+            visitor.get("/me").expect(READ, status=401, json=error)
+            browser, error = Browser(site).logged_in(), {"error": _OVER}
+            site.admin.end_all("alice")
+            browser.get("/me").expect(READ, status=401, json=error)
 
     def test_edits_at_the_same_time_are_all_kept(self) -> None:
         """Fails when a save replaces what others saved meanwhile."""

@@ -21,6 +21,7 @@ from coatcheck.stores.protocol import Conflict, Store
 from coatcheck.waiting import Kind, finish
 
 HOUR = 3_600_000
+"""In milliseconds, as all times of a record are."""
 T = TypeVar("T", bound="StoreContract")
 
 

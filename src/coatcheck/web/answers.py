@@ -27,6 +27,9 @@ ERRORS = (
 """What is answered; unless the application has handlers of its own for these."""
 
 
+_LOG_IN, _LOG_IN_AGAIN = "please log in first", "session expired, please log in again"
+
+
 class Answer(NamedTuple):
     """A complete response."""
 
@@ -35,15 +38,18 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def answer(error: Exception) -> Answer | None:
+def answer(error: Exception, *, is_visitor: bool = False) -> Answer | None:
     """Return the response to an error of a session, `None` for errors that are the application's.
 
-    All ways of not being signed in have one answer, so that it tells nothing about why.
+    All ways of not being signed in any more have one answer, so that it tells nothing about why.
+
+    Args:
+        is_visitor: whether the client presented no login at all, which it knows itself.
     """
     if isinstance(error, StepUpRequired):
         return _json(401, "please confirm that it is you", facts=dict(_wanted(error)))
     if isinstance(error, Unauthenticated):
-        return _json(401, "session expired, please log in again")
+        return _json(401, _LOG_IN if is_visitor else _LOG_IN_AGAIN)
     if isinstance(error, Superseded):
         return _json(409, "the session changed meanwhile, please try again")
     if isinstance(error, SessionLimitReached):

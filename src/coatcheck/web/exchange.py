@@ -113,6 +113,13 @@ class Exchange:
         return protected
 
     @property
+    def _is_visitor(self) -> bool:
+        """Whether the client presented no login, neither one that is good nor one that was."""
+        state = self.session.state
+        is_anonymous = state.base is not None and state.base.subject is None
+        return state.presented is not Holder.SIGNED_IN or is_anonymous
+
+    @property
     def _logs_out(self) -> bool:
         """Whether the browser is told to forget its login, as this request ended it."""
         state = self.session.state
@@ -134,7 +141,7 @@ class Exchange:
 
     def answer(self, error: Exception) -> Answer | None:
         """Return the whole answer to an error of the session, `None` for the application's own."""
-        response = answer(error)
+        response = answer(error, is_visitor=self._is_visitor)
         if response is None:
             return None
         self.is_answered = True

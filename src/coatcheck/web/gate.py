@@ -134,6 +134,11 @@ class Gate:
         """How tokens travel."""
         return self._transport
 
+    @property
+    def is_development(self) -> bool:
+        """Whether plain HTTP from this machine gets sessions."""
+        return self._development is not None
+
     def guards(self, method: str | None) -> bool:
         """Tell whether a request with this method may be refused."""
         return self._csrf.off is None and method not in SAFE

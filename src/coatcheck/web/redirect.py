@@ -49,7 +49,8 @@ def leading_back(
 ) -> str | None:
     """Return the step-up page's URL with the way back, `next`, for requests that can be repeated.
 
-    A form's POST cannot be by a link. `None`: nobody sees the answer as a page.
+    A form's POST cannot be by a link, nor what a server could not read as UTF-8 and keeps in some
+    way of its own. `None`: nobody sees the answer as a page.
 
     Args:
         is_safe: whether the method is, as far as is known; where it is not, browsers of these years
@@ -57,7 +58,11 @@ def leading_back(
     """
     if not is_page(headers):
         return None
-    target = quote(path, safe="/:@!$&'()*+,;=~") + (f"?{query}" if query else "")
+    try:
+        target = quote(path, safe="/:@!$&'()*+,;=~", errors="surrogateescape")
+    except UnicodeEncodeError:
+        return url
+    target += f"?{query}" if query else ""
     is_link = is_safe and not any(name == b"origin" for name, _ in headers)
     if not is_link or safe_next(target, "") != target:
         return url

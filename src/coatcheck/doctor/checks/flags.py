@@ -8,14 +8,18 @@ from coatcheck.doctor.sent_cookie import SentCookie
 NAME = "cookie-flags"
 
 
-def check(cookie: SentCookie) -> Iterator[Finding]:
-    """Judge a cookie as it was sent."""
+def check(cookie: SentCookie, *, is_of_development: bool = False) -> Iterator[Finding]:
+    """Judge a cookie as it was sent.
+
+    Args:
+        is_of_development: whether it could not be Secure, nor have a prefix.
+    """
     where, given, name = f"cookie {cookie.name}", cookie.attributes, cookie.name
 
     def found(severity: Severity, what: str, do: str, clause: str) -> Finding:
         return Finding(severity, NAME, what, where, do, clause)
 
-    if "secure" not in given:
+    if "secure" not in given and not is_of_development:
         yield found(Severity.ERROR, "is sent over plain HTTP too", "set Secure", "ASVS 5.0 V3.3.1")
     if "httponly" not in given:
         yield found(Severity.ERROR, "can be read by scripts", "set HttpOnly", "ASVS 5.0 V3.3.4")
@@ -45,7 +49,7 @@ def check(cookie: SentCookie) -> Iterator[Finding]:
         what = "may be set by other hosts of the domain"
         do = "name it __Host-..., unless it is to be shared"
         yield found(Severity.INFO, what, do, "ASVS 5.0 V3.3.3")
-    else:
+    elif not is_of_development:
         what = "may be planted by another host of the domain, or over plain HTTP"
         do = f"name it __Host-{name}"
         yield found(Severity.WARNING, what, do, "ASVS 5.0 V3.3.1, V3.3.3")

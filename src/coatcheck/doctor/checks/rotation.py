@@ -9,8 +9,12 @@ NAME = "rotation"
 _CLAUSE = "ASVS 5.0 V7.2.4; OWASP Session Management, session fixation"
 
 
-def check(signing: Signing, login: str) -> Iterator[Finding]:
-    """Judge what signing in did."""
+def check(signing: Signing, login: str, *, as_json: bool) -> Iterator[Finding]:
+    """Judge what signing in did.
+
+    Args:
+        as_json: whether the login was sent as JSON rather than as a form.
+    """
     where = f"POST {login}"
 
     def found(severity: Severity, what: str, do: str, clause: str = _CLAUSE) -> Finding:
@@ -18,8 +22,14 @@ def check(signing: Signing, login: str) -> Iterator[Finding]:
 
     if not signing.worked:
         why = f"it answered {signing.login}" if signing.login >= 400 else "no cookie opens --page"
-        do = "correct --login-url, --login-data, --page or --cookie: nothing else was tried"
-        yield found(Severity.ERROR, f"signing in failed: {why}", do)
+        sent, try_ = (
+            ("JSON", "leave --login-json out if it takes a form")
+            if as_json
+            else ("a form", "add --login-json if it takes JSON")
+        )
+        do = f"{try_}; or correct --login-url, --login-data, --page or --cookie"
+        what = f"signing in by {sent} failed, and nothing else was tried: {why}"
+        yield found(Severity.ERROR, what, do)
         return
     rotate = "give a new identifier with each sign-in (in coatcheck: session.sign_in)"
     if signing.kept_visitors:

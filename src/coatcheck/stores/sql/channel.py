@@ -14,6 +14,7 @@ from sqlalchemy.pool.base import ResetStyle
 
 from coatcheck.backoff import back_off
 from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailable
+from coatcheck.stores.sql.advice import advice
 from coatcheck.stores.sql.drivers import Answer, driver_of, is_late
 from coatcheck.stores.sql.statements import Statement
 
@@ -41,11 +42,14 @@ class Channel:
         engine: whose way of connecting is used, in a pool of its own: nothing of an application's
             own connections and transactions is touched.
         transaction: begin, commit and rollback.
+
+    Attributes:
+        kind, code: see `Driver`.
     """
 
     def __init__(self, engine: Engine, transaction: tuple[Statement, Statement, Statement]) -> None:
         self._driver, self._name = driver_of(engine), engine.name
-        self.kind = self._driver.kind
+        self.kind, self.code = self._driver.kind, self._driver.code
         self._begin, self._commit, self._rollback = transaction
         self._pool = engine.pool.recreate()
         # Nothing is ever left to roll back, and to do it is a round trip on MySQL.
@@ -86,7 +90,7 @@ class Channel:
                 return await attempt()
             except _NotDoneError as error:
                 if number >= TRIES:
-                    raise self._translated(error.reason) from None
+                    raise self.translated(error.reason) from None
             number = await back_off(number)
 
     async def _run(self, statement: Statement, values: dict[str, Any]) -> Answer:
@@ -155,10 +159,10 @@ class Channel:
             may_repeat = may_repeat and is_lost and not is_late(error)
             if code in _GIVEN_UP or may_repeat:
                 return _NotDoneError(error)
-        return self._translated(error)
+        return self.translated(error)
 
-    def _translated(self, error: BaseException) -> BaseException:
-        """Say what went wrong, without anything that a driver put into its text: it has values."""
+    def translated(self, error: BaseException) -> BaseException:
+        """Say what went wrong and what to do, without a driver's own text: that has values."""
         if not isinstance(error, Exception) or isinstance(error, CoatcheckError):
             return error
         code = self._driver.code(error)
@@ -167,7 +171,8 @@ class Channel:
                 "store", "has no tables yet: `coatcheck tables URL` makes them"
             )
         what = type(error).__name__ + (f" {code}" if code else "")
-        return StoreUnavailable(f"{self._name}: {what}")
+        do = advice(error, code)
+        return StoreUnavailable(f"{self._name}: {what}" + (f": {do}" if do else ""))
 
 
 class _NotDoneError(Exception):

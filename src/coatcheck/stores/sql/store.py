@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from coatcheck.core.policy import BAR_KEPT
 from coatcheck.core.record import Record, Stored, Tombstone
-from coatcheck.errors import ConfigurationError, StoreUnavailable, Undecodable
+from coatcheck.errors import ConfigurationError, Undecodable
 from coatcheck.stores.packed import expected, pack, pack_tombstone, page_of, unpack
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
 from coatcheck.stores.sql.channel import Channel, Say
@@ -32,6 +32,7 @@ _DRIVERS = {
     ("mysql", Kind.BLOCKING): "pymysql",
     ("mysql", Kind.ASYNCIO): "asyncmy",
 }
+_SYNONYMS = {"postgres": "postgresql", "mariadb": "mysql"}
 _POOL = {"pool_size": 10, "max_overflow": 0, "pool_timeout": LIMIT, "pool_reset_on_return": None}
 _CONNECTING: Mapping[str, Mapping[str, Any]] = {
     "psycopg": {"connect_timeout": LIMIT},
@@ -41,7 +42,7 @@ _CONNECTING: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-_FORBIDDEN = {"42501", "1044", "1142"}
+_FORBIDDEN = {"42501", "1142"}
 LOOKS = 4
 """How many batches a sweep looks at, where it finds rows that live on."""
 
@@ -79,8 +80,9 @@ class SQLStore:
     def from_url(cls, url: str, *, kind: Kind = Kind.ASYNCIO) -> "SQLStore":
         """Connect to `postgresql://`, `mysql://` or `mariadb://`, with a pool of 10 connections.
 
-        Without a driver in the scheme, as in `postgresql+psycopg://`, it is psycopg or asyncpg,
-        PyMySQL or asyncmy. The query sets `prefix`, `pool_size`, and the driver's own options.
+        Hosts of databases also write `postgres://`. A driver in the scheme, as in
+        `postgresql+psycopg://`, has to be the one of its kind: psycopg or asyncpg, PyMySQL or
+        asyncmy. The query sets `prefix`, `pool_size`, and the driver's own options.
 
         Raises:
             ConfigurationError: the URL is wrong; the password in it is not repeated.
@@ -93,9 +95,13 @@ class SQLStore:
         parts, size = without(parts, "pool_size", str(_POOL["pool_size"]))
         if not size.isdigit() or not int(size):
             raise ConfigurationError("url", "pool_size must be a number from 1 on")
-        database, _, driver = parts.drivername.partition("+")
-        database = "mysql" if database == "mariadb" else database
-        driver = driver or _DRIVERS.get((database, kind), "")
+        database, _, named = parts.drivername.lower().partition("+")
+        database = _SYNONYMS.get(database, database)
+        driver = _DRIVERS.get((database, kind), named)
+        if named not in ("", driver):
+            how = "asyncio" if kind is Kind.ASYNCIO else "threads"
+            said = f"names another driver than that for {how}: write {database}+{driver}://"
+            raise ConfigurationError("url", f"{said}, or {database}:// alone")
         parts, options = for_driver(parts, driver)
         make: Any = create_async_engine if kind is Kind.ASYNCIO else create_engine
         try:
@@ -130,10 +136,10 @@ class SQLStore:
                 return bring_up_to_date(connection, self._prefix)
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
-            if _code(cause) in _FORBIDDEN:
+            if self._channel.code(cause) in _FORBIDDEN:
                 what = "its user may not make tables: name one that may"
                 raise ConfigurationError("store", what) from None
-            raise StoreUnavailable(f"{self._engine.name}: {type(cause).__name__}") from None
+            raise self._channel.translated(cause) from None
         finally:
             if self._is_engine_own:
                 await self._dispose()
@@ -376,12 +382,6 @@ class SQLStore:
             await self._engine.dispose()
         else:
             self._engine.dispose()
-
-
-def _code(error: BaseException) -> str:
-    """Return MySQL's number, or an SQLSTATE."""
-    first = error.args[0] if error.args else None
-    return str(first if isinstance(first, int) else getattr(error, "sqlstate", None))
 
 
 def _stored(id: str, rows: Any, *, unreadable: bool = False) -> Stored:
