@@ -16,7 +16,7 @@ from tests.servers import Server, free_port, program
 SERVICE = "sessions"
 _COMMANDS = (
     "get set getrange setrange incr pexpire pttl zadd zcard zrange zrem zremrangebyscore eval "
-    "evalsha time scan wait asking cluster|slots ping select"
+    "evalsha time scan wait asking cluster|slots info ping select"
 )
 USER = ["on", ">shop-password", "resetkeys", "~*", "-@all", *(f"+{c}" for c in _COMMANDS.split())]
 """An ACL user who may do what a store does (docs/how-to/redis.md), on any key."""
@@ -48,6 +48,17 @@ def info(server: Server, field: str) -> str:
         if name == field:
             return str(value)
     raise KeyError(field)
+
+
+def evict_all(server: Server) -> int:
+    """Let a server throw out whatever it has; return how many keys that were."""
+    before = int(info(server, "evicted_keys"))
+    ask(server, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    ask(server, "CONFIG", "SET", "maxmemory", 1)
+    until(lambda: ask(server, "DBSIZE") == 0)
+    ask(server, "CONFIG", "SET", "maxmemory", 0)
+    ask(server, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+    return int(info(server, "evicted_keys")) - before
 
 
 def valkey_program() -> str:
