@@ -78,7 +78,7 @@ class _Group:
         folder.mkdir()
         command = [program("redis-server"), "--port", str(port), "--dir", str(folder)]
         command += ["--save", "", "--bind", "127.0.0.1", "--loglevel", "warning"]
-        server = Server([*command, *options], port)
+        server = Server([*command, *options], port, folder)
         server.start()
         self.servers.append(server)
         return server
@@ -116,7 +116,7 @@ class Watched(_Group):
             f"sentinel down-after-milliseconds {SERVICE} {self.down_after}\n"
             f"sentinel failover-timeout {SERVICE} 3000\n"
         )
-        server = Server([program("redis-server"), str(path), "--sentinel"], port)
+        server = Server([program("redis-server"), str(path), "--sentinel"], port, self._folder)
         server.start()
         self.servers.append(server)
         return server
@@ -278,7 +278,8 @@ def valkey_server(*options: str) -> Generator[Server]:
     with TemporaryDirectory() as folder:
         port = free_port()
         command = [valkey_program(), "--port", str(port), "--dir", folder, "--save", ""]
-        server = Server([*command, "--bind", "127.0.0.1", "--loglevel", "warning", *options], port)
+        command += ["--bind", "127.0.0.1", "--loglevel", "warning", *options]
+        server = Server(command, port, folder)
         server.start()
         try:
             yield server

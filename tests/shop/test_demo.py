@@ -1,5 +1,6 @@
 """The demonstration as `make demo` runs it: a parent, three servers and a balancer."""
 
+import contextlib
 import os
 import re
 import signal
@@ -127,6 +128,31 @@ def test_it_serves_until_it_is_told_to_stop_and_leaves_no_process(
         assert demo.end() == (0, "\nThe shop is closed.\n", "")
     assert not any(map(is_there, servers.values()))
     assert (tmp_path / "coatcheck-shop" / "shop.db").exists() == (kind == "sqlite")
+
+
+@pytest.mark.parametrize("store", ["sentinel", "cluster"])
+def test_servers_of_its_own_end_with_it_and_leave_nothing(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is at work in a folder of the demo's. Fails when one of them stays, or its folder."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with open_demo(tmp_path / "state", store) as demo:
+        assert len(at_work_in(tmp_path)) >= 5
+        with Browser(demo.url) as browser:
+            assert browser.ask("POST", "/cart/items", {"product_id": 456}).status == 200
+        demo.send(signal.SIGINT)
+        assert demo.end() == (0, "\nThe shop is closed.\n", "")
+    assert at_work_in(tmp_path) == []
+    assert [each.name for each in tmp_path.iterdir()] == ["state"]
+
+
+def at_work_in(folder: Path) -> list[Path]:
+    """Return the folders under `folder` that some process is at work in."""
+    found: list[Path] = []
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            found.append(link.readlink())
+    return [each for each in found if each.is_relative_to(folder)]
 
 
 def test_killed_it_leaves_no_process_behind(tmp_path: Path) -> None:
