@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -34,7 +33,7 @@ def database(name: str, *more: str) -> Generator[str]:
         make, command, url = (_postgresql if is_postgresql else _mariadb)(folder, port)
         user = folder.owner() if os.geteuid() == 0 else None
         run(make, folder, user)
-        end = signal.SIGINT if is_postgresql else signal.SIGTERM
+        end = "INT" if is_postgresql else "TERM"
         with running([*command, *more], port, folder, user=user, end=end) as server:
             _make_tables(url, server, folder)
             yield url

@@ -1,16 +1,27 @@
-"""Programs that are no Python, as databases are: at work in a folder of their own, ended by id."""
+"""Programs that are no Python, as databases are: at work in a folder of their own, on a leash.
+
+As process.py does, a shell reads a pipe whose other end only this process holds. When that is
+closed, by us or by our death, it ends its program, by the process id.
+"""
 
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import Final
 
 from examples.shop.fleet import START, FleetError
+
+_LEASH: Final = """
+exec 3<&0
+"$@" </dev/null 3<&- & program=$!
+{ cat >/dev/null; kill -s "$0" $program; } <&3 &
+wait $program
+"""
 
 
 def find(name: str, where: str | None = None) -> str:
@@ -44,23 +55,32 @@ def running(
     folder: Path,
     *,
     user: str | None = None,
-    end: int = signal.SIGTERM,
+    end: str = "TERM",
 ) -> Generator["subprocess.Popen[bytes]"]:
     """Have a program listen on `port` until the block is left, out of reach of a Ctrl-C.
+
+    Args:
+        end: the signal that ends it.
 
     Raises:
         FleetError: it does not come to that; with the last that it said.
     """
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
-            command, user=user, cwd=folder, stdout=log, stderr=log, start_new_session=True
+            ["sh", "-c", _LEASH, end, *command],
+            user=user,
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
-        _wait(process, port, folder)
+        if not _listens(process, port):
+            raise FleetError(f"{command[0]} did not start: {last_words(folder)}")
         yield process
     finally:
-        process.send_signal(end)
-        process.wait()
+        process.communicate()
 
 
 def last_words(folder: Path) -> str:
@@ -69,11 +89,11 @@ def last_words(folder: Path) -> str:
     return lines[-1] if lines else "it did not say why"
 
 
-def _wait(process: "subprocess.Popen[bytes]", port: int, folder: Path) -> None:
+def _listens(process: "subprocess.Popen[bytes]", port: int) -> bool:
     deadline = time.monotonic() + START
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", port), 1).close()
-            return
+            return True
         time.sleep(0.02)
-    raise FleetError(f"{process.args!r} did not start: {last_words(folder)}")
+    return False

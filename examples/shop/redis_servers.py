@@ -42,8 +42,8 @@ class _Servers(contextlib.ExitStack):
         folder = self.folder / str(port)
         folder.mkdir()
         command = [find(program), *options, "--port", str(port), "--bind", "127.0.0.1"]
-        command += ["--dir", str(folder), "--save", "", *self._more]
-        self.enter_context(running(command, port, folder))
+        command += ["--dir", str(folder), "--save", "", "--repl-diskless-sync-delay", "0"]
+        self.enter_context(running([*command, *self._more], port, folder))
         return port
 
 

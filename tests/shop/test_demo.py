@@ -10,6 +10,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import httpx2
@@ -17,6 +18,7 @@ import pytest
 
 from examples.shop.browser import Browser
 from examples.shop.users import DEMO_PASSWORDS
+from tests.redis_topologies import until
 from tests.servers import Server, free_port
 
 DEMO: Final = (sys.executable, "-m", "examples.shop.demo")
@@ -162,6 +164,21 @@ def test_killed_it_leaves_no_process_behind(tmp_path: Path) -> None:
         for url in (demo.url, *demo.servers):
             with pytest.raises(httpx2.ConnectError):
                 httpx2.get(f"{url}/health")
+
+
+@pytest.mark.parametrize("store", ["sentinel", "postgresql"])
+def test_killed_it_takes_servers_of_its_own_with_it(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when they are let go of, and not held by a pipe."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # for the user that a database is at work as, where we are root
+        monkeypatch.setenv("TMPDIR", name)
+        with open_demo(folder / "state", store) as demo:
+            assert at_work_in(folder)
+            demo.send(signal.SIGKILL)
+            until(lambda: not at_work_in(folder))
 
 
 def test_a_server_that_is_killed_is_reported_and_nobody_is_logged_out(tmp_path: Path) -> None:
