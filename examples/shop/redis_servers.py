@@ -70,8 +70,9 @@ def _sentinel(own: _Servers) -> str:
 
 
 def _cluster(own: _Servers) -> str:
-    enabled = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(DOWN_AFTER))
-    nodes = [own.start(*enabled, "--cluster-port", str(bus)) for bus in free_ports(6)]
+    how = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(DOWN_AFTER)]
+    how += ["--cluster-require-full-coverage", "no"]
+    nodes = [own.start(*how, "--cluster-port", str(bus)) for bus in free_ports(6)]
     create = [find("redis-cli"), "--cluster", "create", *_hosts(nodes).split(",")]
     run([*create, "--cluster-replicas", "1", "--cluster-yes"], own.folder)
     for node in nodes:
