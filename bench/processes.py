@@ -33,13 +33,19 @@ class Process:
     """A server that runs; what it says on stderr is shown if it ends by itself."""
 
     def __init__(
-        self, command: Sequence[str], port: int, environment: Mapping[str, str], *, first: bool
+        self,
+        command: Sequence[str],
+        port: int,
+        environment: Mapping[str, str],
+        folder: str | Path,
+        *,
+        first: bool,
     ) -> None:
         self.port = port
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
         self._process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=folder,
             env={**os.environ, **environment},
             stdout=subprocess.DEVNULL,
             stderr=self._said,
@@ -89,15 +95,17 @@ def running(
     command: Sequence[str],
     port: int,
     environment: Mapping[str, str] | None = None,
+    folder: str | Path = ROOT,
     *,
     first: bool = False,
 ) -> Generator[Process]:
     """Run a server until the block is left.
 
     Args:
+        folder: where it is at work, and writes; the applications' modules are in ROOT.
         first: let it have the first core.
     """
-    process = Process(command, port, environment or {}, first=first)
+    process = Process(command, port, environment or {}, folder, first=first)
     try:
         process.wait_until_it_listens()
         yield process

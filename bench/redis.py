@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import tempfile
 import threading
 import uuid
 from collections.abc import Generator
@@ -19,7 +20,8 @@ def redis_server() -> Generator[str]:
         raise SystemExit("redis-server is missing: tools/programs.sh bench installs it")
     port = free_port()
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    with running([*command, "--loglevel", "warning"], port):
+    command += ["--loglevel", "warning"]
+    with tempfile.TemporaryDirectory() as folder, running(command, port, folder=folder):
         yield f"redis://127.0.0.1:{port}"
 
 

@@ -18,7 +18,7 @@ from coatcheck import Store, store_from_url
 from coatcheck.core.record import Record
 from coatcheck.stores.packed import expected, pack
 from coatcheck.testing import make_record
-from examples.shop.database import reached
+from examples.shop.store import reached
 
 SIZE: Final = 1_000
 """Bytes of each session's data."""

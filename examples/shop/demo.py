@@ -1,7 +1,8 @@
 """The shop to try out: `python -m examples.shop.demo`, until Ctrl-C.
 
-STORE names another session store (default: an SQLite file of yours; `postgresql` and `mariadb`
-start one), PORT the port (8000), APPS the frameworks of the servers, as in fastapi,flask,django.
+STORE names another session store (default: an SQLite file of yours; `redis`, `valkey`, `sentinel`,
+`cluster`, `postgresql` and `mariadb` start one), PORT the port (8000), APPS the frameworks of the
+servers, as in fastapi,flask,django.
 """
 
 import asyncio
@@ -14,10 +15,10 @@ from typing import Final
 
 from coatcheck import store_from_url
 from coatcheck.errors import ConfigurationError, StoreUnavailable
-from examples.shop.database import reached
 from examples.shop.fleet import Fleet, FleetError
 from examples.shop.ports import is_free
 from examples.shop.state import chosen_kinds, chosen_store, state_folder
+from examples.shop.store import reached
 from examples.shop.users import DEMO_PASSWORDS
 
 DEFAULT_PORT: Final = "8000"

@@ -1,7 +1,8 @@
 """The walk-through: `python -m examples.shop.walk` plays browsers against three servers.
 
 It runs on an SQLite file of its own, or on STORE (Redis: under keys of its own; elsewhere the demo
-users' sessions end with it), and on a database that it starts for STORE=postgresql or mariadb.
+users' sessions end with it). By a name alone it starts one: STORE=redis, valkey, sentinel, cluster,
+postgresql or mariadb.
 Time is moved by the shop's clock, never slept. Exit code 0 if everything held, else 1.
 """
 
@@ -17,11 +18,11 @@ from urllib.parse import urlsplit
 from coatcheck import Sessions, store_from_url
 from coatcheck.errors import CoatcheckError
 from examples.shop.clock import ShopClock
-from examples.shop.database import reached
 from examples.shop.fleet import Fleet, FleetError
 from examples.shop.journey import Journey
 from examples.shop.report import Report
 from examples.shop.state import chosen_kinds
+from examples.shop.store import reached
 from examples.shop.users import DEMO_PASSWORDS
 
 INTERRUPTED: Final = 130
@@ -31,10 +32,10 @@ def main() -> int:
     """Walk; returns the exit code."""
     with tempfile.TemporaryDirectory(prefix="coatcheck-walk-") as name:
         folder = Path(name)
-        store = own_store(os.environ.get("STORE") or f"sqlite:///{folder}/shop.db")
+        store = os.environ.get("STORE") or f"sqlite:///{folder}/shop.db"
         try:
             with reached(store) as url:
-                went_well = _walk(url, folder)
+                went_well = _walk(own_store(url), folder)
         except FleetError as error:
             went_well = _fail(f"The shop did not open: {error}.")
         except CoatcheckError as error:

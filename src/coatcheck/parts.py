@@ -19,6 +19,7 @@ _log = logging.getLogger("coatcheck")
 _LOUD = {
     Happened.UNREADABLE,
     Happened.UNAVAILABLE,
+    Happened.EVICTED,
     Happened.UNSAVED,
     Happened.LARGE,
     Happened.OVERWRITTEN,

@@ -1,11 +1,16 @@
-"""Let the store forget what expired: by whoever commits, now and then, in bounded batches."""
+"""Let the store forget what expired: by whoever commits, now and then, in bounded batches.
 
+It is asked then, too, whether its server threw away what had not expired.
+"""
+
+from collections.abc import Awaitable, Callable
 from random import random
 
 from coatcheck.core.events import SYSTEM, Happened
 from coatcheck.core.policy import GRACE
 from coatcheck.errors import StoreUnavailable
 from coatcheck.parts import Parts
+from coatcheck.stores.protocol import Store
 
 EVERY = 60_000
 BATCH = 1_000
@@ -44,11 +49,17 @@ class Sweeper:
         parts, now = self._parts, self._parts.clock.now()
         self._due = now + EVERY - int(random() * EVERY / 2)  # noqa: S311 - jitter, not a secret
         try:
-            swept = await parts.store.sweep(now - GRACE, BATCH)
+            if swept := await parts.store.sweep(now - GRACE, BATCH):
+                parts.tell(Happened.SWEPT, None, actor=SYSTEM, count=swept)
+            if swept == BATCH:
+                self._due = now + 1_000
+            if evicted := await _evicted(parts.store):
+                parts.tell(Happened.EVICTED, None, actor=SYSTEM, count=evicted)
         except StoreUnavailable as error:
             parts.tell(Happened.UNAVAILABLE, None, during=f"sweep: {error}")
-            return
-        if swept:
-            parts.tell(Happened.SWEPT, None, actor=SYSTEM, count=swept)
-        if swept == BATCH:
-            self._due = now + 1_000
+
+
+async def _evicted(store: Store) -> int:
+    """Ask a store that is `Evicting`."""
+    ask: Callable[[], Awaitable[int]] | None = getattr(store, "evicted", None)
+    return 0 if ask is None else await ask()

@@ -73,6 +73,34 @@ async def test_a_masters_death_costs_the_time_of_the_failover(nodes: Nodes) -> N
     await shop.close()
 
 
+async def test_a_masters_death_costs_the_sessions_of_the_others_nothing(nodes: Nodes) -> None:
+    """With `cluster-require-full-coverage no`, as the page on Redis says.
+
+    Fails without it, when all nodes refuse until the replica is elected, or when a command waits
+    for a node that has nothing to do with it.
+    """
+    dead = nodes.masters[0]
+    for node in nodes.servers:
+        await asyncio.to_thread(ask, node, "CONFIG", "SET", "cluster-require-full-coverage", "no")
+    shop = Shop(store_from_url(nodes.url()))
+    customers = [Customer(shop, f"user{n}") for n in range(3 * CLIENTS)]
+    others: list[Customer] = []
+    for customer in customers:
+        answer = await shop.send(f"/login/{customer.name}")
+        customer.cookie = answer.cookie
+        owner = await asyncio.to_thread(nodes.owner, f"coatcheck:s:{answer.token.id}")
+        others += [customer] * (owner is not dead)
+    over = asyncio.Event()
+    traffic = [asyncio.create_task(customer.shop_until(over)) for customer in others]
+    await until(lambda: all(customer.acknowledged > 5 for customer in others))
+    await asyncio.to_thread(dead.kill)
+    await asyncio.to_thread(at_last, lambda: nodes.has_replaced(dead))
+    over.set()
+    await asyncio.gather(*traffic)
+    assert {answer.status for customer in others for answer in customer.answers} == {200}
+    await shop.close()
+
+
 async def test_slots_move_to_a_new_node_and_nobody_notices(masters: Nodes) -> None:
     """Every session's, and every index, while they are read and written.
 

@@ -1,23 +1,24 @@
 """Redis is full, frozen or slow, or its connection breaks in the middle of a reply."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
 import pytest
 
-from coatcheck import store_from_url
+from coatcheck import BlockingSessions, Sessions, store_from_url
 from coatcheck.doctor.examination import examine
 from coatcheck.doctor.order import Order
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.redis import RedisStore
-from coatcheck.testing import make_record
+from coatcheck.testing import Clock, make_record
 from coatcheck.waiting import Kind, finish
 from tests.chaos.customer import Customer, is_unavailable, until
 from tests.chaos.shop import Shop
 from tests.chaos.wire import wire
 from tests.doctor.conftest import serious
-from tests.redis_topologies import ask, info
+from tests.redis_topologies import USER, ask, evict_all, info
 from tests.servers import Server, redis_server
 
 KINDS = [Kind.ASYNCIO, Kind.BLOCKING]
@@ -25,8 +26,8 @@ HASTY = "socket_timeout=0.3&socket_connect_timeout=0.3"
 
 
 def fill(server: Server) -> None:
-    """Have no memory left, whatever else there is."""
-    ask(server, "CONFIG", "SET", "maxmemory", info(server, "used_memory"))
+    """Have no memory left, even when a buffer is given back."""
+    ask(server, "CONFIG", "SET", "maxmemory", 1)
 
 
 @pytest.fixture
@@ -64,8 +65,8 @@ async def test_a_full_redis_refuses_new_sessions_and_ends_old_ones(
     assert (await shop.send("/login/dave")).status == 200
 
 
-async def test_a_redis_that_evicts_is_reported(shop: Shop, server: Server) -> None:
-    """Before it evicts, by its policy, and afterwards, by what is gone: nobody else tells."""
+async def test_doctor_reports_a_redis_that_evicts(shop: Shop, server: Server) -> None:
+    """Before it evicts, by its policy, and afterwards, by what is gone."""
     url = f"redis://127.0.0.1:{server.port}/0"
     await asyncio.to_thread(ask, server, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     before = await asyncio.to_thread(examine, Order(store=url))
@@ -79,6 +80,50 @@ async def test_a_redis_that_evicts_is_reported(shop: Shop, server: Server) -> No
     assert statuses == {200}, "who was thrown out is a visitor, nobody else's session"
     after = await asyncio.to_thread(examine, Order(store=url))
     assert "threw" in str(after.findings)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("may_ask", [True, False])
+async def test_an_application_reports_a_redis_that_evicts(
+    server: Server, clock: Clock, caplog: pytest.LogCaptureFixture, kind: Kind, may_ask: bool
+) -> None:
+    """In its log and as an event, once; one whose user may not ask goes on without a word.
+
+    Fails when the sweeper does not look, tells what went before the application was there, or takes
+    the refusal for an outage.
+    """
+
+    async def sign_in(name: str) -> None:
+        if isinstance(sessions, BlockingSessions):
+            await asyncio.to_thread(sign_in_blocking, sessions, name)
+        else:
+            session = await sessions.open(None)
+            session.sign_in(name)
+            await sessions.commit(session)
+
+    await asyncio.to_thread(ask, server, "SET", "key", "of another application")
+    assert await asyncio.to_thread(evict_all, server) == 1
+    rules = [rule for rule in USER if may_ask or rule != "+info"]
+    await asyncio.to_thread(ask, server, "ACL", "SETUSER", "shop", "reset", *rules)
+    url = f"redis://shop:shop-password@127.0.0.1:{server.port}/0"
+    store = store_from_url(url, blocking=kind is Kind.BLOCKING)
+    user = BlockingSessions if kind is Kind.BLOCKING else Sessions
+    sessions = user(store, clock=clock)
+    await sign_in("alice")
+    evicted = await asyncio.to_thread(evict_all, server)
+    for _ in range(2):
+        clock.move(minutes=1)
+        await sign_in("bob")
+    warnings = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    told = f"records_evicted id=None subject=None actor=system count={evicted}"
+    assert warnings == [told] * may_ask
+    await (asyncio.to_thread(finish, store.close()) if kind is Kind.BLOCKING else store.close())
+
+
+def sign_in_blocking(sessions: BlockingSessions, name: str) -> None:
+    session = sessions.open(None)
+    session.sign_in(name)
+    sessions.commit(session)
 
 
 async def test_a_frozen_redis_is_an_outage_and_mixes_nothing_up(shop: Shop, server: Server) -> None:

@@ -44,7 +44,7 @@ class Redis(Server):
         name, *options = self._service["command"]
         port = free_port()
         here = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-        super().__init__([program(name), *options, *here, "--loglevel", "warning"], port)
+        super().__init__([program(name), *options, *here, "--loglevel", "warning"], port, folder)
 
     def url(self, credentials: str = f":{PASSWORD}@") -> str:
         return f"redis://{credentials}127.0.0.1:{self.port}/0"

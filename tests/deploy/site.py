@@ -15,7 +15,7 @@ from typing import Self
 import httpx2
 
 from tests.deploy.redis_as_composed import redis_as_composed
-from tests.deploy.shipped import ROOT, settings, shipped
+from tests.deploy.shipped import settings, shipped
 from tests.servers import Server, free_port, program
 from tests.web.https import certify
 
@@ -109,7 +109,7 @@ def site(folder: Path) -> Generator[Site]:
         redis = running.enter_context(redis_as_composed(data))
         site = Site(folder, free_port(), free_port(), gate)
         for name in SERVERS:
-            server = _server(name, STORE=redis.url(), GATE=str(gate.getsockname()[1]))
+            server = _server(name, folder, STORE=redis.url(), GATE=str(gate.getsockname()[1]))
             running.callback(server.stop)
             site.servers[name] = server
         with ThreadPoolExecutor() as pool:
@@ -120,7 +120,7 @@ def site(folder: Path) -> Generator[Site]:
         yield site
 
 
-def _server(name: str, **environment: str) -> Server:
+def _server(name: str, folder: Path, **environment: str) -> Server:
     """Return a server that runs as its unit says, but for the names of what is ours."""
     port = free_port()
     unit = shipped(
@@ -137,15 +137,15 @@ def _server(name: str, **environment: str) -> Server:
     (command,) = settings(unit)["ExecStart"]
     (named,) = settings(unit)["Environment"]
     given = [named, *(f"{key}={value}" for key, value in environment.items())]
-    ours = [f"--chdir={ROOT}", f"PYTHONPATH={os.pathsep.join(sys.path)}"]
-    return Server(["env", *ours, *given, *shlex.split(command)], port)
+    ours = f"PYTHONPATH={os.pathsep.join(sys.path)}"
+    return Server(["env", ours, *given, *shlex.split(command)], port, folder)
 
 
 def _nginx(site: Site) -> Server:
     folder = site.folder
     (folder / "shop.conf").write_text(shipped("nginx/shop.conf", changes(site)))
     (folder / "nginx.conf").write_text(_FRAME.format(folder=folder))
-    return Server([*command(site)], site.tls)
+    return Server([*command(site)], site.tls, folder)
 
 
 def command(site: Site) -> list[str]:

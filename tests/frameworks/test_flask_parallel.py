@@ -1,5 +1,6 @@
 """Parallel updates of one session in Flask: in one process, and on real servers."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -70,12 +71,15 @@ def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def serve(shared_url: str, request: pytest.FixtureRequest) -> Callable[[list[str]], Driver]:
+def serve(
+    shared_url: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Callable[[list[str]], Driver]:
     def start(command: list[str]) -> Driver:
         port = free_port()
         module, *options = command
-        run = ["env", f"STORE={shared_url}", sys.executable, "-m", module, *options]
-        server = Server([*(part.format(port) for part in run), "tests.frameworks.served:app"], port)
+        ours = [f"STORE={shared_url}", f"PYTHONPATH={os.pathsep.join(sys.path)}"]
+        run = ["env", *ours, sys.executable, "-m", module, *(part.format(port) for part in options)]
+        server = Server([*run, "tests.frameworks.served:app"], port, tmp_path)
         server.start()
         request.addfinalizer(server.stop)
         return HttpDriver(port, server.stop)

@@ -77,7 +77,8 @@ def site(request: pytest.FixtureRequest, redis: Server, folder: Path) -> Generat
             options = [part.format(port=port, ws=ws) for part in command]
             server = subprocess.Popen(
                 [sys.executable, *options],
-                env={**os.environ, "STORE": store},
+                cwd=folder,
+                env={**os.environ, "STORE": store, "PYTHONPATH": os.pathsep.join(sys.path)},
                 stdout=output,
                 stderr=output,
             )

@@ -264,6 +264,7 @@ async def fail(hunt: Hunt, url: str, kind: str, spoil: Callable[[], None] | None
     if spoil is None:
         with hunt.raises(StoreUnavailable):
             await sessions.commit(session)
+        await sessions.close()
         return
     outcome = await sessions.commit(session)
     assert outcome.token is not None
@@ -280,7 +281,7 @@ async def fail(hunt: Hunt, url: str, kind: str, spoil: Callable[[], None] | None
     assert hunt.raised
     unseen = await sessions.admit([Presented(token)])
     hunt.show(unseen=unseen, state=unseen.state, store=store, sessions=sessions)
-    await sessions.flush()
+    await sessions.close()
 
 
 def test_wrong_settings_with_secrets_in_them(hunt: Hunt) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from coatcheck import BlockingSessions, Event, Happened, MemoryStore, Sessions, SQLiteStore, Store
+from coatcheck.errors import StoreUnavailable
 from coatcheck.sweeper import BATCH
 from coatcheck.testing import Clock, make_record
 from tests.sessions.browser import Browser
@@ -90,3 +91,18 @@ async def test_processes_that_began_together_do_not_sweep_together(clock: Clock)
     at_once = Counter(at for at in swept if at > begun)
     assert 40 <= at_once.total() <= 100  # in 150 s, by 20 of them
     assert max(at_once.values()) <= 7
+
+
+async def test_a_store_that_cannot_say_what_was_evicted_fails_no_request(clock: Clock) -> None:
+    """Fails when a look that is nobody's request becomes somebody's outage."""
+
+    class Away(MemoryStore):
+        async def evicted(self) -> int:
+            raise StoreUnavailable("a master is away")
+
+    events: list[Event] = []
+    browser = Browser(Sessions(Away(), clock=clock, on_event=events.append))
+    await browser.put(x=1)
+    assert await browser.see() == (None, {"x": 1})
+    told = [dict(event.facts) for event in events if event.kind is Happened.UNAVAILABLE]
+    assert told == [{"during": "sweep: a master is away"}]

@@ -1,7 +1,9 @@
 """The balancer over real sockets, before servers that tell what reached them."""
 
+import os
 import sys
 from collections.abc import Generator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -29,11 +31,12 @@ def origins() -> Generator[list[Origin]]:
 
 
 @pytest.fixture
-def client(origins: list[Origin]) -> Generator[httpx2.Client]:
+def client(origins: list[Origin], tmp_path: Path) -> Generator[httpx2.Client]:
     """A client of a balancer before the three origins."""
     port = free_port()
-    command = [sys.executable, "-m", "examples.shop.balancer", "--port", str(port)]
-    balancer = Server([*command, *(origin.url for origin in origins)], port)
+    command = ["env", f"PYTHONPATH={os.pathsep.join(sys.path)}", sys.executable, "-m"]
+    command += ["examples.shop.balancer", "--port", str(port), *(origin.url for origin in origins)]
+    balancer = Server(command, port, tmp_path)
     balancer.start()
     with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
         yield client

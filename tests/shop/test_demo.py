@@ -1,5 +1,6 @@
 """The demonstration as `make demo` runs it: a parent, three servers and a balancer."""
 
+import contextlib
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import httpx2
@@ -16,6 +18,7 @@ import pytest
 
 from examples.shop.browser import Browser
 from examples.shop.users import DEMO_PASSWORDS
+from tests.redis_topologies import until
 from tests.servers import Server, free_port
 
 DEMO: Final = (sys.executable, "-m", "examples.shop.demo")
@@ -129,6 +132,31 @@ def test_it_serves_until_it_is_told_to_stop_and_leaves_no_process(
     assert (tmp_path / "coatcheck-shop" / "shop.db").exists() == (kind == "sqlite")
 
 
+@pytest.mark.parametrize("store", ["sentinel", "cluster"])
+def test_servers_of_its_own_end_with_it_and_leave_nothing(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is at work in a folder of the demo's. Fails when one of them stays, or its folder."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with open_demo(tmp_path / "state", store) as demo:
+        assert len(at_work_in(tmp_path)) >= 5
+        with Browser(demo.url) as browser:
+            assert browser.ask("POST", "/cart/items", {"product_id": 456}).status == 200
+        demo.send(signal.SIGINT)
+        assert demo.end() == (0, "\nThe shop is closed.\n", "")
+    assert at_work_in(tmp_path) == []
+    assert [each.name for each in tmp_path.iterdir()] == ["state"]
+
+
+def at_work_in(folder: Path) -> list[Path]:
+    """Return the folders under `folder` that some process is at work in."""
+    found: list[Path] = []
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            found.append(link.readlink())
+    return [each for each in found if each.is_relative_to(folder)]
+
+
 def test_killed_it_leaves_no_process_behind(tmp_path: Path) -> None:
     with open_demo(tmp_path) as demo:
         demo.send(signal.SIGKILL)
@@ -136,6 +164,21 @@ def test_killed_it_leaves_no_process_behind(tmp_path: Path) -> None:
         for url in (demo.url, *demo.servers):
             with pytest.raises(httpx2.ConnectError):
                 httpx2.get(f"{url}/health")
+
+
+@pytest.mark.parametrize("store", ["sentinel", "postgresql"])
+def test_killed_it_takes_servers_of_its_own_with_it(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when they are let go of, and not held by a pipe."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # for the user that a database is at work as, where we are root
+        monkeypatch.setenv("TMPDIR", name)
+        with open_demo(folder / "state", store) as demo:
+            assert at_work_in(folder)
+            demo.send(signal.SIGKILL)
+            until(lambda: not at_work_in(folder))
 
 
 def test_a_server_that_is_killed_is_reported_and_nobody_is_logged_out(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from examples.shop import walk
 from examples.shop.clock import ShopClock
+from tests.redis_topologies import valkey_program
 from tests.servers import Server, free_port, postgres_url
 
 
@@ -44,13 +45,28 @@ def test_one_login_over_three_frameworks(kind: str, redis: Server, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("store", "apps"), [("postgresql", "fastapi"), ("mariadb", "flask,django,fastapi")]
+    ("store", "apps"),
+    [
+        ("redis", "fastapi"),
+        ("valkey", "fastapi"),
+        ("sentinel", "flask,django,fastapi"),
+        ("cluster", "flask,django,fastapi"),
+        ("postgresql", "fastapi"),
+        ("mariadb", "flask,django,fastapi"),
+    ],
 )
-def test_on_a_database_of_its_own(store: str, apps: str) -> None:
-    """The walk starts and stops it; drivers for asyncio and for threads share it."""
-    done = run_walk(store, APPS=apps)
+def test_on_servers_of_its_own(store: str, apps: str) -> None:
+    """The walk starts and stops them; drivers for asyncio and for threads share them."""
+    folder = os.path.dirname(valkey_program())  # noqa: PTH120 - for the PATH
+    done = run_walk(store, APPS=apps, PATH=f"{os.environ['PATH']}{os.pathsep}{folder}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All 37 steps went as they should." in done.stdout
+
+
+def test_a_server_that_is_not_installed_is_named() -> None:
+    done = run_walk("valkey", PATH="")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "The shop did not open: valkey-server is not installed.\n"
 
 
 def test_on_a_database_that_is_there(postgres: Server) -> None:

@@ -315,7 +315,7 @@ def guarded_sentinel(tmp_path_factory: pytest.TempPathFactory) -> Generator[Guar
     with redis_server(*options, "--tls-port", str(tls), "--user", "shop", *USER):
         command = [program("redis-server"), str(config), "--sentinel", "--port", str(plain)]
         command += ["--tls-port", str(of_sentinel), "--bind", "127.0.0.1", "--dir", str(folder)]
-        sentinel = Server([*command, "--loglevel", "warning", *options], plain)
+        sentinel = Server([*command, "--loglevel", "warning", *options], plain, folder)
         sentinel.start()
         try:
             until(lambda: ask(sentinel, "SENTINEL", "CKQUORUM", SERVICE))

@@ -67,7 +67,7 @@ def site(
         conf = folder / "nginx.conf"
         conf.write_text(_NGINX.format(folder=folder, tls=tls, plain=plain, app=app))
         command = [program("nginx"), "-c", str(conf), "-e", str(folder / "error.log")]
-        nginx = Server(command, tls)
+        nginx = Server(command, tls, folder)
         running.callback(nginx.stop)
         nginx.start()
         certificate = str(folder / "certificate.pem")

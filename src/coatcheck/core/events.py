@@ -26,6 +26,7 @@ class Happened(StrEnum):
     LARGE = "session_large"
     UNAVAILABLE = "store_unavailable"
     SWEPT = "sessions_swept"
+    EVICTED = "records_evicted"
     BINDING_CHANGED = "binding_changed"
     CREATION_LIMITED = "creation_limited"
     GUESSING = "id_guessing"
@@ -58,6 +59,7 @@ _ROUTINE = {
     Happened.LARGE,
     Happened.UNAVAILABLE,
     Happened.SWEPT,
+    Happened.EVICTED,
     Happened.SECRET_STORED,
     Happened.EVENTS_LOST,
     Happened.CSRF_REFUSED,

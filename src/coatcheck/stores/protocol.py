@@ -2,7 +2,7 @@
 
 A store keeps records and an index of each subject's sessions. It never looks into a payload, never
 judges an expiry (that is the caller's, who has the clock) and turns every failure of its driver
-into `StoreUnavailable`. All methods are required.
+into `StoreUnavailable`. All methods of `Store` are required.
 """
 
 from collections.abc import Sequence
@@ -175,6 +175,20 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Let go of connections. Twice is fine."""
+        ...
+
+
+class Evicting(Protocol):
+    """What a store has besides `Store` if its server throws records away when memory is full."""
+
+    async def evicted(self) -> int:
+        """Return how many the server threw away since this was last called; 0 the first time.
+
+        It may count others' records in that server, too. Asked once or twice a minute.
+
+        Raises:
+            StoreUnavailable: it cannot be known now.
+        """
         ...
 
 

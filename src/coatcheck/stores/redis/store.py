@@ -33,6 +33,7 @@ from coatcheck.stores.packed import (
 )
 from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
 from coatcheck.stores.redis.cluster import Cluster
+from coatcheck.stores.redis.evictions import Evictions
 from coatcheck.stores.redis.node import Node
 from coatcheck.stores.redis.scripts import BAR, END, ENLIST, SAVE, SHA, TALLY, TOUCH
 from coatcheck.stores.redis.servers import Servers, servers_at, servers_of
@@ -102,6 +103,7 @@ class RedisStore:
             raise ConfigurationError("prefix", "has a brace, which keeps a cluster on one node")
         self.kind = servers.kind
         self._servers, self._send, self._prefix = servers, servers.send, prefix
+        self._evictions = Evictions()
 
     @property
     def is_led(self) -> bool:
@@ -222,6 +224,10 @@ class RedisStore:
     async def sweep(self, before: int, limit: int, /) -> int:
         """See `Store.sweep`: Redis forgets by itself."""
         return 0
+
+    async def evicted(self) -> int:
+        """See `Evicting.evicted`: keys of all masters, whoever's; 0 where `INFO` is forbidden."""
+        return await self._evictions.since_last(self._servers)
 
     async def time(self) -> int:
         """See `Store.time`: the server's clock."""
