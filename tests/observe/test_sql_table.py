@@ -134,6 +134,7 @@ def test_a_database_that_is_away_fails_no_request_and_what_was_lost_is_told(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails when who failed is asked again by each request, or what was lost is not counted."""
+    monkeypatch.setattr("coatcheck.observe.sql_table.AGAIN_AFTER", 3_600)
     with postgres_server() as server:
         url = with_tables(postgres_url(server)).replace("postgres@", "postgres:hunter2@")
         table = SQLTable.from_url(url)
