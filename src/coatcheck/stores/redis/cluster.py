@@ -39,7 +39,7 @@ _KEYLESS = ("TIME",)
 
 
 class Cluster:
-    """Sends each command to the node of its first key; what has no key, to that of slot 0.
+    """Sends each command to the node of its first key.
 
     Args:
         open_node: makes the node of an address, without connecting.
@@ -59,6 +59,8 @@ class Cluster:
 
     async def send(self, *command: bytes | str | int, waits: bool = False) -> Any:
         """Send a command to the node of its key; see `Node.send`."""
+        if command[0] in _KEYLESS:
+            return await self._send_to_any(command)
         slot = _slot(command)
         address, is_asking = await self._owner(slot), False
         for _ in range(TRIES - 1):
@@ -143,6 +145,23 @@ class Cluster:
             raise reply
         return reply
 
+    async def _send_to_any(self, command: Command) -> Any:
+        """Send what has no key to slot 0's node, whose clock all processes go by; else to others.
+
+        Raises:
+            StoreUnavailable: none answered.
+        """
+        if not self._masters:
+            await self._refresh()
+        first = self._slots[0]
+        failure = StoreUnavailable("Redis: no node of the cluster is known")
+        for address in sorted(self._masters, key=lambda address: address != first):
+            try:
+                return await self._node(address).send(*command)
+            except StoreUnavailable as error:
+                failure = error
+        raise failure
+
     async def _next(
         self, error: StoreUnavailable, slot: int, address: Address, command: Command, version: int
     ) -> tuple[Address, bool] | None:
@@ -195,8 +214,6 @@ class Cluster:
 
 
 def _slot(command: Command) -> int:
-    if command[0] in _KEYLESS:
-        return 0
     key = command[3 if command[0] in _KEYED_LATER else 1]
     return key_slot(key if isinstance(key, bytes) else str(key).encode())
 
