@@ -10,7 +10,7 @@ from coatcheck.core.intents import Difference, Privilege, SignIn, Step
 from coatcheck.core.outcome import Cookies, Holder
 from coatcheck.core.own import ACTOR, PENDING, Actor, spend, take, without
 from coatcheck.core.record import NOBODY, Client, Ended, Record
-from coatcheck.core.renewal import is_due
+from coatcheck.core.renewal import is_due, quiet_until
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token, new_lineage
@@ -39,6 +39,7 @@ class State:
         beside: what stood beside it before: token, record and encoded data.
         leaving: the records that give way to who is proved, once that is stored.
         base: the record that is stored as far as this request knows; `None` while there is none.
+        quiet_until: before then neither its touch nor its renewal is due.
         content: its data, encoded.
         mark: the data, encoded, up to which `steps` tell what was done.
         signed_at: how many of the steps were done before the sign-in.
@@ -85,6 +86,7 @@ class State:
     beside: tuple[Token | None, Record | None, bytes] | None = None
     leaving: tuple[Record, ...] = ()
     base: Record | None = None
+    quiet_until: int = 0
     privilege: Privilege = None
     signed_at: int = 0
     carries: bool = True
@@ -210,15 +212,18 @@ class State:
     @property
     def is_touch_due(self) -> bool:
         """Whether the request's activity is worth a write of its own."""
-        if self.base is None or not self.is_activity:
+        base, acted_at = self.base, self.acted_at
+        if acted_at < self.quiet_until or base is None or not self.is_activity:
             return False
-        return self.settings.policy.touch_due(self.base, self.acted_at)
+        return acted_at >= self.settings.policy.touch_at(base)
 
     @property
     def is_renewal_due(self) -> bool:
         """Whether the first commit may renew the request's token, or confirm that it arrived."""
         base = self.base
-        if base is None or self.token is None or self.is_committed:
+        if self.acted_at < self.quiet_until or base is None:
+            return False
+        if self.token is None or self.is_committed:
             return False
         if not self.is_deliverable or not self.is_held:
             return False
@@ -228,7 +233,7 @@ class State:
 
     def start(self, base: Record | None, content: bytes) -> None:
         """Take `base` with the encoded `content` as what is stored: nothing was done to it yet."""
-        self.base = base
+        self.base, self.quiet_until = base, 0
         self.content = self.mark = content
         self.steps, self.signed_at = [], 0
         self.privilege = None
@@ -285,6 +290,7 @@ class State:
             self.acting = self.own.get(ACTOR, {}).get("subject")
             content = self.settings.codec.encode({**data, **self.own})  # as it will be compared
         self.base, self.content, self.mark = record, content, content
+        self.quiet_until = quiet_until(record, self.settings.policy)
         return data
 
     def data_of(self, content: bytes) -> dict[str, Any]:
@@ -348,6 +354,8 @@ class State:
         Raises:
             TypeError: a value cannot be encoded.
         """
+        if self.is_in_doubt or self.is_gone:
+            return False
         self.note(data)
         if self.is_wanted and self.base is None:
             return False
