@@ -94,8 +94,11 @@ def _is_direct(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 def _items(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> list[str]:
     """Return the items of a header that is a list, over all its lines."""
-    text = b",".join([value for name, value in headers if name == wanted]).decode("latin-1")
-    return [item.strip() for item in text.split(",") if item.strip()]
+    lines = [value for name, value in headers if name == wanted]
+    if not lines:
+        return []
+    text = b",".join(lines).decode("latin-1")
+    return [item for each in text.split(",") if (item := each.strip())]
 
 
 @lru_cache(maxsize=1024)
