@@ -177,7 +177,8 @@ class Policy:
         return record.seen_at + record.idle - now < self._share(record) + GRACE
 
     def _share(self, record: Record) -> int:
-        return max(1_000, int(record.idle * self.touch_share))
+        share = int(record.idle * self.touch_share)
+        return share if share > 1_000 else 1_000
 
 
 def _is_time(value: object) -> bool:

@@ -32,7 +32,7 @@ class Unseen(Session):
 
     def __getattribute__(self, name: str) -> Any:
         if name == "state":
-            return super().__getattribute__(name)
+            return dict.__getattribute__(self, name)  # pyright: ignore[reportUnknownMemberType]
         look(self)
         return getattr(self, name)
 

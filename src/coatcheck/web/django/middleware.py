@@ -124,8 +124,9 @@ class SessionMiddleware(middleware.SessionMiddleware):
         if answer is not None:
             return respond(answer, instead_of=response)
         exchange = cast("Exchange", store.exchange)
-        require_new(response, hands_over=exchange.hands_over)
-        if exchange.hands_over:
+        hands_over = exchange.hands_over
+        require_new(response, hands_over=hands_over)
+        if hands_over:
             store.keep_out_of_cache()
         depart(exchange, response)
         if response.streaming:
