@@ -1,6 +1,7 @@
 """The state of a request's session, beside its dict: what was opened, and what was done since."""
 
 from collections.abc import MutableMapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from coatcheck.core.csrf import fits
@@ -9,7 +10,7 @@ from coatcheck.core.events import USER, administrator
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
 from coatcheck.core.outcome import Cookies, Holder
 from coatcheck.core.own import ACTOR, PENDING, Actor, spend, take, without
-from coatcheck.core.record import NOBODY, Client, Ended, Record
+from coatcheck.core.record import Client, Ended, Record
 from coatcheck.core.renewal import is_due, quiet_until
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing
@@ -17,6 +18,7 @@ from coatcheck.core.token import Token, new_lineage
 from coatcheck.errors import StoreUnavailable, TooManyBadTokens
 
 
+@dataclass(slots=True, eq=False, repr=False)  # with a dict it would be slower to read
 class State:
     """The library's side of a `Session`. For adapters; applications use the session's methods.
 
@@ -71,6 +73,11 @@ class State:
         shows_token: whether the response holds a token of its forms.
     """
 
+    settings: Settings
+    opened_at: int
+    clock_offset: int
+    client: Client
+    is_activity: bool
     standing: Standing = Standing.NONE
     presented: Holder | None = None
     ended_because: Ended | None = None
@@ -109,27 +116,17 @@ class State:
     lineage: str | None = None
     shows_token: bool = False
     clock_error: int = 0
+    steps: list[Step] = field(default_factory=list[Step])
+    ending: list[Record] = field(default_factory=list[Record])
+    own: dict[str, Any] = field(default_factory=dict[str, Any])
+    cookies: Cookies = field(default_factory=Cookies)
+    acted_at: int = field(init=False)
+    content: bytes = field(init=False)
+    mark: bytes = field(init=False)
 
-    # One is made for each request, and most of it stays as it is: what stands above costs nothing.
-    def __init__(
-        self,
-        settings: Settings,
-        opened_at: int,
-        clock_offset: int = 0,
-        client: Client = NOBODY,
-        *,
-        is_activity: bool = True,
-    ) -> None:
-        self.settings = settings
-        self.opened_at = self.acted_at = opened_at
-        self.clock_offset = clock_offset
-        self.client = client
-        self.is_activity = is_activity
-        self.content = self.mark = settings.empty
-        self.steps: list[Step] = []
-        self.ending: list[Record] = []
-        self.own: dict[str, Any] = {}
-        self.cookies = Cookies()
+    def __post_init__(self) -> None:
+        self.acted_at = self.opened_at
+        self.content = self.mark = self.settings.empty
 
     @property
     def subject(self) -> str | None:
