@@ -296,7 +296,7 @@ class Door:
     def _begun(self, client: Client, is_activity: bool, arrival: Arrival | None) -> State:
         clock, settings = self._parts.clock, self._parts.settings
         at, offset = arrival or (clock.now(), clock.offset)
-        state = State(settings, at, offset, client, is_activity)
+        state = State(settings, at, offset, client, is_activity=is_activity)
         state.correct(clock.offset, clock.error)
         return state
 

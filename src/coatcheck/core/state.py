@@ -1,7 +1,6 @@
 """The state of a request's session, beside its dict: what was opened, and what was done since."""
 
 from collections.abc import MutableMapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from coatcheck.core.csrf import fits
@@ -18,7 +17,6 @@ from coatcheck.core.token import Token, new_lineage
 from coatcheck.errors import StoreUnavailable, TooManyBadTokens
 
 
-@dataclass(slots=True, eq=False, repr=False)  # with a dict it would be slower to read
 class State:
     """The library's side of a `Session`. For adapters; applications use the session's methods.
 
@@ -73,60 +71,117 @@ class State:
         shows_token: whether the response holds a token of its forms.
     """
 
-    settings: Settings
-    opened_at: int
-    clock_offset: int
-    client: Client
-    is_activity: bool
-    standing: Standing = Standing.NONE
-    presented: Holder | None = None
-    ended_because: Ended | None = None
-    token: Token | None = None
-    acting: str | None = None
-    is_held: bool = True
-    was_seen_at: int = 0
-    failure: StoreUnavailable | TooManyBadTokens | None = None
-    refusal: TooManyBadTokens | None = None
-    unreadable: Record | None = None
-    doubt: Doubt | None = None
-    taken_up: Doubt | None = None
-    beside: tuple[Token | None, Record | None, bytes] | None = None
-    leaving: tuple[Record, ...] = ()
-    base: Record | None = None
-    quiet_until: int = 0
-    privilege: Privilege = None
-    signed_at: int = 0
-    carries: bool = True
-    is_cleared: bool = False
-    is_wanted: bool = False
-    signs_out: bool = False
-    is_in_doubt: bool = False
-    is_gone: bool = False
-    bar: tuple[str, int] | None = None
-    first_factor: tuple[str, int, int] | None = None
-    is_deliverable: bool = True
-    kept_for: int | None = None
-    is_development: bool = False
-    is_committing: bool = False
-    is_committed: bool = False
-    is_late: bool = False
-    unseen: dict[str, Any] | None = None
-    is_seen: bool = True
-    lent: dict[str, tuple[Any, bytes]] | None = None
-    lineage: str | None = None
-    shows_token: bool = False
-    clock_error: int = 0
-    steps: list[Step] = field(default_factory=list[Step])
-    ending: list[Record] = field(default_factory=list[Record])
-    own: dict[str, Any] = field(default_factory=dict[str, Any])
-    cookies: Cookies = field(default_factory=Cookies)
-    acted_at: int = field(init=False)
-    content: bytes = field(init=False)
-    mark: bytes = field(init=False)
+    __slots__ = (
+        "acted_at",
+        "acting",
+        "bar",
+        "base",
+        "beside",
+        "carries",
+        "client",
+        "clock_error",
+        "clock_offset",
+        "content",
+        "cookies",
+        "doubt",
+        "ended_because",
+        "ending",
+        "failure",
+        "first_factor",
+        "is_activity",
+        "is_cleared",
+        "is_committed",
+        "is_committing",
+        "is_deliverable",
+        "is_development",
+        "is_gone",
+        "is_held",
+        "is_in_doubt",
+        "is_late",
+        "is_seen",
+        "is_wanted",
+        "kept_for",
+        "leaving",
+        "lent",
+        "lineage",
+        "mark",
+        "opened_at",
+        "own",
+        "presented",
+        "privilege",
+        "quiet_until",
+        "refusal",
+        "settings",
+        "shows_token",
+        "signed_at",
+        "signs_out",
+        "standing",
+        "steps",
+        "taken_up",
+        "token",
+        "unreadable",
+        "unseen",
+        "was_seen_at",
+    )
 
-    def __post_init__(self) -> None:
-        self.acted_at = self.opened_at
-        self.content = self.mark = self.settings.empty
+    # One is made for each request. With a dict in place of slots it took longer to read, with a
+    # dataclass's own `__init__` four times as long to make.
+    def __init__(
+        self,
+        settings: Settings,
+        opened_at: int,
+        clock_offset: int,
+        client: Client,
+        *,
+        is_activity: bool,
+    ) -> None:
+        self.settings, self.client = settings, client
+        self.opened_at = self.acted_at = opened_at
+        self.clock_offset = clock_offset
+        self.is_activity = is_activity
+        self.content = self.mark = settings.empty
+        self.standing = Standing.NONE
+        self.presented: Holder | None = None
+        self.ended_because: Ended | None = None
+        self.token: Token | None = None
+        self.acting: str | None = None
+        self.is_held = True
+        self.was_seen_at = 0
+        self.failure: StoreUnavailable | TooManyBadTokens | None = None
+        self.refusal: TooManyBadTokens | None = None
+        self.unreadable: Record | None = None
+        self.doubt: Doubt | None = None
+        self.taken_up: Doubt | None = None
+        self.beside: tuple[Token | None, Record | None, bytes] | None = None
+        self.leaving: tuple[Record, ...] = ()
+        self.base: Record | None = None
+        self.quiet_until = 0
+        self.privilege: Privilege = None
+        self.signed_at = 0
+        self.carries = True
+        self.is_cleared = False
+        self.is_wanted = False
+        self.signs_out = False
+        self.is_in_doubt = False
+        self.is_gone = False
+        self.bar: tuple[str, int] | None = None
+        self.first_factor: tuple[str, int, int] | None = None
+        self.is_deliverable = True
+        self.kept_for: int | None = None
+        self.is_development = False
+        self.is_committing = False
+        self.is_committed = False
+        self.is_late = False
+        self.unseen: dict[str, Any] | None = None
+        self.is_seen = True
+        self.lent: dict[str, tuple[Any, bytes]] | None = None
+        self.lineage: str | None = None
+        self.shows_token = False
+        self.clock_error = 0
+        self.steps: list[Step] = []
+        self.ending: list[Record] = []
+        self.own: dict[str, Any] = {}
+        self.cookies = Cookies()
 
     @property
     def subject(self) -> str | None:

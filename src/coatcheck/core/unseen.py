@@ -27,7 +27,7 @@ class Unseen(Session):
     seen: ClassVar[type[Session]] = Session
 
     def __init__(self, state: State) -> None:
-        super().__init__(state)
+        self.state = state
         state.is_seen, state.unseen = False, {}
 
     def __getattribute__(self, name: str) -> Any:
