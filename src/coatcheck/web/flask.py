@@ -25,7 +25,7 @@ from coatcheck.web.streams import has_length, watched
 from coatcheck.web.transport import raw, text
 
 with extra("flask"):
-    from flask import Flask, Request, Response, got_request_exception, request
+    from flask import Flask, Request, Response, got_request_exception, request, request_finished
     from flask import session as current
     from flask.sessions import SessionInterface as FlaskInterface
     from flask.sessions import SessionMixin
@@ -33,7 +33,7 @@ with extra("flask"):
     # They need what Flask brings along.
     from coatcheck.web.flask_session import FlaskSession, adopt, distrust
 
-_ANSWER = "coatcheck.answer"
+_ANSWER, _LEFT = "coatcheck.answer", "coatcheck.left"
 _OWN = ("vary", "cache-control", "clear-site-data")
 
 cast("Any", SessionMixin).register(FlaskSession)  # not derived from: it would make it larger
@@ -164,12 +164,13 @@ class SessionInterface(FlaskInterface):
 
     def save_session(self, app: Flask, session: Any, response: Response) -> None:
         """Commit, and tell the browser; or turn the response into an error of the session."""
-        exchange = enter(self._gate, request.environ)
+        environ = request.environ  # to ask a proxy costs more than most of what follows
+        exchange = enter(self._gate, environ)
         if exchange.session is not session:
             raise RuntimeError("this session is of another request")
         if response.is_streamed:
             response.call_on_close(exchange.report_unsaved)
-        if (answer := request.environ.pop(_ANSWER, None)) is not None:
+        if (answer := environ.pop(_ANSWER, None)) is not None:
             _replace(response, answer)
         elif not exchange.is_answered:
             try:
@@ -240,13 +241,22 @@ class SessionInterface(FlaskInterface):
         A copy of the request's context, as threads have, is torn down on its own, and without an
         error; the request goes on.
         """
-        if (exchange := entered(request.environ)) is None:
+        environ = request.environ
+        if (exchange := entered(environ)) is None:
             return
         if not exchange.is_over:
             if error is not None:
                 finish(exchange.leave())
         elif not exchange.session.state.is_late:  # a stream reports when it is closed
-            exchange.report_unsaved()
+            # The data is not encoded again to compare it where nobody had the chance to change it.
+            if _LEFT in environ or self._runs_others():
+                exchange.report_unsaved()
+            environ[_LEFT] = True
+
+    def _runs_others(self) -> bool:
+        """Tell whether anything of the application runs between the commit and `_leave`."""
+        functions = self._app.teardown_request_funcs
+        return len(functions) > 1 or len(functions[None]) > 1 or bool(request_finished.receivers)
 
 
 def _settle(error: Exception) -> Answer | None:
@@ -296,8 +306,9 @@ def _add(exchange: Exchange, response: Response) -> None:
     own = raw([header for header in headers if header[0].lower() in _OWN])
     if (changed := exchange.depart(own)) is own:
         return
-    for name, _ in text(own):
-        headers.remove(name)
+    if own:
+        for name in {name for name, _ in text(own)}:
+            headers.remove(name)
     for name, value in text(changed):
         headers.add(name, value)
 
