@@ -81,7 +81,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
         except BaseException:  # cancelled too, as the client went away
             await asyncio.shield(self._site.arun(store.leave()))
             raise
-        return self._respond(store, response, answer)
+        return self._respond(request, store, response, answer)
 
     def _is_guarded(self, request: HttpRequest) -> bool:
         return self._guards and self._site.gate.guards(method(request.META))
@@ -107,7 +107,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
             require_new(response, hands_over=False)
             return response
         answer = self._site.run(store.settle(response.status_code))
-        return self._respond(store, response, answer)
+        return self._respond(request, store, response, answer)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer an error of the session that left a view."""
@@ -119,7 +119,11 @@ class SessionMiddleware(middleware.SessionMiddleware):
         return respond(answer)
 
     def _respond(
-        self, store: RequestStore, response: HttpResponseBase, answer: Answer | None
+        self,
+        request: HttpRequest,
+        store: RequestStore,
+        response: HttpResponseBase,
+        answer: Answer | None,
     ) -> HttpResponseBase:
         if answer is not None:
             return respond(answer, instead_of=response)
@@ -127,7 +131,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
         hands_over = exchange.hands_over
         require_new(response, hands_over=hands_over)
         if hands_over:
-            store.keep_out_of_cache()
+            _keep_out_of_cache(request)
         depart(exchange, response)
         if response.streaming:
             at_the_end(response, exchange)
@@ -143,6 +147,15 @@ class SessionMiddleware(middleware.SessionMiddleware):
             response.streaming_content = watched_async(chunks, watch, self._site.arun)
         else:
             response.streaming_content = watched(chunks, watch, self._site.run)
+
+
+def _keep_out_of_cache(request: HttpRequest) -> None:
+    """Keep Django's own cache from storing the response.
+
+    The first releases of 5.2 look for `private` alone, and give what says `no-store` to all whose
+    cookies are the same, such as nothing but a consent.
+    """
+    cast("Any", request)._cache_update_cache = False
 
 
 def _kinds() -> list[type]:

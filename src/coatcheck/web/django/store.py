@@ -30,7 +30,10 @@ class RequestStore(SessionStore):
         """
         super().__init__()
         self._is_guarded = is_guarded
-        self._site, self._request = site, request
+        self._site = site
+        # Only until the session is open: each has the other, and the token would stay in memory
+        # until Python looks for such cycles.
+        self._request: HttpRequest | None = request
         self._arrival = site.gate.arrive()  # a login that began before an end of all is refused
         self.exchange: Exchange | None = None
         self.error: Exception | None = None
@@ -61,7 +64,7 @@ class RequestStore(SessionStore):
     async def enter(self) -> Exchange:
         """Read the token and open the session; the first look at it raises what went wrong."""
         if self.exchange is None:
-            request = self._request
+            request = cast("HttpRequest", self._request)
             # Under ASGI the headers that Django keeps are joined by commas, cookies too. Under WSGI
             # its path is no longer what the server gave.
             scope = getattr(request, "scope", None)
@@ -80,7 +83,7 @@ class RequestStore(SessionStore):
 
     def _let_in(self, exchange: Exchange) -> None:
         if self.exchange is None:  # the first of several tasks of the request that look at once
-            self.exchange = exchange
+            self.exchange, self._request = exchange, None
 
     async def refusal(self) -> Answer | None:
         """Return the answer to a request that is not to reach the view."""
@@ -125,17 +128,9 @@ class RequestStore(SessionStore):
     def is_untouched(self) -> bool:
         """Tell, at the end, whether nothing has to be done about the session."""
         if self.exchange is None and not self._site.saves_every_request:
-            self._is_answered = True
+            self._is_answered, self._request = True, None
             return True
         return False
-
-    def keep_out_of_cache(self) -> None:
-        """Keep Django's own cache from storing the response.
-
-        The first releases of 5.2 look for `private` alone, and give what says `no-store` to all
-        whose cookies are the same, such as nothing but a consent.
-        """
-        cast("Any", self._request)._cache_update_cache = False
 
     async def leave(self) -> None:
         """Let an `end()` hold even where there was no response."""
