@@ -4,7 +4,7 @@ Django's contract saves, renews and ends at once, where the rest of coatcheck wa
 """
 
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
@@ -79,7 +79,8 @@ class SessionStore(SessionBase):
         self.accessed = True
         session: Session | None = getattr(self, "_session_cache", None)
         if session is None:
-            session = cast("Session", self._run(self._loaded(), is_load=True))
+            loaded: Session = self._run(self._loaded(), is_load=True)
+            return loaded
         return session
 
     async def aget_session(self) -> Session:

@@ -48,14 +48,14 @@ class SessionMiddleware(middleware.SessionMiddleware):
         if self.async_mode:
             return self.__acall__(request)
         self.process_request(request)
-        store = cast("RequestStore", request.session)
+        store: Any = request.session
         serving = SERVING.set(store)
         try:
             if self._is_guarded(request):
                 refusal = self._site.run(store.refusal(), is_load=True)
                 if refusal is not None:
                     return respond(refusal)
-            response = cast("HttpResponseBase", self.get_response(request))
+            response: Any = self.get_response(request)
             return self.process_response(request, response)
         except BaseException:
             self._site.run(store.leave())
@@ -66,7 +66,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve one request in an event loop."""
         self.process_request(request)
-        store = cast("RequestStore", request.session)
+        store: Any = request.session
         SERVING.set(store)  # in the context of this request's own task
         try:
             if self._is_guarded(request):
@@ -88,7 +88,8 @@ class SessionMiddleware(middleware.SessionMiddleware):
 
     def process_request(self, request: HttpRequest) -> None:
         """Give the request a session that nobody has looked at yet."""
-        cast("Any", request).exception_reporter_filter = self._site.reports
+        marked: Any = request
+        marked.exception_reporter_filter = self._site.reports
         if isinstance(getattr(request, "session", None), SessionBase):
             raise ConfigurationError("MIDDLEWARE", "has two middleware classes for sessions")
         adapter = self._site.gate.adapter

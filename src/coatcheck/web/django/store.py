@@ -1,6 +1,6 @@
 """The session of a request: opened by the first look, committed before the response starts."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpRequest
 
@@ -63,27 +63,25 @@ class RequestStore(SessionStore):
 
     async def enter(self) -> Exchange:
         """Read the token and open the session; the first look at it raises what went wrong."""
-        if self.exchange is None:
-            request = cast("HttpRequest", self._request)
+        if (exchange := self.exchange) is None:
+            request: Any = self._request
             # Under ASGI the headers that Django keeps are joined by commas, cookies too. Under WSGI
             # its path is no longer what the server gave.
             scope = getattr(request, "scope", None)
-            entered = await self._site.gate.enter(
+            exchange = await self._site.gate.enter(
                 headers(request.META) if scope is None else list(scope["headers"]),
                 request.META.get("REMOTE_ADDR") or None,
-                cast("str", request.scheme),
+                request.scheme,
                 request.path_info,
                 request.META.get("SCRIPT_NAME", ""),
                 self._arrival,
                 method=method(request.META) if self._is_guarded else "GET",
                 query=request.META.get("QUERY_STRING", ""),
             )
-            self._let_in(entered)
-        return cast("Exchange", self.exchange)
-
-    def _let_in(self, exchange: Exchange) -> None:
-        if self.exchange is None:  # the first of several tasks of the request that look at once
+            if self.exchange is not None:  # another task of the request was first
+                return self.exchange
             self.exchange, self._request = exchange, None
+        return exchange
 
     async def refusal(self) -> Answer | None:
         """Return the answer to a request that is not to reach the view."""
