@@ -698,8 +698,8 @@ if not await _lives(parts, id):
         "T4",
         "a touch is put off for twice its share",
         "core/policy.py",
-        "return unrecorded >= 1_000 and unrecorded >= self._share(record)",
-        "return unrecorded >= 2 * self._share(record)",
+        "return record.seen_at + self._share(record)",
+        "return record.seen_at + 2 * self._share(record)",
         "tests/chaos/test_clock.py::TestLimits::"
         "test_activity_counts_for_the_idle_time_less_a_share[memory-90001]",
     ),

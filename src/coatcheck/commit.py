@@ -46,18 +46,19 @@ class Commit:
         self._throttle = throttle
         self._session, self._state = session, session.state
 
-    async def run(self) -> Outcome:
-        """Do it. See `Sessions.commit`."""
+    async def run(self, ended: Outcome) -> Outcome:
+        """Do it. See `Sessions.commit`.
+
+        Args:
+            ended: of the `end()` that came before.
+        """
         state, session = self._state, self._session
-        ended = await self.end() if state.ending else KEPT
         if state.is_in_doubt:
             raise StoreUnavailable("an earlier save of this request may have been applied or not")
         if state.is_gone:
             show(session, {})
             state.own = {}
             return Outcome(Done.DROPPED)
-        if state.has_nothing_to_do(session):
-            return ended
         scan(self._parts, state, session)
         sign_in = state.privilege if isinstance(state.privilege, SignIn) else None
         base, is_empty = state.base, state.mark == self._parts.settings.empty

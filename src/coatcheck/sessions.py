@@ -249,18 +249,23 @@ class Sessions:
             session.state.is_committing = False
 
     async def _commit(self, session: Session, *, discard: bool) -> Outcome:
-        commit, state = self._next_commit(session), session.state
+        state = session.state
+        state.correct(self._clock.offset, self._clock.error)
+        if state.is_committed:
+            state.acted_at = self._clock.now()
         if state.base is not None and state.acted_at >= state.base.expires_at:
             await self._look_again(session, state.base)
         if not state.is_seen or state.failure is not None:
-            outcome = await commit.touch()
+            outcome = await self._commit_of(session).touch() if state.is_touch_due else KEPT
         elif discard:
-            outcome = await commit.end()
+            outcome = await self._commit_of(session).end()
             self._reset(session)
-            if outcome is KEPT:
-                outcome = await commit.touch()  # somebody was there all the same
+            if outcome is KEPT:  # somebody was there all the same
+                outcome = await self._commit_of(session).touch()
         else:
-            outcome = await commit.run()
+            outcome = await self._commit_of(session).end() if state.ending else KEPT
+            if not state.has_nothing_to_do(session):
+                outcome = await self._commit_of(session).run(outcome)
             if state.taken_up is not None:
                 await leave(self._parts, state)
                 state.forget_doubt()
@@ -283,11 +288,7 @@ class Sessions:
             state.start(None, self._settings.empty)
             state.is_gone = True
 
-    def _next_commit(self, session: Session) -> Commit:
-        state = session.state
-        state.correct(self._clock.offset, self._clock.error)
-        if state.is_committed:
-            state.acted_at = self._clock.now()
+    def _commit_of(self, session: Session) -> Commit:
         return Commit(self._parts, self._groups, self._touches, self._throttle, session)
 
     async def _done(self, session: Session, outcome: Outcome) -> Outcome:

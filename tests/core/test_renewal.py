@@ -8,7 +8,7 @@ import pytest
 from coatcheck import Policy, Token
 from coatcheck.core.policy import GRACE
 from coatcheck.core.record import Record
-from coatcheck.core.renewal import Renewal, is_due, renewed
+from coatcheck.core.renewal import Renewal, is_due, quiet_until, renewed
 from coatcheck.core.standing import Standing, judge
 from coatcheck.testing import make_record
 
@@ -55,6 +55,27 @@ def test_a_renewal_is_due_after_its_time(after: int, is_proposed: bool) -> None:
     assert is_due(record, POLICY, now) is is_proposed
     assert (successor is not None) is is_proposed
     assert (new != record) is is_proposed
+
+
+@pytest.mark.parametrize("seen", [0, 13, 14, 29])
+@pytest.mark.parametrize("renew_after", [None, timedelta(minutes=1), timedelta(minutes=15)])
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.5])
+def test_it_is_quiet_until_something_is_due(
+    share: float, renew_after: timedelta | None, seen: int
+) -> None:
+    """To the millisecond. Fails when a touch, a renewal, or a successor on its way is forgotten."""
+    policy = Policy(touch_share=share, renew_after=renew_after)
+    _, record = issued()
+    record = record._replace(seen_at=record.renewed_at + seen * MINUTE)
+    until = quiet_until(record, policy)
+
+    def is_anything_due(now: int) -> bool:
+        return now >= policy.touch_at(record) or is_due(record, policy, now)
+
+    assert (is_anything_due(until - 1), is_anything_due(until)) == (False, True)
+    _, _, record, now = proposed()
+    used = record._replace(seen_at=now)
+    assert quiet_until(used, policy) <= now, "that the successor arrived is to be noted"
 
 
 def test_it_changes_secret_and_former_and_nothing_else() -> None:

@@ -1,7 +1,9 @@
 """What the settings of a Django site do, and what happens around a request's session."""
 
+import gc
 import logging
 import pickle
+import weakref
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -458,6 +460,33 @@ def test_djangos_cache_keeps_no_token(serve: Any, sessions: BlockingSessions) ->
     assert browser.get("/look").status_code == 200
     answer = thief.get("/page")
     assert answer.cookies.get(SID) is None
+
+
+@pytest.mark.parametrize("looks", [False, True])
+def test_nothing_of_a_request_is_left_for_the_garbage_collector(serve: Any, looks: bool) -> None:
+    """A token would wait in memory for it. Fails when the session keeps the request it is of."""
+    requests: list[weakref.ref[HttpRequest]] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        requests.append(weakref.ref(request))
+        if looks:
+            request.session["hat"] = 1
+        return HttpResponse("bare")
+
+    # Alone: `request.user` has the request, as Django's own has.
+    serve(path("bare", view), MIDDLEWARE=[OUR_SESSIONS])
+    gc.disable()
+    try:
+        answer = WSGIHandler()(RequestFactory().get("/bare", secure=True).environ, _start)
+        answer.close()
+        del answer
+        assert [request() for request in requests] == [None]
+    finally:
+        gc.enable()
+
+
+def _start(*_: object) -> Callable[[bytes], object]:
+    return lambda _: None
 
 
 def test_djangos_cache_is_told_of_a_token(serve: Any) -> None:

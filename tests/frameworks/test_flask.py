@@ -530,6 +530,40 @@ def test_functions_after_the_request_are_part_of_it() -> None:
     assert client.get("/nowhere").headers["X-Seen"] == "3"
 
 
+def test_a_listener_may_look_and_its_changes_are_reported() -> None:
+    """A signal comes after the commit. Fails when only functions of teardown are thought of."""
+    site = Site()
+
+    def change(_: Flask, **__: object) -> None:
+        session["late"] = True
+
+    site.app.add_url_rule("/", "hello", lambda: str(session.get("a")))
+    with request_finished.connected_to(change, site.app):
+        site.client().get("/")
+    assert site.kinds.count(Happened.UNSAVED) == 1
+
+
+def test_what_a_thread_changes_in_a_copy_of_the_request_is_reported() -> None:
+    """Fails when every teardown takes it that nobody could change anything."""
+    site = Site()
+    later: list[Callable[[], None]] = []
+
+    def change() -> None:
+        session["late"] = True
+
+    @site.app.get("/")
+    def hello() -> str:
+        later.append(copy_current_request_context(change))
+        return str(session.get("a"))
+
+    site.client().get("/")
+    assert Happened.UNSAVED not in site.kinds
+    thread = threading.Thread(target=later[0])
+    thread.start()
+    thread.join()
+    assert site.kinds.count(Happened.UNSAVED) == 1
+
+
 def test_teardown_may_look_and_its_changes_are_reported() -> None:
     site = Site()
     seen: list[Any] = []

@@ -306,7 +306,7 @@ async def test_what_our_own_proxy_says_last_about_tls_counts(
 
 def test_a_proxy_may_call_a_websocket_over_tls_wss() -> None:
     """Traefik does."""
-    assert Proxies([PROXY]).resolve(PROXY, "ws", [(b"x-forwarded-proto", b"wss")]).secure
+    assert Proxies([PROXY]).resolve(PROXY, "ws", {b"x-forwarded-proto": b"wss"}).secure
 
 
 async def test_tls_up_to_the_proxy_that_says_plain_is_plain(sessions: Sessions) -> None:
@@ -347,5 +347,5 @@ async def test_the_agent_is_recorded_as_a_family(sessions: Sessions, browser: Cl
 @pytest.mark.parametrize("hop", ["fe80::1%" + "a" * 60_000, "fe80::1%eth0", "1" * 60_000])
 def test_what_is_no_address_of_a_client_is_none(hop: str) -> None:
     """A zone may be any text. Fails when it becomes part of the record, and of a cache's keys."""
-    headers = [(b"x-forwarded-for", hop.encode() + b", 10.0.0.7")]
-    assert Proxies(["10.0.0.0/8"]).resolve(PROXY, "http", headers).address is None
+    said = {b"x-forwarded-for": hop.encode() + b", 10.0.0.7"}
+    assert Proxies(["10.0.0.0/8"]).resolve(PROXY, "http", said).address is None

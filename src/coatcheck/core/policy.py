@@ -168,17 +168,17 @@ class Policy:
         """Return the absolute end of a session that is granted `now`."""
         return now + self.absolute // timedelta(milliseconds=1)
 
-    def touch_due(self, record: Record, now: int) -> bool:
-        """Tell whether activity has gone unrecorded for long enough to be worth a write."""
-        unrecorded = now - record.seen_at
-        return unrecorded >= 1_000 and unrecorded >= self._share(record)
+    def touch_at(self, record: Record) -> int:
+        """Return from when on activity has gone unrecorded for so long that it is worth a write."""
+        return record.seen_at + self._share(record)
 
     def is_near_end(self, record: Record, now: int) -> bool:
         """Tell whether idleness may end the session before later activity is recorded (T2)."""
         return record.seen_at + record.idle - now < self._share(record) + GRACE
 
     def _share(self, record: Record) -> int:
-        return max(1_000, int(record.idle * self.touch_share))
+        share = int(record.idle * self.touch_share)
+        return share if share > 1_000 else 1_000
 
 
 def _is_time(value: object) -> bool:

@@ -31,12 +31,21 @@ class Renewal(NamedTuple):
 
 def is_due(record: Record, policy: Policy, now: int) -> bool:
     """Tell whether a successor is to be proposed (R5: not while a former one is honoured)."""
-    after = policy.renew_ms
     return (
-        after is not None
-        and now - record.renewed_at >= after
+        policy.renew_ms is not None
+        and now >= record.renewed_at + policy.renew_ms
         and not (record.former_digest is not None and is_former_honoured(record, now))
     )
+
+
+def quiet_until(record: Record, policy: Policy) -> int:
+    """Return until when nothing is due to a record, at the least: no touch, and no renewal."""
+    if record.renew_nonce is not None:
+        return 0
+    touch_at = policy.touch_at(record)
+    if policy.renew_ms is None:
+        return touch_at
+    return min(touch_at, record.renewed_at + policy.renew_ms)
 
 
 def is_former_honoured(record: Record, now: int) -> bool:

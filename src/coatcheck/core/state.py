@@ -9,8 +9,8 @@ from coatcheck.core.events import USER, administrator
 from coatcheck.core.intents import Difference, Privilege, SignIn, Step
 from coatcheck.core.outcome import Cookies, Holder
 from coatcheck.core.own import ACTOR, PENDING, Actor, spend, take, without
-from coatcheck.core.record import NOBODY, Client, Ended, Record
-from coatcheck.core.renewal import is_due
+from coatcheck.core.record import Client, Ended, Record
+from coatcheck.core.renewal import is_due, quiet_until
 from coatcheck.core.settings import Settings
 from coatcheck.core.standing import Standing
 from coatcheck.core.token import Token, new_lineage
@@ -39,6 +39,7 @@ class State:
         beside: what stood beside it before: token, record and encoded data.
         leaving: the records that give way to who is proved, once that is stored.
         base: the record that is stored as far as this request knows; `None` while there is none.
+        quiet_until: before then neither its touch nor its renewal is due.
         content: its data, encoded.
         mark: the data, encoded, up to which `steps` tell what was done.
         signed_at: how many of the steps were done before the sign-in.
@@ -70,60 +71,113 @@ class State:
         shows_token: whether the response holds a token of its forms.
     """
 
-    standing: Standing = Standing.NONE
-    presented: Holder | None = None
-    ended_because: Ended | None = None
-    token: Token | None = None
-    acting: str | None = None
-    is_held: bool = True
-    was_seen_at: int = 0
-    failure: StoreUnavailable | TooManyBadTokens | None = None
-    refusal: TooManyBadTokens | None = None
-    unreadable: Record | None = None
-    doubt: Doubt | None = None
-    taken_up: Doubt | None = None
-    beside: tuple[Token | None, Record | None, bytes] | None = None
-    leaving: tuple[Record, ...] = ()
-    base: Record | None = None
-    privilege: Privilege = None
-    signed_at: int = 0
-    carries: bool = True
-    is_cleared: bool = False
-    is_wanted: bool = False
-    signs_out: bool = False
-    is_in_doubt: bool = False
-    is_gone: bool = False
-    bar: tuple[str, int] | None = None
-    first_factor: tuple[str, int, int] | None = None
-    is_deliverable: bool = True
-    kept_for: int | None = None
-    is_development: bool = False
-    is_committing: bool = False
-    is_committed: bool = False
-    is_late: bool = False
-    unseen: dict[str, Any] | None = None
-    is_seen: bool = True
-    lent: dict[str, tuple[Any, bytes]] | None = None
-    lineage: str | None = None
-    shows_token: bool = False
-    clock_error: int = 0
+    __slots__ = (
+        "acted_at",
+        "acting",
+        "bar",
+        "base",
+        "beside",
+        "carries",
+        "client",
+        "clock_error",
+        "clock_offset",
+        "content",
+        "cookies",
+        "doubt",
+        "ended_because",
+        "ending",
+        "failure",
+        "first_factor",
+        "is_activity",
+        "is_cleared",
+        "is_committed",
+        "is_committing",
+        "is_deliverable",
+        "is_development",
+        "is_gone",
+        "is_held",
+        "is_in_doubt",
+        "is_late",
+        "is_seen",
+        "is_wanted",
+        "kept_for",
+        "leaving",
+        "lent",
+        "lineage",
+        "mark",
+        "opened_at",
+        "own",
+        "presented",
+        "privilege",
+        "quiet_until",
+        "refusal",
+        "settings",
+        "shows_token",
+        "signed_at",
+        "signs_out",
+        "standing",
+        "steps",
+        "taken_up",
+        "token",
+        "unreadable",
+        "unseen",
+        "was_seen_at",
+    )
 
-    # One is made for each request, and most of it stays as it is: what stands above costs nothing.
+    # One is made for each request. Past thirty attributes without slots, each would have a dict of
+    # its own, which is slower to read; a dataclass's `__init__` would take twice the time.
     def __init__(
         self,
         settings: Settings,
         opened_at: int,
-        clock_offset: int = 0,
-        client: Client = NOBODY,
+        clock_offset: int,
+        client: Client,
         *,
-        is_activity: bool = True,
+        is_activity: bool,
     ) -> None:
-        self.settings = settings
+        self.settings, self.client = settings, client
         self.opened_at = self.acted_at = opened_at
         self.clock_offset = clock_offset
-        self.client = client
         self.is_activity = is_activity
         self.content = self.mark = settings.empty
+        self.standing = Standing.NONE
+        self.presented: Holder | None = None
+        self.ended_because: Ended | None = None
+        self.token: Token | None = None
+        self.acting: str | None = None
+        self.is_held = True
+        self.was_seen_at = 0
+        self.failure: StoreUnavailable | TooManyBadTokens | None = None
+        self.refusal: TooManyBadTokens | None = None
+        self.unreadable: Record | None = None
+        self.doubt: Doubt | None = None
+        self.taken_up: Doubt | None = None
+        self.beside: tuple[Token | None, Record | None, bytes] | None = None
+        self.leaving: tuple[Record, ...] = ()
+        self.base: Record | None = None
+        self.quiet_until = 0
+        self.privilege: Privilege = None
+        self.signed_at = 0
+        self.carries = True
+        self.is_cleared = False
+        self.is_wanted = False
+        self.signs_out = False
+        self.is_in_doubt = False
+        self.is_gone = False
+        self.bar: tuple[str, int] | None = None
+        self.first_factor: tuple[str, int, int] | None = None
+        self.is_deliverable = True
+        self.kept_for: int | None = None
+        self.is_development = False
+        self.is_committing = False
+        self.is_committed = False
+        self.is_late = False
+        self.unseen: dict[str, Any] | None = None
+        self.is_seen = True
+        self.lent: dict[str, tuple[Any, bytes]] | None = None
+        self.lineage: str | None = None
+        self.shows_token = False
+        self.clock_error = 0
         self.steps: list[Step] = []
         self.ending: list[Record] = []
         self.own: dict[str, Any] = {}
@@ -210,15 +264,18 @@ class State:
     @property
     def is_touch_due(self) -> bool:
         """Whether the request's activity is worth a write of its own."""
-        if self.base is None or not self.is_activity:
+        base, acted_at = self.base, self.acted_at
+        if acted_at < self.quiet_until or base is None or not self.is_activity:
             return False
-        return self.settings.policy.touch_due(self.base, self.acted_at)
+        return acted_at >= self.settings.policy.touch_at(base)
 
     @property
     def is_renewal_due(self) -> bool:
         """Whether the first commit may renew the request's token, or confirm that it arrived."""
         base = self.base
-        if base is None or self.token is None or self.is_committed:
+        if self.acted_at < self.quiet_until or base is None:
+            return False
+        if self.token is None or self.is_committed:
             return False
         if not self.is_deliverable or not self.is_held:
             return False
@@ -228,7 +285,7 @@ class State:
 
     def start(self, base: Record | None, content: bytes) -> None:
         """Take `base` with the encoded `content` as what is stored: nothing was done to it yet."""
-        self.base = base
+        self.base, self.quiet_until = base, 0
         self.content = self.mark = content
         self.steps, self.signed_at = [], 0
         self.privilege = None
@@ -285,6 +342,7 @@ class State:
             self.acting = self.own.get(ACTOR, {}).get("subject")
             content = self.settings.codec.encode({**data, **self.own})  # as it will be compared
         self.base, self.content, self.mark = record, content, content
+        self.quiet_until = quiet_until(record, self.settings.policy)
         return data
 
     def data_of(self, content: bytes) -> dict[str, Any]:
@@ -348,6 +406,8 @@ class State:
         Raises:
             TypeError: a value cannot be encoded.
         """
+        if self.is_in_doubt or self.is_gone:
+            return False
         self.note(data)
         if self.is_wanted and self.base is None:
             return False

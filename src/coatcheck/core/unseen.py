@@ -27,12 +27,12 @@ class Unseen(Session):
     seen: ClassVar[type[Session]] = Session
 
     def __init__(self, state: State) -> None:
-        super().__init__(state)
+        self.state = state
         state.is_seen, state.unseen = False, {}
 
     def __getattribute__(self, name: str) -> Any:
         if name == "state":
-            return super().__getattribute__(name)
+            return dict.__getattribute__(self, name)  # pyright: ignore[reportUnknownMemberType]
         look(self)
         return getattr(self, name)
 

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Mapping
 from functools import lru_cache, partial
-from typing import Any, cast
+from typing import Any
 
 from coatcheck.waiting import finish
 from coatcheck.web.csrf import is_form, is_handshake
@@ -25,11 +25,12 @@ def enter(gate: Gate, environ: Environ) -> Exchange:
     Raises:
         ConfigurationError: another adapter did so already.
     """
-    owner, entered_before, of = environ.get(_KEY, (None, None, None))
+    exchange: Exchange
+    owner, exchange, of = environ.get(_KEY, (None, None, None))
     if owner is not gate:
         require_alone(environ, gate.adapter)
     if of == id(environ):
-        return cast("Exchange", entered_before)
+        return exchange
     exchange = finish(
         gate.enter(
             headers(environ),
@@ -61,8 +62,8 @@ def require_alone(environ: Environ, adapter: str) -> None:
 
 def entered(environ: Environ) -> Exchange | None:
     """Return the exchange of a request whose session was opened, whichever gate did so."""
-    found = environ.get(_KEY)
-    return None if found is None else cast("Exchange", found[1])
+    exchange: Exchange | None = environ.get(_KEY, (None, None))[1]
+    return exchange
 
 
 def method(environ: Mapping[str, Any]) -> str | None:
@@ -105,10 +106,11 @@ class _Body(io.RawIOBase):
 
 def headers(environ: Environ) -> Headers:
     """Return a request's headers as ASGI has them."""
+    # Most keys are no header's, and `in` tells that in a third of the time of a call.
     return [
         (_name(key), value.encode("latin-1"))
         for key, value in environ.items()
-        if key.startswith("HTTP_")
+        if "HTTP_" in key and key.startswith("HTTP_")
     ]
 
 

@@ -164,12 +164,13 @@ class SessionInterface(FlaskInterface):
 
     def save_session(self, app: Flask, session: Any, response: Response) -> None:
         """Commit, and tell the browser; or turn the response into an error of the session."""
-        exchange = enter(self._gate, request.environ)
+        environ = request.environ  # to ask a proxy costs more than most of what follows
+        exchange = enter(self._gate, environ)
         if exchange.session is not session:
             raise RuntimeError("this session is of another request")
         if response.is_streamed:
             response.call_on_close(exchange.report_unsaved)
-        if (answer := request.environ.pop(_ANSWER, None)) is not None:
+        if (answer := environ.pop(_ANSWER, None)) is not None:
             _replace(response, answer)
         elif not exchange.is_answered:
             try:
@@ -296,8 +297,9 @@ def _add(exchange: Exchange, response: Response) -> None:
     own = raw([header for header in headers if header[0].lower() in _OWN])
     if (changed := exchange.depart(own)) is own:
         return
-    for name, _ in text(own):
-        headers.remove(name)
+    if own:
+        for name in {name for name, _ in text(own)}:
+            headers.remove(name)
     for name, value in text(changed):
         headers.add(name, value)
 

@@ -23,7 +23,7 @@ from coatcheck.web.hints import languages, platform
 from coatcheck.web.proxy import Peer, Proxies
 from coatcheck.web.redirect import ToPage, check_page, leading_back
 from coatcheck.web.ticket import origin_of
-from coatcheck.web.transport import Headers, Transport
+from coatcheck.web.transport import Headers, Transport, joined
 
 _log = logging.getLogger("coatcheck")
 
@@ -177,8 +177,8 @@ class Gate:
             query: what follows the path, as it came.
             ticket: what a WebSocket presents instead of all else, good or not.
         """
-        resolved = self._proxies.resolve(peer, scheme, headers)
-        said = {name: value for name, value in headers if name in _TELLING}
+        said = joined(headers)
+        resolved = self._proxies.resolve(peer, scheme, said)
         purpose = said.get(b"sec-purpose") or said.get(b"purpose", b"")
         transport = self._carrier(resolved)
         client = _client(resolved.address, said, is_socket=scheme in ("ws", "wss"))
@@ -242,16 +242,8 @@ class Gate:
         return None
 
 
-_TELLING = frozenset(
-    (
-        b"user-agent", b"accept-language", b"sec-ch-ua-platform", b"sec-ch-ua-mobile",
-        b"sec-purpose", b"purpose",
-    )
-)  # fmt: skip
-
-
 def _client(address: str | None, said: Mapping[bytes, bytes], *, is_socket: bool) -> Client:
-    """Return who asks, by the headers of `_TELLING`."""
+    """Return who asks."""
     get = said.get
     system = platform(get(b"sec-ch-ua-platform", b""), get(b"sec-ch-ua-mobile", b""))
     spoken = languages(get(b"accept-language", b""))

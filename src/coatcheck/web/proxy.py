@@ -1,6 +1,6 @@
 """Who is at the other end, and over what: believed from the peer, or from proxies named as ours."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import (
     IPv4Address,
@@ -61,21 +61,23 @@ class Proxies:
             self._trusted.append(network)
         self._is_ours = lru_cache(maxsize=1024)(self._is_one_of_ours)  # few proxies, many requests
 
-    def resolve(
-        self, peer: str | None, scheme: str, headers: Iterable[tuple[bytes, bytes]]
-    ) -> Peer:
-        """Return the client; proxies append, so the list is read from its end."""
+    def resolve(self, peer: str | None, scheme: str, said: Mapping[bytes, bytes]) -> Peer:
+        """Return the client; proxies append, so the list is read from its end.
+
+        Args:
+            said: the request's headers by name.
+        """
         secure = scheme in ("https", "wss")
         if not self._trusts(peer):
-            return Peer(peer, secure, not secure and _is_loopback(peer) and _is_direct(headers))
+            return Peer(peer, secure, not secure and _is_loopback(peer) and _is_direct(said))
         address = peer
-        for hop in reversed(_items(headers, b"x-forwarded-for")):
+        for hop in reversed(_items(said.get(b"x-forwarded-for"))):
             # No address is longer; a zone means something on its own machine only, and may be any
             # text.
             address = None if len(hop) > 64 or "%" in hop else _canonical(hop)
             if address is None or not self._trusts(address):
                 break
-        protocols = _items(headers, b"x-forwarded-proto")
+        protocols = _items(said.get(b"x-forwarded-proto"))
         if protocols:
             secure = protocols[-1].lower() in ("https", "wss")
         return Peer(address, secure, not secure and _is_loopback(address))
@@ -88,14 +90,15 @@ class Proxies:
         return parsed is not None and any(parsed in network for network in self._trusted)
 
 
-def _is_direct(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    return not any(name.startswith(_TRACES) for name, _ in headers)
+def _is_direct(names: Iterable[bytes]) -> bool:
+    return not any(name.startswith(_TRACES) for name in names)
 
 
-def _items(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> list[str]:
-    """Return the items of a header that is a list, over all its lines."""
-    text = b",".join([value for name, value in headers if name == wanted]).decode("latin-1")
-    return [item.strip() for item in text.split(",") if item.strip()]
+def _items(header: bytes | None) -> list[str]:
+    """Return the items of a header that is a list."""
+    if not header:
+        return []
+    return [item for each in header.decode("latin-1").split(",") if (item := each.strip())]
 
 
 @lru_cache(maxsize=1024)

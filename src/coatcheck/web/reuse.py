@@ -12,6 +12,9 @@ class _Sent(NamedTuple):
         return type(None), ()
 
 
+_SENT = {hands_over: _Sent(hands_over) for hands_over in (False, True)}
+
+
 def require_new(response: object, *, hands_over: bool) -> None:
     """Refuse a response that serves several requests, if a token of one of them is in it.
 
@@ -24,4 +27,4 @@ def require_new(response: object, *, hands_over: bool) -> None:
             "this response was sent before, and one of its requests gets a session cookie, which "
             "is nobody else's: make a new response for each request"
         )
-    cast("Any", response)._coatcheck_sent = _Sent(hands_over)
+    cast("Any", response)._coatcheck_sent = _SENT[hands_over]

@@ -21,6 +21,17 @@ def raw(lines: Iterable[tuple[str, str]]) -> Headers:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in lines]
 
 
+def joined(lines: Headers) -> dict[bytes, bytes]:
+    """Return a request's headers by name; lines of one name are one list (RFC 9110 5.3)."""
+    said = dict(lines)
+    if len(said) == len(lines):
+        return said
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in lines:
+        values.setdefault(name, []).append(value)
+    return {name: b",".join(several) for name, several in values.items()}
+
+
 class Transport(Protocol):
     """Carries tokens between a client and the application."""
 

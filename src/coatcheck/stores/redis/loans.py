@@ -56,8 +56,10 @@ class Loans:
         """
         if (loan := self._take()) is not None:
             if command[0] in _READS:
-                with suppress(Disconnected):
+                try:  # faster than `suppress`, and this is every read
                     return self._talk(*loan, command)
+                except Disconnected:
+                    pass
             elif self._is_good(loan[0]):
                 return self._talk(*loan, command)
         connection = self._borrow()
@@ -86,13 +88,15 @@ class Loans:
 
     def _take(self) -> tuple[Any, float] | None:
         """Return a connection that is idle, and until when it is lent."""
-        with suppress(IndexError):
+        try:
             connection, until = self._idle.pop()
-            if connection.pid != os.getpid():
-                return None  # it is the parent's, whose pool is no longer here either
-            if self._clock() < until:
-                return connection, until
-            self._release(connection)
+        except IndexError:
+            return None
+        if connection.pid != os.getpid():
+            return None  # it is the parent's, whose pool is no longer here either
+        if self._clock() < until:
+            return connection, until
+        self._release(connection)
         return None
 
     def _is_good(self, connection: Any) -> bool:

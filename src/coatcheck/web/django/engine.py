@@ -3,9 +3,12 @@
 Django's contract saves, renews and ends at once, where the rest of coatcheck waits for the commit.
 """
 
+from functools import cached_property
 from typing import Any
 
+from django.conf import settings
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
+from django.utils.module_loading import import_string
 
 from coatcheck.core.outcome import Done, Outcome
 from coatcheck.core.session import Session
@@ -39,10 +42,16 @@ class SessionStore(SessionBase):
     _session_cache: Session
 
     def __init__(self, session_key: str | None = None) -> None:
-        self._presented: Token | None = None
-        super().__init__(session_key)
+        # Not Django's own, which looks the serializer up each time.
+        self._session_key = session_key
+        self.accessed = self.modified = False
         self._site = current()
         self._expiry: expiry.Expiry = None
+
+    @cached_property
+    def serializer(self) -> Any:
+        """What Django's `encode` and `decode` use; nothing here does."""
+        return import_string(settings.SESSION_SERIALIZER)
 
     @property
     def session_key(self) -> str | None:
@@ -68,21 +77,17 @@ class SessionStore(SessionBase):
     def get_session(self) -> Session:
         """Return the session behind this, loaded. See `coatcheck.web.django.session_of`."""
         self.accessed = True
-        try:
-            return self._session_cache
-        except AttributeError:
-            pass  # what goes wrong from here on has no other error before it
-        session: Session = self._run(self._loaded(), is_load=True)
+        session: Session | None = getattr(self, "_session_cache", None)
+        if session is None:
+            loaded: Session = self._run(self._loaded(), is_load=True)
+            return loaded
         return session
 
     async def aget_session(self) -> Session:
         """Return the same in a coroutine."""
         self.accessed = True
-        try:
-            return self._session_cache
-        except AttributeError:
-            pass
-        return await self._site.arun(self._loaded())
+        session: Session | None = getattr(self, "_session_cache", None)
+        return await self._site.arun(self._loaded()) if session is None else session
 
     def _get_session(self, no_load: bool = False) -> Session:
         return self.get_session()
@@ -106,7 +111,8 @@ class SessionStore(SessionBase):
         return await self._site.sessions.open(self._token, is_held=False)
 
     async def _loaded(self) -> Session:
-        if not hasattr(self, "_session_cache"):
+        session: Session | None = getattr(self, "_session_cache", None)
+        if session is None:
             session = await self._open()
             login.distrust(session)
             self._expiry = session.get(expiry.KEY)
@@ -114,7 +120,7 @@ class SessionStore(SessionBase):
                 session.end()
                 session.state.signs_out = False  # nobody asked for it
             self._session_cache = session
-        return self._session_cache
+        return session
 
     async def _commit(self, session: Session) -> None:
         self._prepare(session)

@@ -48,14 +48,14 @@ class SessionMiddleware(middleware.SessionMiddleware):
         if self.async_mode:
             return self.__acall__(request)
         self.process_request(request)
-        store = cast("RequestStore", request.session)
+        store: Any = request.session
         serving = SERVING.set(store)
         try:
             if self._is_guarded(request):
                 refusal = self._site.run(store.refusal(), is_load=True)
                 if refusal is not None:
                     return respond(refusal)
-            response = cast("HttpResponseBase", self.get_response(request))
+            response: Any = self.get_response(request)
             return self.process_response(request, response)
         except BaseException:
             self._site.run(store.leave())
@@ -66,7 +66,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve one request in an event loop."""
         self.process_request(request)
-        store = cast("RequestStore", request.session)
+        store: Any = request.session
         SERVING.set(store)  # in the context of this request's own task
         try:
             if self._is_guarded(request):
@@ -81,14 +81,15 @@ class SessionMiddleware(middleware.SessionMiddleware):
         except BaseException:  # cancelled too, as the client went away
             await asyncio.shield(self._site.arun(store.leave()))
             raise
-        return self._respond(store, response, answer)
+        return self._respond(request, store, response, answer)
 
     def _is_guarded(self, request: HttpRequest) -> bool:
         return self._guards and self._site.gate.guards(method(request.META))
 
     def process_request(self, request: HttpRequest) -> None:
         """Give the request a session that nobody has looked at yet."""
-        cast("Any", request).exception_reporter_filter = self._site.reports
+        marked: Any = request
+        marked.exception_reporter_filter = self._site.reports
         if isinstance(getattr(request, "session", None), SessionBase):
             raise ConfigurationError("MIDDLEWARE", "has two middleware classes for sessions")
         adapter = self._site.gate.adapter
@@ -107,7 +108,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
             require_new(response, hands_over=False)
             return response
         answer = self._site.run(store.settle(response.status_code))
-        return self._respond(store, response, answer)
+        return self._respond(request, store, response, answer)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer an error of the session that left a view."""
@@ -119,14 +120,19 @@ class SessionMiddleware(middleware.SessionMiddleware):
         return respond(answer)
 
     def _respond(
-        self, store: RequestStore, response: HttpResponseBase, answer: Answer | None
+        self,
+        request: HttpRequest,
+        store: RequestStore,
+        response: HttpResponseBase,
+        answer: Answer | None,
     ) -> HttpResponseBase:
         if answer is not None:
             return respond(answer, instead_of=response)
         exchange = cast("Exchange", store.exchange)
-        require_new(response, hands_over=exchange.hands_over)
-        if exchange.hands_over:
-            store.keep_out_of_cache()
+        hands_over = exchange.hands_over
+        require_new(response, hands_over=hands_over)
+        if hands_over:
+            _keep_out_of_cache(request)
         depart(exchange, response)
         if response.streaming:
             at_the_end(response, exchange)
@@ -142,6 +148,15 @@ class SessionMiddleware(middleware.SessionMiddleware):
             response.streaming_content = watched_async(chunks, watch, self._site.arun)
         else:
             response.streaming_content = watched(chunks, watch, self._site.run)
+
+
+def _keep_out_of_cache(request: HttpRequest) -> None:
+    """Keep Django's own cache from storing the response.
+
+    The first releases of 5.2 look for `private` alone, and give what says `no-store` to all whose
+    cookies are the same, such as nothing but a consent.
+    """
+    cast("Any", request)._cache_update_cache = False
 
 
 def _kinds() -> list[type]:

@@ -1,6 +1,6 @@
 """The session of a request: opened by the first look, committed before the response starts."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpRequest
 
@@ -30,7 +30,10 @@ class RequestStore(SessionStore):
         """
         super().__init__()
         self._is_guarded = is_guarded
-        self._site, self._request = site, request
+        self._site = site
+        # Only until the session is open: each has the other, and the token would stay in memory
+        # until Python looks for such cycles.
+        self._request: HttpRequest | None = request
         self._arrival = site.gate.arrive()  # a login that began before an end of all is refused
         self.exchange: Exchange | None = None
         self.error: Exception | None = None
@@ -60,27 +63,25 @@ class RequestStore(SessionStore):
 
     async def enter(self) -> Exchange:
         """Read the token and open the session; the first look at it raises what went wrong."""
-        if self.exchange is None:
-            request = self._request
+        if (exchange := self.exchange) is None:
+            request: Any = self._request
             # Under ASGI the headers that Django keeps are joined by commas, cookies too. Under WSGI
             # its path is no longer what the server gave.
             scope = getattr(request, "scope", None)
-            entered = await self._site.gate.enter(
+            exchange = await self._site.gate.enter(
                 headers(request.META) if scope is None else list(scope["headers"]),
                 request.META.get("REMOTE_ADDR") or None,
-                cast("str", request.scheme),
+                request.scheme,
                 request.path_info,
                 request.META.get("SCRIPT_NAME", ""),
                 self._arrival,
                 method=method(request.META) if self._is_guarded else "GET",
                 query=request.META.get("QUERY_STRING", ""),
             )
-            self._let_in(entered)
-        return cast("Exchange", self.exchange)
-
-    def _let_in(self, exchange: Exchange) -> None:
-        if self.exchange is None:  # the first of several tasks of the request that look at once
-            self.exchange = exchange
+            if self.exchange is not None:  # another task of the request was first
+                return self.exchange
+            self.exchange, self._request = exchange, None
+        return exchange
 
     async def refusal(self) -> Answer | None:
         """Return the answer to a request that is not to reach the view."""
@@ -125,17 +126,9 @@ class RequestStore(SessionStore):
     def is_untouched(self) -> bool:
         """Tell, at the end, whether nothing has to be done about the session."""
         if self.exchange is None and not self._site.saves_every_request:
-            self._is_answered = True
+            self._is_answered, self._request = True, None
             return True
         return False
-
-    def keep_out_of_cache(self) -> None:
-        """Keep Django's own cache from storing the response.
-
-        The first releases of 5.2 look for `private` alone, and give what says `no-store` to all
-        whose cookies are the same, such as nothing but a consent.
-        """
-        cast("Any", self._request)._cache_update_cache = False
 
     async def leave(self) -> None:
         """Let an `end()` hold even where there was no response."""
