@@ -85,13 +85,13 @@ def test_each_trouble_has_its_advice(
         f"{good}{there}?{prefix}": RIGHT,
     }
     for wrong, said in troubles.items():
-        path.with_name(path.name + ".part").unlink(missing_ok=True)
         done = run(command, path, store=wrong, keys=KEY)
         assert (done.exit_code, done.stdout) == (2, "")
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
         assert PASSWORD not in done.stderr
         assert "wrong" not in done.stderr
+        assert not path.with_name(path.name + ".part").exists(), "nothing to go on with"
 
 
 def test_a_url_of_the_application_may_name_its_driver(postgres: Server, path: Path) -> None:

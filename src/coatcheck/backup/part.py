@@ -69,7 +69,9 @@ class Part:
             os.close(folder)
 
     def close(self) -> None:
-        """Let go of the file; it stays."""
+        """Let go of the file. It stays, unless there is nothing in it to go on with."""
+        if self._file.seek(0, os.SEEK_END) <= HEADER_LENGTH:
+            self._part.unlink()
         self._file.close()
 
     def _new(self, sealed: SealedPages) -> Writer:

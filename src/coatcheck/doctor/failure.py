@@ -2,7 +2,7 @@
 
 
 class CannotRun(Exception):
-    """What went wrong, where, and what to do. It never holds a secret."""
+    """What went wrong, where, and what to do if that is not said yet. It never holds a secret."""
 
-    def __init__(self, what: str, where: str, do: str) -> None:
-        super().__init__(f"{where}: {what}; {do}")
+    def __init__(self, what: str, where: str, do: str | None = None) -> None:
+        super().__init__(f"{where}: {what}; {do}" if do else f"{where}: {what}")

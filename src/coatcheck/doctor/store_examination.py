@@ -53,7 +53,7 @@ def by_url(report: Report, url: str, policy: Policy) -> None:
                 return
         _examine(report, store_from_url(without_driver(url), blocking=True), where, policy)
     except ConfigurationError as error:
-        raise CannotRun(error.problem, where, "correct it") from None
+        raise CannotRun(error.problem, where) from None
     except ValueError:
         raise CannotRun("is no URL", where, "correct it") from None
 
@@ -86,7 +86,7 @@ def _examine(report: Report, store: Store, where: str, policy: Policy) -> None:
     try:
         asked, measured = finish(asking) if store.kind is Kind.BLOCKING else asyncio.run(asking)
     except ConfigurationError as error:
-        raise CannotRun(error.problem, where, "correct it") from None
+        raise CannotRun(error.problem, where) from None
     except StoreUnavailable:
         do = "see that it runs, and that its user may log in"
         raise CannotRun("does not answer", where, do) from None
