@@ -11,7 +11,7 @@ import pytest
 from redis.crc import key_slot
 
 from coatcheck import Sessions, store_from_url
-from coatcheck.clock import system
+from coatcheck.clock import StoreClock, system
 from coatcheck.core.record import Record
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.redis import RedisStore
@@ -130,6 +130,27 @@ def test_a_process_that_starts_during_a_failover_comes_to_the_new_master(kind: K
             finish(work())
         else:
             asyncio.run(work())
+
+
+async def test_a_frozen_node_does_not_put_the_time_off(cluster: Nodes) -> None:
+    """T5. Another is asked once that one was given up, and how long that took is not the way there.
+
+    Fails when half of it is taken for that.
+    """
+    store = store_from_url(cluster.url("socket_timeout=0.5&socket_connect_timeout=0.5"))
+    clock = StoreClock()
+    await clock.measure(store)
+    known = clock.offset
+    frozen = cluster.owner("fHh")  # whose slot is 0
+    frozen.freeze()
+    try:
+        clock.due = 1
+        await clock.measure(store)
+    finally:
+        frozen.thaw()
+    assert abs(clock.offset - known) < 50
+    assert clock.error < 50
+    await store.close()
 
 
 async def test_slots_move_to_a_new_node_and_nobody_notices(masters: Nodes) -> None:
