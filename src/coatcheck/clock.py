@@ -8,6 +8,8 @@ from typing import Protocol
 from coatcheck.stores.protocol import Store
 
 MEASURED_EVERY = 60_000
+DRIFT = 10_000
+"""In so many milliseconds a clock of a machine is off by another one, at the worst."""
 
 
 def system() -> int:
@@ -51,7 +53,7 @@ class StoreClock:
 
     def __init__(self, local: Callable[[], int] | None = None) -> None:
         self._local = local or _monotonic
-        self.due = 0
+        self.due = self._measured_at = 0
         self.offset = 0 if local else system() - _monotonic()
         self.error = 0
 
@@ -60,7 +62,11 @@ class StoreClock:
         return self._local() + self.offset
 
     async def measure(self, store: Store, /) -> None:
-        """Ask the store, halve the way there and back, and remember what that leaves unknown."""
+        """Ask the store, halve the way there and back, and remember what that leaves unknown.
+
+        Of a slow answer, as where one node of a cluster was asked in vain before another, that is
+        more than of the one before: then the one before stands, unless the two contradict.
+        """
         if self.now() < self.due:
             return
         before = self._local()
@@ -68,8 +74,14 @@ class StoreClock:
             self.due = self.now() + MEASURED_EVERY  # known well enough for all others to go on
         theirs = await store.time()
         after = self._local()
-        self.offset = theirs - (before + after) // 2
-        self.error = (after - before + 1) // 2
+        offset, error = theirs - (before + after) // 2, (after - before + 1) // 2
+        known = self.error + (after - self._measured_at) // DRIFT
+        is_better = not self.due or error <= known
+        if is_better or abs(offset - self.offset) > error + known:
+            self.offset, self.error = offset, error
+        else:
+            self.error = known
+        self._measured_at = after
         self.due = self.now() + MEASURED_EVERY
 
 

@@ -311,7 +311,7 @@ class Door:
             return
         subject = record.subject if record else None
         cause, client = standing.value, state.client
-        if isinstance(stored, Tombstone):
+        if isinstance(stored, Tombstone) and standing is not Standing.ABSENT:
             state.ended_because = Ended.of(stored.why)
             self._parts.tell(Happened.REFUSED, id, cause=cause, client=client, ended=stored.why)
         else:

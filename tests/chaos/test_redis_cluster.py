@@ -11,7 +11,9 @@ import pytest
 from redis.crc import key_slot
 
 from coatcheck import Sessions, store_from_url
+from coatcheck.clock import StoreClock, system
 from coatcheck.core.record import Record
+from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.redis import RedisStore
 from coatcheck.testing import make_record
 from coatcheck.waiting import Kind, finish
@@ -102,6 +104,53 @@ async def test_a_masters_death_costs_the_sessions_of_the_others_nothing(nodes: N
     await asyncio.gather(*traffic)
     assert {answer.status for customer in others for answer in customer.answers} == {200}
     await shop.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_process_that_starts_during_a_failover_comes_to_the_new_master(kind: Kind) -> None:
+    """Its first command is for the time, and the only master it has heard of is dead.
+
+    Fails when nobody asks for the map again, until the process is restarted.
+    """
+    with clustered(masters=1, replicas=1) as nodes:
+        (dead,), (replica,) = nodes.masters, nodes.replicas
+        url = f"{nodes.url()[:-1]},127.0.0.1:{replica.port}"
+        dead.kill()
+        store = RedisStore.from_url(url, kind=kind)
+
+        async def work() -> None:
+            with pytest.raises(StoreUnavailable):
+                await store.time()
+            ask(replica, "CLUSTER", "FAILOVER", "TAKEOVER")
+            at_last(lambda: b"cluster_state:ok" in ask(replica, "CLUSTER", "INFO"))
+            assert abs(await store.time() - system()) < 1_000
+            await store.close()
+
+        if kind is Kind.BLOCKING:
+            finish(work())
+        else:
+            asyncio.run(work())
+
+
+async def test_a_frozen_node_does_not_put_the_time_off(cluster: Nodes) -> None:
+    """T5. Another is asked once that one was given up, and how long that took is not the way there.
+
+    Fails when half of it is taken for that.
+    """
+    store = store_from_url(cluster.url("socket_timeout=0.5&socket_connect_timeout=0.5"))
+    clock = StoreClock()
+    await clock.measure(store)
+    known = clock.offset
+    frozen = cluster.owner("fHh")  # whose slot is 0
+    frozen.freeze()
+    try:
+        clock.due = 1
+        await clock.measure(store)
+    finally:
+        frozen.thaw()
+    assert abs(clock.offset - known) < 50
+    assert clock.error < 50
+    await store.close()
 
 
 async def test_slots_move_to_a_new_node_and_nobody_notices(masters: Nodes) -> None:

@@ -236,6 +236,40 @@ async def test_the_clock_is_the_stores(redis: Server) -> None:
     await store.close()
 
 
+class _Slow:
+    """A store whose clock is asked once it was waited for, and is right."""
+
+    def __init__(self, local: Clock) -> None:
+        self._local, self.ahead, self.after = local, 0, 0
+
+    async def time(self) -> int:
+        self._local.move(milliseconds=self.after)
+        return self._local() + self.ahead
+
+
+async def test_a_slow_answer_is_better_than_none_and_no_better_than_what_is_known() -> None:
+    """T5. Nor is it a reason to believe for long what was known long ago.
+
+    Fails when the last answer counts whatever it is worth, or when one that contradicts does not.
+    """
+    local = Clock()
+    store: Any = _Slow(local)
+    own = StoreClock(local)
+
+    async def measured(after: int) -> tuple[int, int]:
+        store.after = after
+        local.move(minutes=1)
+        await own.measure(store)
+        return own.offset, own.error
+
+    assert await measured(4_000) == (2_000, 2_000), "all that is known"
+    assert await measured(2) == (1, 1)
+    assert await measured(4_000) == (1, 7), "by now they may be further apart"
+    assert await measured(2) == (1, 1)
+    store.ahead = 60_000
+    assert await measured(4_000) == (62_000, 2_000), "somebody set it"
+
+
 def test_an_event_loop_each_may_have_its_own_sessions() -> None:
     async def once() -> int:
         return await Sessions(MemoryStore()).count()

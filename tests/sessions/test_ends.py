@@ -50,6 +50,23 @@ async def test_everybodys_sessions_end(store: Store, clock: Clock) -> None:
     assert await sessions.end_everything() == 0
 
 
+async def test_why_it_ended_is_known_for_two_minutes(store: Store, clock: Clock) -> None:
+    """On each store, as some keep a tombstone until they are swept.
+
+    Fails when it is told for as long as it is there.
+    """
+    events: list[Event] = []
+    sessions = Sessions(store, clock=clock, on_event=events.append)
+    browser = Browser(sessions)
+    await browser.sign_in("alice")
+    await sessions.end_all("alice")
+    assert (await browser.send()).ended_because is Ended.END_ALL
+    clock.move(minutes=2)
+    session = await browser.send()
+    assert (session.standing, session.ended_because) == (Standing.ABSENT, None)
+    assert [e.facts.get("ended") for e in events if e.kind is Happened.REFUSED] == ["end_all", None]
+
+
 async def test_a_login_under_way_does_not_escape(store: Store, clock: Clock) -> None:
     """R-040: of whoever signs in, from nothing, over a visitor, again or as somebody else."""
     sessions = Sessions(store, clock=clock)

@@ -204,6 +204,33 @@ async def test_who_never_logged_in_is_not_told_that_it_expired(
     assert (reply.status, reply.body) == (401, VISITOR)
 
 
+@pytest.mark.parametrize("is_ended", [True, False])
+async def test_a_login_that_is_over_is_one_beside_a_visitors_session_too(
+    browser: Client, sessions: Sessions, clock: Clock, is_ended: bool
+) -> None:
+    """Which counts in its place. Fails when a session that has no user makes a visitor of a login.
+
+    Also of the session that the page itself begins.
+    """
+
+    async def begin(request: Request) -> Response:
+        session_of(request)["hat"] = 1
+        return PlainTextResponse(session_of(request).require_subject())
+
+    browser.app = shop(sessions, begin)
+    await browser.post("/login")
+    login = browser.cookie
+    if is_ended:
+        await sessions.end_all("alice")
+    else:
+        clock.move(minutes=31)
+    other = Client(shop(sessions), jar=Jar(clock))
+    await other.post("/write")
+    reply = await ask(sessions, clock, f"{login}; {other.cookie}")
+    assert (reply.status, reply.body) == (401, BODY)
+    assert (await browser.get("/begin")).body == BODY
+
+
 async def test_who_ends_a_login_and_looks_is_told_that_it_is_over(
     browser: Client, sessions: Sessions
 ) -> None:

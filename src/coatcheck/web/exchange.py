@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from coatcheck.core.outcome import Holder
 from coatcheck.core.session import Session
+from coatcheck.core.standing import Standing
 from coatcheck.errors import CoatcheckError, StepUpRequired, StoreUnavailable
 from coatcheck.lookout import OnEnd, Watched
 from coatcheck.sessions import Sessions
@@ -116,8 +117,11 @@ class Exchange:
     def _is_visitor(self) -> bool:
         """Whether the client presented no login, neither one that is good nor one that was."""
         state = self.session.state
-        is_anonymous = state.base is not None and state.base.subject is None
-        return state.presented is not Holder.SIGNED_IN or is_anonymous
+        if state.presented is not Holder.SIGNED_IN:
+            return True
+        # One header may carry either. A visitor's session beside a dead login has its standing.
+        is_current = state.standing is Standing.CURRENT
+        return is_current and state.base is not None and state.base.subject is None
 
     @property
     def _logs_out(self) -> bool:

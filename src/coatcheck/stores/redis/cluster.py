@@ -153,13 +153,18 @@ class Cluster:
         """
         if not self._masters:
             await self._refresh()
-        first = self._slots[0]
+        asked: set[Address] = set()
         failure = StoreUnavailable("Redis: no node of the cluster is known")
-        for address in sorted(self._masters, key=lambda address: address != first):
+        while left := [address for address in self._masters if address not in asked]:
+            address = self._slots[0] if self._slots[0] in left else left[0]
+            asked.add(address)
             try:
                 return await self._node(address).send(*command)
             except StoreUnavailable as error:
                 failure = error
+            # Whoever begins asks for nothing but this: the map would stay that of nodes long gone.
+            with suppress(StoreUnavailable):
+                await self._refresh(but=address)
         raise failure
 
     async def _next(
