@@ -57,6 +57,7 @@ def examine(order: Order) -> Report:
             report.add(development.NAME, development.check_setting(inside.is_development))
         if order.sessions is not None:
             inside.sessions = _given(order.sessions)
+            inside.every.append(inside.sessions)
         if inside.sessions is not None:
             _configured(report, inside.sessions, inside.transport, order.profile)
         elif order.target is not None or order.sessions is not None:
@@ -70,7 +71,7 @@ def examine(order: Order) -> Report:
                 _connection(report, caller, traffic)
     finally:
         if caller is not None:
-            caller.close()
+            caller.close(inside.every)
     sessions = inside.sessions
     policy = Policy() if sessions is None else sessions.policy
     if order.store is not None:
