@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
@@ -336,12 +337,17 @@ def test_front_end(here: Path) -> None:
     pages = {"Origin": module.PAGES}
     with TestClient(module.app, "http://localhost:8000", client=("127.0.0.1", 5)) as client:
         asked = {**pages, "Access-Control-Request-Method": "POST"}
-        assert client.options("/login", headers=asked).status_code == 200
+        assert client.options("/api/login", headers=asked).status_code == 200
         for headers, status in (({"Origin": "http://localhost:3000"}, 403), (pages, 200)):
-            assert client.post("/login", json=login, headers=headers).status_code == status
+            assert client.post("/api/login", json=login, headers=headers).status_code == status
         client.cookies.clear()
-        reply = client.get("/me", headers=pages)
+        reply = client.get("/api/me", headers=pages)
     assert (reply.status_code, reply.headers["access-control-allow-origin"]) == (401, module.PAGES)
+    page = (EXAMPLES.parent / "how-to" / "front-end.md").read_text()
+    (passed_on,) = re.findall(r'proxy: \{ "(.+?)":', page)
+    paths = [route.path for route in module.app.routes if isinstance(route, APIRoute)]
+    assert len(paths) == 3
+    assert {path.removeprefix(passed_on) for path in paths} == {"/login", "/me", "/logout"}
 
 
 def test_csrf() -> None:
