@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import warnings
@@ -22,6 +23,8 @@ from starlette.websockets import WebSocketDisconnect
 from coatcheck import Action, Drift, Keyring
 from coatcheck.errors import SecretInSession
 from coatcheck.testing import Clock
+from tests.doctor.conftest import served
+from tests.servers import program
 
 DJANGO = """
 import django_site
@@ -410,3 +413,37 @@ def test_profiles(capsys: pytest.CaptureFixture[str]) -> None:
     client.post("/login/alice", headers=thief)
     assert client.get("/account", headers=thief).json() == {"of": "alice", "draft": None}
     assert module.own.binding(Drift.ADDRESS) is Action.OBSERVE
+
+
+def test_login(here: Path) -> None:
+    """By the lines that the page prints, on a real server.
+
+    Fails when one of them answers anything but what stands beside it.
+    """
+    page = (EXAMPLES.parent / "how-to" / "login.md").read_text()
+    lines = re.findall(r"^(curl .*?) +# (.*?)(?:: how many.*)?$", page, re.MULTILINE)
+    assert len(lines) == 7
+    with served(load("login").app) as url:
+        for line, answer in lines:
+            words = shlex.split(line.replace("localhost:8000", url.removeprefix("http://")))
+            words[0] = program("curl")
+            done = subprocess.run(words, capture_output=True, text=True, check=True)
+            pattern = ".+".join(map(re.escape, answer.split("...")))
+            assert re.fullmatch(pattern, done.stdout), line
+        with httpx.Client(base_url=url) as first, httpx.Client(base_url=url) as second:
+            good = {"name": "alice", "password": "wonderland"}
+            for client in (first, second):
+                assert client.post("/login", json={**good, "name": "bob"}).status_code == 401
+                assert client.post("/login", json=good).status_code == 200
+            (other,) = [
+                info["id"] for info in first.get("/devices").json() if not info["is_current"]
+            ]
+            assert first.delete(f"/devices/{other}").status_code == 200
+            assert first.delete(f"/devices/{other}").status_code == 404
+            assert second.get("/me").status_code == 401
+            second.post("/login", json=good)
+            assert first.post("/logout-everywhere").json() == 1
+            assert second.get("/me").status_code == 401
+            second.post("/login", json=good)
+            second.post("/logout")
+            assert second.get("/me").status_code == 401
