@@ -35,6 +35,8 @@ from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.web.transport import Transport
 
+_FAILED = "signing in failed: see rotation"
+
 
 def examine(order: Order) -> Report:
     """Look at all that was asked for.
@@ -131,8 +133,10 @@ def _traffic(report: Report, plan: Plan, caller: Caller, cookies: Collection[str
     if not plan.cookies:
         plan = replace(plan, cookies=cookies)
     traffic = observe(caller, plan)
+    has_failed = traffic.signing is not None and not traffic.signing.worked
     if not traffic.answers:
-        why = "no response set a session's cookie: name --login-url, or --cookie"
+        why = "name --login-url and --login-data, or --cookie"
+        why = _FAILED if has_failed else f"no response set a session's cookie: {why}"
         for check in (flags, lifetime, repetition, caching, identifiers):
             report.skip(check.NAME, why)
     for answer in traffic.answers:
@@ -156,6 +160,8 @@ def _traffic(report: Report, plan: Plan, caller: Caller, cookies: Collection[str
     report.add(rotation.NAME, signed)
     if plan.logout is None:
         report.skip(logout.NAME, "name --logout-url")
+    elif has_failed:
+        report.skip(logout.NAME, _FAILED)
     else:
         report.add(logout.NAME, logout.check(traffic.signing, plan.logout))
     return traffic
