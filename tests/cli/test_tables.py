@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from coatcheck import BlockingSessions, store_from_url
 from coatcheck.cli.commands import app
-from coatcheck.errors import ConfigurationError
+from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.stores.sql import SQLStore
 from coatcheck.stores.sql.schema import VERSION, bring_up_to_date
 from coatcheck.waiting import Kind, finish
@@ -156,6 +156,7 @@ def test_a_user_without_the_right_is_refused(url: str, postgres: Server, mariadb
         ("postgresql://shop:{password}@nowhere.invalid/shop", "its host is not known"),
         ("postgresql://shop:{password}@/shop?host=/nowhere", "nothing listens there"),
         ("mysql://shop:{password}@127.0.0.1:{port}/shop", "see that it runs"),
+        ("mysql://shop:{password}@nowhere.invalid/shop", "its host is not known"),
         ("mysql://shop:{password}@127.0.0.1:x/shop", "is no URL of a database"),
         ("redis://:{password}@127.0.0.1/0", "names no database that is supported"),
         ("{password}", "is no URL of a database"),
@@ -228,6 +229,24 @@ def test_why_postgresql_let_nobody_in(strict: Server, who: str, database: str, s
     assert result.stderr.count("\n") == 1
     for secret in (PASSWORD, "wrong", "FATAL", str(strict.port)):
         assert secret not in result.output
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:{port}/postgres?sslmode=require", "there is no TLS"),
+        ("nowhere.invalid/postgres", "its host is not known"),
+        ("127.0.0.1:{other}/postgres", "see that it runs"),
+    ],
+)
+async def test_why_asyncpg_did_not_get_in(strict: Server, address: str, said: str) -> None:
+    """These have no code either."""
+    address = address.format(port=strict.port, other=free_port())
+    store = store_from_url(f"postgresql://postgres:{PASSWORD}@{address}")
+    with pytest.raises(StoreUnavailable, match=said) as raised:
+        await store.load("none")
+    assert PASSWORD not in str(raised.value)
+    await store.close()
 
 
 def test_what_the_server_says_counts_more_than_another_address(strict: Server) -> None:

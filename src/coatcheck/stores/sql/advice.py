@@ -7,6 +7,7 @@ from coatcheck.stores.sql.drivers import is_late
 _USER = "it refuses the user: see user and password in its URL, and whom the server lets in"
 _DATABASE = "it has no such database: make it, or see the name in its URL"
 _RIGHT = "its user lacks a right: grant SELECT, INSERT, UPDATE and DELETE on the tables"
+_TLS = "there is no TLS as its URL wants it: see the options there that begin with ssl"
 _STARTING = "it is just starting, or stopping: try again"
 _FULL = "it has no connection left: lower pool_size, or raise the server's limit"
 
@@ -30,8 +31,8 @@ _BY_CODE = {
     "57P03": _STARTING,
 }
 
-# What libpq says of a failed connection, in English, for which psycopg has no code. What the server
-# itself said comes first: of a host with two addresses, the other may have refused.
+# What is said of a failed connection, in English, without a code: psycopg has none then. What the
+# server itself said comes first: of a host with two addresses, the other may have refused.
 _BY_TEXT = {
     "password authentication failed": _USER,
     "no password supplied": "it wants a password: put it into its URL",
@@ -42,8 +43,8 @@ _BY_TEXT = {
     "permission denied for database": "this user may not enter that database: GRANT CONNECT",
     "too many (connections|clients)|remaining connection slots": _FULL,
     "the database system is (starting up|shutting down)": _STARTING,
-    "SSL|certificate": "there is no TLS as its URL wants it: see sslmode and sslrootcert there",
-    "failed to resolve host|could not translate host name": "its host is not known: see its URL",
+    "(does not support|rejected) SSL|certificate": _TLS,
+    "failed to resolve host|Name or service not known": "its host is not known: see its URL",
     "Connection refused|No such file": "nothing listens there: see that it runs, and host and port "
     "in its URL",
 }
@@ -59,8 +60,9 @@ def advice(error: BaseException, code: str | None) -> str | None:
         return _BY_CODE.get(code)
     if is_late(error):
         return "there was no answer in time: see that it runs, and is not overloaded"
-    if type(error).__module__.startswith("psycopg"):
-        said = (do for pattern, do in _BY_TEXT.items() if re.search(pattern, str(error)))
-        unknown = "see that it runs, and host, port, database, user and password in its URL"
-        return next(said, unknown)  # a server may speak another language
+    for pattern, do in _BY_TEXT.items():
+        if re.search(pattern, str(error)):
+            return do
+    if type(error).__module__.startswith("psycopg"):  # a server may speak another language
+        return "see that it runs, and host, port, database, user and password in its URL"
     return "it does not answer: see that it runs, and host and port in its URL"
