@@ -117,18 +117,16 @@ def redis_server(*options: str) -> Generator[Server]:
 @contextlib.contextmanager
 def postgres_server(*options: str) -> Generator[Server]:
     """A PostgreSQL with a database and a user `postgres`, and no password."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version)
-    folder_of_programs = str(programs[-1]) if programs else None
     port = free_port()
     with _folder_of("postgres") as (folder, user):
-        initdb = [program("initdb", folder_of_programs), "--auth=trust", "--username=postgres"]
+        initdb = [postgres_program("initdb"), "--auth=trust", "--username=postgres"]
         initdb += ["--pgdata", folder, "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
         subprocess.run(initdb, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
-        command = [program("postgres", folder_of_programs), "-D", folder, "-p", str(port)]
+        command = [postgres_program("postgres"), "-D", folder, "-p", str(port)]
         command += ["-h", "127.0.0.1", "-k", "", "-c", "fsync=off", "-c", "max_connections=200"]
         command += ["-c", "log_min_messages=panic", *options]
         server = Server(command, port, folder, user)
-        is_ready = program("pg_isready", folder_of_programs)
+        is_ready = postgres_program("pg_isready")
         server.ready = [is_ready, "--quiet", "--host=127.0.0.1", f"--port={port}"]
         server.start()
         _wait_for_postgres(port)
@@ -136,6 +134,12 @@ def postgres_server(*options: str) -> Generator[Server]:
             yield server
         finally:
             server.stop(signal.SIGINT)
+
+
+def postgres_program(name: str) -> str:
+    """Return the path of a program of the newest PostgreSQL, whose programs are in no `PATH`."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version)
+    return program(name, str(folders[-1]) if folders else None)
 
 
 def _wait_for_postgres(port: int) -> None:

@@ -10,6 +10,7 @@ ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/d
 if [ "${1:-}" = bench ]; then
     command -v wrk >/dev/null || missing="$missing wrk"
 else
+    command -v curl >/dev/null || missing="$missing curl"
     command -v mariadbd >/dev/null || missing="$missing mariadb-server"
     command -v nginx >/dev/null || missing="$missing nginx"
     command -v systemd-analyze >/dev/null || missing="$missing systemd"

@@ -35,7 +35,7 @@ class Login(BaseModel):
     password: str
 
 
-@app.post("/login")
+@app.post("/api/login")
 async def login(given: Login, request: Request) -> str:
     if given.password != "wonderland":  # yours are in a database, as hashes
         raise HTTPException(401, "wrong user name or password")
@@ -43,12 +43,12 @@ async def login(given: Login, request: Request) -> str:
     return f"hello {given.name}"
 
 
-@app.get("/me")
+@app.get("/api/me")
 async def me(request: Request) -> str:
     return session_of(request).require_subject()
 
 
-@app.post("/logout")
+@app.post("/api/logout")
 async def logout(request: Request) -> None:
     session_of(request).end()
 

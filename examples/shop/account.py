@@ -40,7 +40,6 @@ class Me(BaseModel):
     server: str
 
 
-# part: login
 @router.post("/login")
 async def login(credentials: Credentials, session: CurrentSession) -> Greeting:
     """Check the password and start a session; a visitor's cart comes along."""
@@ -48,9 +47,6 @@ async def login(credentials: Credentials, session: CurrentSession) -> Greeting:
         raise HTTPException(401, "wrong user name or password")
     session.sign_in(credentials.username)
     return Greeting(message=f"welcome, {credentials.username}")
-
-
-# end part
 
 
 @router.get("/me")

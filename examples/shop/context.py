@@ -20,13 +20,9 @@ def _sessions(request: Request) -> Sessions:
     return sessions
 
 
-# part: subject
 def _subject(session: Annotated[Session, Depends(_session)]) -> str:
     """Return who is signed in; otherwise the request ends with 401 here."""
     return session.require_subject()
-
-
-# end part
 
 
 def _server(request: Request) -> str:

@@ -161,15 +161,20 @@ def _checked(value: Any, path: str, depth: int = 0) -> Any:
     return mp.Ext(code, write(value, path, depth))
 
 
+def _a(kind: type) -> str:
+    name = kind.__name__
+    return f"an {name}" if name[0].lower() in "aeiou" else f"a {name}"
+
+
 def _text_key(key: Any) -> str:
     if type(key) is not str:
-        raise _Refused(f"session key {key!r} is a {type(key).__name__}, it must be a str")
+        raise _Refused(f"session key {key!r} is {_a(type(key))}, it must be a str")
     return key
 
 
 def _scalar_key(key: Any, path: str) -> Any:
     if type(key) not in _KEYS:
-        raise _Refused(f"session key {path!r} has a dict with a {type(key).__name__} as a key")
+        raise _Refused(f"session key {path!r} has a dict with {_a(type(key))} as a key")
     return key
 
 

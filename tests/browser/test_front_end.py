@@ -75,15 +75,15 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[tuple[Any,
 def test_a_page_on_another_port_logs_in_and_out(tab: Page, api: tuple[Any, int, int]) -> None:
     """Fails without `origins`, without `credentials`, and with CORS inside instead of around."""
     tab.goto(f"http://localhost:{api[2]}/")
-    assert call(tab, "GET", "/me") == (401, {"error": "please log in first"})
+    assert call(tab, "GET", "/api/me") == (401, {"error": "please log in first"})
     wrong = {"detail": "wrong user name or password"}
-    assert call(tab, "POST", "/login", {**LOGIN, "password": "no"}) == (401, wrong)
-    assert call(tab, "POST", "/login", LOGIN) == (200, "hello alice")
-    assert call(tab, "GET", "/me") == (200, "alice")
+    assert call(tab, "POST", "/api/login", {**LOGIN, "password": "no"}) == (401, wrong)
+    assert call(tab, "POST", "/api/login", LOGIN) == (200, "hello alice")
+    assert call(tab, "GET", "/api/me") == (200, "alice")
     (cookie,) = tab.context.cookies()
     assert (cookie.get("name"), cookie.get("httpOnly")) == ("sid", True)
-    assert call(tab, "POST", "/logout") == (200, None)
-    assert call(tab, "GET", "/me") == (401, {"error": "please log in first"})
+    assert call(tab, "POST", "/api/logout") == (200, None)
+    assert call(tab, "GET", "/api/me") == (401, {"error": "please log in first"})
 
 
 def test_a_page_under_the_other_name_of_this_machine_is_another_site(
@@ -91,7 +91,7 @@ def test_a_page_under_the_other_name_of_this_machine_is_another_site(
 ) -> None:
     tab.goto(f"http://127.0.0.1:{api[2]}/")
     with pytest.raises(Exception, match="Failed to fetch"):
-        call(tab, "POST", "/login", LOGIN)
+        call(tab, "POST", "/api/login", LOGIN)
     assert tab.context.cookies() == []
 
 

@@ -199,7 +199,7 @@ def test_data_that_changes_while_it_is_encoded_is_refused_or_what_it_is_then() -
 
 
 def test_keys_are_text() -> None:
-    with pytest.raises(TypeError, match="session key 1 is a int"):
+    with pytest.raises(TypeError, match="session key 1 is an int"):
         codec.encode({1: 2})  # type: ignore[dict-item] # pyright: ignore[reportArgumentType]
 
 

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import warnings
@@ -15,12 +16,15 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from coatcheck import Action, Drift, Keyring
 from coatcheck.errors import SecretInSession
 from coatcheck.testing import Clock
+from tests.doctor.conftest import served
+from tests.servers import program
 
 DJANGO = """
 import django_site
@@ -336,12 +340,17 @@ def test_front_end(here: Path) -> None:
     pages = {"Origin": module.PAGES}
     with TestClient(module.app, "http://localhost:8000", client=("127.0.0.1", 5)) as client:
         asked = {**pages, "Access-Control-Request-Method": "POST"}
-        assert client.options("/login", headers=asked).status_code == 200
+        assert client.options("/api/login", headers=asked).status_code == 200
         for headers, status in (({"Origin": "http://localhost:3000"}, 403), (pages, 200)):
-            assert client.post("/login", json=login, headers=headers).status_code == status
+            assert client.post("/api/login", json=login, headers=headers).status_code == status
         client.cookies.clear()
-        reply = client.get("/me", headers=pages)
+        reply = client.get("/api/me", headers=pages)
     assert (reply.status_code, reply.headers["access-control-allow-origin"]) == (401, module.PAGES)
+    page = (EXAMPLES.parent / "how-to" / "front-end.md").read_text()
+    (passed_on,) = re.findall(r'proxy: \{ "(.+?)":', page)
+    paths = [route.path for route in module.app.routes if isinstance(route, APIRoute)]
+    assert len(paths) == 3
+    assert {path.removeprefix(passed_on) for path in paths} == {"/login", "/me", "/logout"}
 
 
 def test_csrf() -> None:
@@ -404,3 +413,37 @@ def test_profiles(capsys: pytest.CaptureFixture[str]) -> None:
     client.post("/login/alice", headers=thief)
     assert client.get("/account", headers=thief).json() == {"of": "alice", "draft": None}
     assert module.own.binding(Drift.ADDRESS) is Action.OBSERVE
+
+
+def test_login(here: Path) -> None:
+    """By the lines that the page prints, on a real server.
+
+    Fails when one of them answers anything but what stands beside it.
+    """
+    page = (EXAMPLES.parent / "how-to" / "login.md").read_text()
+    lines = re.findall(r"^(curl .*?) +# (.*?)(?:: how many.*)?$", page, re.MULTILINE)
+    assert len(lines) == 7
+    with served(load("login").app) as url:
+        for line, answer in lines:
+            words = shlex.split(line.replace("localhost:8000", url.removeprefix("http://")))
+            words[0] = program("curl")
+            done = subprocess.run(words, capture_output=True, text=True, check=True)
+            pattern = ".+".join(map(re.escape, answer.split("...")))
+            assert re.fullmatch(pattern, done.stdout), line
+        with httpx.Client(base_url=url) as first, httpx.Client(base_url=url) as second:
+            good = {"name": "alice", "password": "wonderland"}
+            for client in (first, second):
+                assert client.post("/login", json={**good, "name": "bob"}).status_code == 401
+                assert client.post("/login", json=good).status_code == 200
+            (other,) = [
+                info["id"] for info in first.get("/devices").json() if not info["is_current"]
+            ]
+            assert first.delete(f"/devices/{other}").status_code == 200
+            assert first.delete(f"/devices/{other}").status_code == 404
+            assert second.get("/me").status_code == 401
+            second.post("/login", json=good)
+            assert first.post("/logout-everywhere").json() == 1
+            assert second.get("/me").status_code == 401
+            second.post("/login", json=good)
+            second.post("/logout")
+            assert second.get("/me").status_code == 401

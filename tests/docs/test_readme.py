@@ -5,6 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+WHERE = "in the folder of the clone, until the first release"
 
 
 def test_the_first_things_come_first() -> None:
@@ -30,3 +31,18 @@ def test_every_page_is_a_link_or_two_away() -> None:
     assert pages - known == set()
     how_to = set((ROOT / "docs" / "how-to").glob("*.md"))
     assert {path for path in how_to if f"docs/how-to/{path.name}" not in README} == set()
+
+
+def test_every_page_says_where_it_can_be_installed_from() -> None:
+    """Fails when a page has `pip install '.[...]'`, which works in one folder alone."""
+    how_to = (ROOT / "docs" / "how-to").glob("*.md")
+    texts = {path.name: " ".join(path.read_text().split()) for path in how_to}
+    of_clone = {
+        name
+        for name, text in texts.items()
+        if re.search(r"pip install ('?\.[\[ ]|coatcheck)", text)
+    }
+    assert len(of_clone) > 10
+    said = {name for name, text in texts.items() if WHERE in text}
+    assert of_clone - said == set()
+    assert WHERE in README

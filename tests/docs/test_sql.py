@@ -1,7 +1,9 @@
 """What docs/how-to/sql.md shows and says, on real databases."""
 
 import asyncio
+import os
 import re
+import subprocess
 from collections.abc import Generator
 from io import StringIO
 from pathlib import Path
@@ -27,7 +29,8 @@ from coatcheck.stores.sql.tables import tables
 from coatcheck.testing import Clock
 from coatcheck.waiting import Kind, finish
 from tests.docs.test_examples import EXAMPLES, HTTPS, load
-from tests.servers import Server, mariadb_url, postgres_url
+from tests.doctor.conftest import coatcheck
+from tests.servers import Server, mariadb_url, postgres_program, postgres_url
 
 PAGE, AUDIT = ((EXAMPLES.parent / "how-to" / f"{name}.md").read_text() for name in ("sql", "audit"))
 
@@ -44,8 +47,12 @@ def url(request: pytest.FixtureRequest) -> Generator[str]:
     else:
         url = root(request.getfixturevalue("mariadb"))
     run(url, "CREATE DATABASE manual")
-    yield make_url(url).set(database="manual").render_as_string(hide_password=False)
+    yield in_database(url, "manual")
     run(url, "DROP DATABASE manual")
+
+
+def in_database(url: str, name: str) -> str:
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
 def root(mariadb: Server) -> str:
@@ -67,6 +74,38 @@ def run(url: str, *statements: str) -> None:
     with engine.connect() as connection:
         for statement in statements:
             connection.execute(text(statement))
+
+
+def test_in_five_minutes_from_nothing(url: str, tmp_path: Path) -> None:
+    """The lines run as the page prints them, with a password that a URL cannot hold as it is."""
+    password, encoded = re.findall(r"`(p\S+)` is `(p\S+)`", PAGE)[0]
+    address = make_url(url)
+    if address.drivername == "postgresql":
+        as_root = {"PGHOST": "127.0.0.1", "PGPORT": str(address.port), "PGUSER": "postgres"}
+        for line in re.findall(r"^sudo -u postgres (create.+)$", PAGE, re.MULTILINE):
+            name, *arguments = line.split()
+            subprocess.run(
+                [postgres_program(name), *arguments],
+                input=f"{password}\n{password}\n",
+                env={**os.environ, **as_root},
+                text=True,
+                check=True,
+                start_new_session=True,  # without a terminal, where it would ask
+            )
+    else:
+        (line,) = re.findall(r"`(CREATE DATABASE shop; .*);`", PAGE)
+        run(url, *line.replace("'password'", f"'{password}'").split("; "))
+    try:
+        (command,) = re.findall(r"^coatcheck (tables postgresql:\S+)$", PAGE, re.MULTILINE)
+        (printed,) = re.findall(r"```\n((?:made .*\n)+)```", PAGE)
+        command = command.replace("postgresql:", f"{address.drivername}:")
+        command = command.replace(":password@localhost", f":{encoded}@127.0.0.1:{address.port}")
+        for output in (printed, "nothing to do\n"):
+            done = coatcheck(*command.split(), cwd=tmp_path)
+            assert (done.returncode, done.stdout, done.stderr) == (0, output, "")
+        sign_in_and_out(command.split()[1])
+    finally:
+        run(url, "DROP DATABASE shop", "DROP USER shop")
 
 
 async def test_a_url(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,19 +207,23 @@ def test_two_users_with_the_rights_that_the_page_gives(url: str) -> None:
     """
     blocks = [statements(block) for block in re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)]
     is_postgres = make_url(url).drivername == "postgresql"
+    shop = in_database(url, "shop")
     once, each_time = blocks[:2] if is_postgres else blocks[2:]
     owner, application = (
-        make_url(url).set(username=name, password=password).render_as_string(hide_password=False)
+        make_url(shop).set(username=name, password=password).render_as_string(hide_password=False)
         for name, password in (
             ("shop_owner", "made up by a generator"),
             ("shop", "and another one"),
         )
     )
-    drop = ["DROP USER shop", "DROP USER shop_owner"]
-    if is_postgres:
-        drop = ["DROP OWNED BY shop", "DROP OWNED BY shop_owner", *drop]
+    drop = ["DROP DATABASE shop", "DROP USER shop", "DROP USER shop_owner"]
     try:
-        run(url, *(statement.replace("ON shop.*", "ON manual.*") for statement in once))
+        first = once.pop(0)
+        assert first == "CREATE DATABASE shop"
+        run(url, first)
+        if is_postgres:
+            assert once.pop(0) == "\\connect shop"
+        run(shop, *once)
         for _ in range(2):  # as two deployments do
             made(owner)
             run(owner, *each_time)

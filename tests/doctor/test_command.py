@@ -187,7 +187,7 @@ def test_a_login_that_takes_json_is_told_how(module: Module, tmp_path: Path, log
 
     (failed,) = found()
     assert "by a form failed, and nothing else was tried: it answered 422" in failed["what"]
-    assert failed["do"].startswith("add --login-json if it takes JSON")
+    assert failed["do"].startswith("add --login-json to --login-data @login.json if it")
     assert found("--login-json") == []
 
 
@@ -198,3 +198,18 @@ def test_a_login_that_takes_a_form_is_told_how(tmp_path: Path, login: str) -> No
         )
     told = [one["do"] for one in json.loads(done.stdout)["findings"] if one["check"] == "rotation"]
     assert [do.partition(";")[0] for do in told] == ["leave --login-json out if it takes a form"]
+
+
+def test_what_was_given_already_is_not_asked_for(module: Module, tmp_path: Path) -> None:
+    """Fails when checks that had nothing to look at ask for a login that failed."""
+    name = module(starlette())
+    for login, do in (("/login", "add --login-json to"), ("/signin", "there is no such page: ")):
+        command = ("doctor", f"{name}:app", "--login-url", login, *SIGN[2:], "--login-data", "-")
+        done = coatcheck(*command, "--json", cwd=tmp_path, given='{"user": "alice"}')
+        report = json.loads(done.stdout)
+        why = {each["why"] for each in report["skipped"]}
+        assert why == {"signing in failed: see rotation"}
+        assert "logout" in {each["check"] for each in report["skipped"]}
+        assert "logout" not in report["checked"]
+        (found,) = (each for each in report["findings"] if each["check"] == "rotation")
+        assert found["do"].startswith(do)

@@ -1,7 +1,7 @@
 """What is wrong with an SQL database: planted in real ones."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +20,16 @@ from coatcheck.doctor.report import Report
 from coatcheck.doctor.sql_facts import MANY, SQLFacts, ask, is_sql
 from coatcheck.testing import make_record
 from coatcheck.waiting import finish
+from tests.docs.test_examples import EXAMPLES
 from tests.doctor.conftest import coatcheck
-from tests.servers import mariadb_server, mariadb_url, postgres_server, postgres_url, with_tables
+from tests.servers import (
+    mariadb_server,
+    mariadb_url,
+    postgres_server,
+    postgres_url,
+    redis_server,
+    with_tables,
+)
 
 PASSWORD = "hunter2-of-sql"
 POSTGRESQL, MARIADB = ("-c", "fsync=on"), ("--innodb-flush-log-at-trx-commit=1",)
@@ -139,6 +147,29 @@ def test_the_store_of_an_application(monkeypatch: pytest.MonkeyPatch) -> None:
         report = examine(Order(sessions="site_of_sql:sessions"))
     found = {one.check: one.severity for one in report.findings}
     assert found["sweeping"] is found["persistence"] is Severity.INFO
+
+
+@contextmanager
+def redis() -> Generator[str]:
+    with redis_server() as server:
+        yield f"redis://127.0.0.1:{server.port}/0"
+
+
+@pytest.mark.parametrize("database", [postgresql, mariadb, redis])
+def test_connections_of_an_application_are_let_go_of(
+    database: Callable[[], AbstractContextManager[str]], tmp_path: Path
+) -> None:
+    """It has no lifespan that would do it.
+
+    Fails when `AsgiCaller` does not close its sessions: drivers complain of another event loop.
+    """
+    with database() as url:
+        hello = (EXAMPLES / "hello.py").read_text().replace("sqlite:///hello.db", url)
+        (tmp_path / "hello.py").write_text(hello)
+        sign = ("--login-url", "/login", "--logout-url", "/logout", "--page", "/me")
+        done = coatcheck("doctor", "hello:app", *sign, "--fail-on", "error", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "latency" in done.stdout
 
 
 FACTS = SQLFacts("MySQL", "127.0.0.1", "8.4.2", False, False, False, 1)

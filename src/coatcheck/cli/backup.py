@@ -97,8 +97,11 @@ def _run(
     except StoreUnavailable as error:
         _say(f"coatcheck {command}: {error}; {_AGAIN[command]}")
         code = 2
-    except (CoatcheckError, OSError) as error:
+    except CoatcheckError as error:
         _say(f"coatcheck {command}: {error}")
+        code = 2
+    except OSError as error:
+        _say(f"coatcheck {command}: {_of_file(error)}")
         code = 2
     except Exception as error:  # its text may hold anything
         at = extract_tb(error.__traceback__)[-1]
@@ -106,6 +109,18 @@ def _run(
         _say(f"coatcheck {command}: {said}")
         code = 2
     raise typer.Exit(code)
+
+
+def _of_file(error: OSError) -> str:
+    """Say what is wrong with a file, whose name comes first; it may be in a folder that is none."""
+    if error.filename is None:
+        return str(error)
+    path = Path(error.filename)
+    if not isinstance(error, FileNotFoundError):
+        return f"{path}: {error.strerror}"
+    if path.parent.is_dir():
+        return f"{path}: there is no such file"
+    return f"{path.parent}: there is no such folder"
 
 
 def _keyring(key_file: Path | None) -> Keyring:

@@ -74,7 +74,7 @@ def doctor(
         ),
     ] = None,
     login_json: Annotated[
-        bool, typer.Option("--login-json", help="send them as JSON, not as a form")
+        bool, typer.Option("--login-json", help="send those of --login-data as JSON, not as a form")
     ] = False,
     logout_url: Annotated[str | None, typer.Option(help="where the logout's form is sent")] = None,
     page: Annotated[

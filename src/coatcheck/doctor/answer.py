@@ -1,11 +1,12 @@
 """What an application answered, and how it is asked."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
 from coatcheck.doctor.sent_cookie import SentCookie
+from coatcheck.sessions import Sessions
 
 MAX_BODY = 1_048_576
 """Bytes of a body that are looked at."""
@@ -64,6 +65,10 @@ class Caller(Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """Stop what was started for it."""
+    def close(self, used: Collection[Sessions] = ()) -> None:
+        """Stop what was started for it.
+
+        Args:
+            used: sessions that it may have used; their connections are let go of where they are.
+        """
         ...

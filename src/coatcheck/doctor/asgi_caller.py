@@ -1,14 +1,18 @@
 """Call an ASGI application in this process."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from coatcheck.doctor.answer import Answer, shown_request
 from coatcheck.doctor.failure import CannotRun
 from coatcheck.doctor.local import LOCALHOST
+from coatcheck.errors import StoreUnavailable
+from coatcheck.sessions import Sessions
 from coatcheck.testing.loop_thread import LoopThread
 from coatcheck.testing.outcome import Asgi, over_asgi
+from coatcheck.waiting import Kind
 
 _SECONDS = 30
 
@@ -56,10 +60,10 @@ class AsgiCaller:
             raise CannotRun(f"the application {did}", request, "see its log")
         return Answer.of(request, *asked.starts[0], asked.body)
 
-    def close(self) -> None:
-        """See `Caller.close`."""
+    def close(self, used: Collection[Sessions] = ()) -> None:
+        """See `Caller.close`. Connections for asyncio are of this event loop."""
         try:
-            self._thread.run(self._end(), _SECONDS)
+            self._thread.run(self._end(used), _SECONDS)
         finally:
             self._thread.close()
 
@@ -80,10 +84,14 @@ class AsgiCaller:
             why = f": {message}" if message.startswith("coatcheck: ") else ""
             raise CannotRun(f"refuses to start{why}", "application", "see its log")
 
-    async def _end(self) -> None:
+    async def _end(self, used: Collection[Sessions]) -> None:
         if self._life is not None and not self._life.done():
             await self._down.put({"type": "lifespan.shutdown"})
             await asyncio.wait((self._life,), timeout=_SECONDS / 2)
+        for sessions in used:
+            if sessions.store.kind is Kind.ASYNCIO:
+                with suppress(StoreUnavailable):
+                    await sessions.close()
 
 
 async def _called(app: Asgi, *arguments: Any) -> None:

@@ -35,6 +35,8 @@ from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.web.transport import Transport
 
+_FAILED = "signing in failed: see rotation"
+
 
 def examine(order: Order) -> Report:
     """Look at all that was asked for.
@@ -57,6 +59,7 @@ def examine(order: Order) -> Report:
             report.add(development.NAME, development.check_setting(inside.is_development))
         if order.sessions is not None:
             inside.sessions = _given(order.sessions)
+            inside.every.append(inside.sessions)
         if inside.sessions is not None:
             _configured(report, inside.sessions, inside.transport, order.profile)
         elif order.target is not None or order.sessions is not None:
@@ -70,7 +73,7 @@ def examine(order: Order) -> Report:
                 _connection(report, caller, traffic)
     finally:
         if caller is not None:
-            caller.close()
+            caller.close(inside.every)
     sessions = inside.sessions
     policy = Policy() if sessions is None else sessions.policy
     if order.store is not None:
@@ -130,8 +133,10 @@ def _traffic(report: Report, plan: Plan, caller: Caller, cookies: Collection[str
     if not plan.cookies:
         plan = replace(plan, cookies=cookies)
     traffic = observe(caller, plan)
+    has_failed = traffic.signing is not None and not traffic.signing.worked
     if not traffic.answers:
-        why = "no response set a session's cookie: name --login-url, or --cookie"
+        why = "name --login-url and --login-data, or --cookie"
+        why = _FAILED if has_failed else f"no response set a session's cookie: {why}"
         for check in (flags, lifetime, repetition, caching, identifiers):
             report.skip(check.NAME, why)
     for answer in traffic.answers:
@@ -155,6 +160,8 @@ def _traffic(report: Report, plan: Plan, caller: Caller, cookies: Collection[str
     report.add(rotation.NAME, signed)
     if plan.logout is None:
         report.skip(logout.NAME, "name --logout-url")
+    elif has_failed:
+        report.skip(logout.NAME, _FAILED)
     else:
         report.add(logout.NAME, logout.check(traffic.signing, plan.logout))
     return traffic

@@ -26,11 +26,13 @@ class Found:
     """What there was to find.
 
     Attributes:
+        every: all that is there, in the order of discovery; `sessions` is the one to look at.
         is_development: whether a way in is told `development=True`.
         secrets: by the names of their settings.
     """
 
     sessions: Sessions | None = None
+    every: list[Sessions] = field(default_factory=list[Sessions])
     transport: Transport | None = None
     is_development: bool = False
     secrets: dict[str, object] = field(default_factory=dict[str, object], repr=False)
@@ -68,11 +70,13 @@ def search(app: object) -> Found:
 def _take(found: Found, thing: object) -> None:
     if isinstance(thing, Gate):
         found.sessions, found.transport = thing.sessions, thing.transport
+        found.every.append(thing.sessions)
         found.is_development = found.is_development or thing.is_development
     elif isinstance(thing, BlockingSessions):
         found.sessions = found.sessions or thing.inner
     elif isinstance(thing, Sessions):
         found.sessions = found.sessions or thing
+        found.every.append(thing)
     elif isinstance(thing, CookieTransport):
         found.transport = found.transport or thing
     config = getattr(thing, "config", None)

@@ -2,11 +2,12 @@
 
 import http.client
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from coatcheck.doctor.answer import MAX_BODY, Answer, shown_request
 from coatcheck.doctor.failure import CannotRun
+from coatcheck.sessions import Sessions
 
 _SECONDS = 10
 
@@ -65,5 +66,5 @@ class HttpCaller:
         finally:
             connection.close()
 
-    def close(self) -> None:
+    def close(self, used: Collection[Sessions] = ()) -> None:
         """See `Caller.close`: each request has a connection of its own."""

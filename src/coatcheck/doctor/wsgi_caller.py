@@ -1,11 +1,12 @@
 """Call a WSGI application in this process."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from coatcheck.doctor.answer import Answer, shown_request
 from coatcheck.doctor.failure import CannotRun
 from coatcheck.doctor.local import LOCALHOST
+from coatcheck.sessions import Sessions
 from coatcheck.testing.outcome import Wsgi, over_wsgi
 
 
@@ -34,5 +35,5 @@ class WsgiCaller:
             raise CannotRun("the application started no response", request, "see its log")
         return Answer.of(request, *asked.starts[0], asked.body)
 
-    def close(self) -> None:
+    def close(self, used: Collection[Sessions] = ()) -> None:
         """See `Caller.close`: nothing runs between requests."""

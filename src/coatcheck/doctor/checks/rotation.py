@@ -1,6 +1,7 @@
 """Whether signing in changes the identifier, and ends the one before (R-021)."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 
 from coatcheck.doctor.finding import Finding, Severity
 from coatcheck.doctor.trial import Signing
@@ -25,9 +26,11 @@ def check(signing: Signing, login: str, *, as_json: bool) -> Iterator[Finding]:
         sent, try_ = (
             ("JSON", "leave --login-json out if it takes a form")
             if as_json
-            else ("a form", "add --login-json if it takes JSON")
+            else ("a form", "add --login-json to --login-data @login.json if it takes JSON")
         )
         do = f"{try_}; or correct --login-url, --login-data, --page or --cookie"
+        if signing.login == HTTPStatus.NOT_FOUND:
+            do = "there is no such page: correct --login-url"
         what = f"signing in by {sent} failed, and nothing else was tried: {why}"
         yield found(Severity.ERROR, what, do)
         return
