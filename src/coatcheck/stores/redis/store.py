@@ -59,7 +59,8 @@ class RedisStore:
             `redis.asyncio` for `Sessions`, of `redis` for `BlockingSessions`; with bytes as replies
             and without retries of its own (S4). `from_url` makes what fits.
         prefix: of all keys, to keep applications in one database apart.
-        wait: how many replicas must have a save, an end or a bar before it is acknowledged.
+        wait: how many replicas must have a save, an end or a bar before it is acknowledged. One is
+            for the death of the master, all of them for one that lives on when it is replaced.
         wait_timeout: seconds that this may take; then it is `StoreUnavailable`, though stored.
 
     Raises:
