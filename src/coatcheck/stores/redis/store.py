@@ -121,6 +121,10 @@ class RedisStore:
         """
         return await self._servers.masters()
 
+    async def why(self, outage: StoreUnavailable) -> str:
+        """Say what an outage comes from and what to do, without any secret; for operators."""
+        return await self._servers.why(outage)
+
     async def load(self, id: str, /) -> Stored:
         """See `Store.load`."""
         return unpack(id, await self._send("GET", self._key(id)))
