@@ -142,7 +142,8 @@ def test_the_store_of_an_application_is_looked_at_as_closely(
         url.replace(f"/{SERVICE}/", "/myother/"): "no sentinel knows a master `myother`",
         url.replace("://", "://nobody:hunter2@"): "refuses the user or password",
     }.items():
-        module.sessions = Sessions(store_from_url(wrong))  # type: ignore[attr-defined]
+        sessions = Sessions(store_from_url(wrong))
+        monkeypatch.setattr(module, "sessions", sessions, raising=False)
         with pytest.raises(CannotRun, match=what):
             examine(Order(sessions="site_of_redis:sessions"))
 
