@@ -33,19 +33,24 @@ def program(name: str, folder: str | None = None) -> str:
     return found
 
 
-def wait_for_port(port: int, process: "subprocess.Popen[bytes]", seconds: float = 20) -> None:
+def wait_for_port(
+    port: int,
+    process: "subprocess.Popen[bytes]",
+    seconds: float = 20,
+    host: str = "127.0.0.1",
+) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+        with contextlib.suppress(OSError), socket.create_connection((host, port), 0.2):
             return
         time.sleep(0.02)
     raise RuntimeError(f"nothing listens on {port}")
 
 
 class Server:
-    """A program that listens on a port of 127.0.0.1.
+    """A program that listens on a port of this machine.
 
     Args:
         folder: where it is at work, so that what it writes without being told where goes there.
@@ -55,9 +60,15 @@ class Server:
     """
 
     def __init__(
-        self, command: Sequence[str], port: int, folder: str | Path, user: str | None = None
+        self,
+        command: Sequence[str],
+        port: int,
+        folder: str | Path,
+        user: str | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.command, self.port, self.folder, self.user = list(command), port, folder, user
+        self.host = host
         self.ready: Sequence[str] = ["true"]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -65,7 +76,7 @@ class Server:
         self._process = subprocess.Popen(
             self.command, stdout=subprocess.DEVNULL, user=self.user, cwd=self.folder
         )
-        wait_for_port(self.port, self._process)
+        wait_for_port(self.port, self._process, host=self.host)
         while self._process.poll() is None and subprocess.run(self.ready, check=False).returncode:
             time.sleep(0.02)
 

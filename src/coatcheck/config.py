@@ -1,5 +1,6 @@
 """Choose a store by URL, for applications that are configured by one."""
 
+from difflib import get_close_matches
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from coatcheck.errors import ConfigurationError
@@ -7,6 +8,18 @@ from coatcheck.stores.memory import MemoryStore
 from coatcheck.stores.protocol import Store
 from coatcheck.stores.sqlite import SQLiteStore
 from coatcheck.waiting import Kind
+
+_SQL = ("postgresql", "postgres", "mysql", "mariadb")
+_REDIS = [
+    server + tls + topology
+    for server in ("redis", "valkey")
+    for tls in ("", "s")
+    for topology in ("", "+sentinel", "+cluster")
+]
+_KNOWN = (
+    "memory:, sqlite:///, redis:// (or valkey://), rediss://, unix://, redis+sentinel://, "
+    "redis+cluster://, postgresql://, mysql:// or mariadb://"
+)
 
 
 def store_from_url(url: str, *, blocking: bool = False) -> Store:
@@ -41,7 +54,7 @@ def store_from_url(url: str, *, blocking: bool = False) -> Store:
         if unknown := options.keys() - {"synchronous"}:
             raise ConfigurationError("url", f"unknown option {sorted(unknown)[0]!r} for SQLite")
         return SQLiteStore(unquote(parts.path[1:]), **options)
-    if parts.scheme.startswith(("redis", "valkey", "unix")):
+    if parts.scheme in (*_REDIS, "unix"):
         try:
             from coatcheck.stores.redis import RedisStore  # noqa: PLC0415 - an extra
         except ImportError as error:
@@ -55,9 +68,9 @@ def store_from_url(url: str, *, blocking: bool = False) -> Store:
                 "url", "an SQL database needs coatcheck[postgresql] or coatcheck[mysql] installed"
             ) from error
         return SQLStore.from_url(url, kind=Kind.BLOCKING if blocking else Kind.ASYNCIO)
-    raise ConfigurationError(
-        "url", "names no known store: use memory:, sqlite:///, redis://, postgresql:// or mysql://"
-    )
+    near = get_close_matches(parts.scheme, ["memory", "sqlite", *_REDIS, *_SQL], n=1, cutoff=0.75)
+    meant = f" (do you mean {near[0]}:?)" if near else ""
+    raise ConfigurationError("url", f"names no known store{meant}: use {_KNOWN}")
 
 
 def without_driver(url: str) -> str:
@@ -67,4 +80,4 @@ def without_driver(url: str) -> str:
 
 
 def _is_sql(scheme: str) -> bool:
-    return scheme.partition("+")[0] in ("postgresql", "postgres", "mysql", "mariadb")
+    return scheme.partition("+")[0] in _SQL

@@ -1,6 +1,7 @@
 """The master behind Sentinel dies, or is replaced, while requests are under way."""
 
 import asyncio
+import re
 import threading
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
@@ -13,8 +14,9 @@ from coatcheck.stores.protocol import Unconfirmed
 from coatcheck.testing import make_record, make_tombstone
 from coatcheck.waiting import Kind, finish
 from tests.chaos.customer import Customer, is_unavailable, until
-from tests.chaos.proxy import proxy
+from tests.chaos.proxy import Loss, proxy
 from tests.chaos.shop import Answer, Shop
+from tests.docs.test_redis_page import block
 from tests.redis_topologies import SERVICE, Watched, ask, info, watched
 from tests.redis_topologies import until as at_last
 from tests.servers import redis_server
@@ -86,6 +88,61 @@ def _has_failed_over(servers: Watched) -> bool:
     if master is servers.data[0] or info(master, "role") != "master":
         return False
     return info(master, "connected_slaves") == "1"
+
+
+@pytest.mark.parametrize(("query", "is_paused"), [("wait=1", True), ("wait=2", False)])
+async def test_a_planned_failover_loses_nothing(
+    servers: Watched, query: str, is_paused: bool
+) -> None:
+    """By the page's own commands, or where all replicas have what was acknowledged.
+
+    Fails without the pause: the old master acknowledges for a second what the other replica has,
+    and only that one, and both throw it away.
+    """
+    shop = Shop(store_from_url(servers.url(query)))
+    customers = [Customer(shop, f"user{n}") for n in range(CLIENTS)]
+    for customer in customers:
+        await customer.sign_in()
+    leaving = [(await shop.send(f"/login/leaver{n}")).cookie for n in range(400)]
+    left: list[str] = []
+    over = asyncio.Event()
+
+    async def leave() -> None:
+        for cookie in leaving:
+            if over.is_set():
+                break
+            if (await shop.send("/logout", cookie)).status == 200:
+                left.append(cookie)
+            await asyncio.sleep(0.01)  # so that some leave at any time
+
+    traffic = [asyncio.create_task(customer.shop_until(over)) for customer in customers]
+    await until(lambda: all(customer.acknowledged > 5 for customer in customers))
+    logouts = asyncio.create_task(leave())
+    old = servers.data[0]
+    pause, failover = (_told(line) for line in block("failover").splitlines())
+    if is_paused:
+        await asyncio.to_thread(ask, old, *pause)
+    await asyncio.to_thread(ask, servers.sentinels[0], *failover)
+    await asyncio.to_thread(at_last, lambda: _has_failed_over(servers))
+    if is_paused:
+        before = [customer.acknowledged for customer in customers]
+        await until(lambda: all(c.acknowledged > b for c, b in zip(customers, before, strict=True)))
+    over.set()
+    await asyncio.gather(*traffic, logouts)
+    new = Shop(store_from_url(servers.url()))  # which no connection leads to the old master
+    for customer in customers:
+        await customer.check(new)
+    assert left
+    for cookie in left:
+        assert (await new.send("/read", cookie)).body["subject"] is None
+    for each in (shop, new):
+        await each.close()
+
+
+def _told(line: str) -> list[str]:
+    """Return what a line of the page has a server do, about the master of these tests."""
+    _, found = re.split(r" -a \S+ ", line)
+    return found.replace("mymaster", SERVICE).split()
 
 
 async def test_a_master_that_was_replaced_is_left(servers: Watched) -> None:
@@ -200,3 +257,36 @@ def test_what_no_replica_has_is_not_acknowledged(behind_sentinel: Watched, kind:
         finish(work())
     else:
         asyncio.run(work())
+
+
+@pytest.mark.parametrize("has_replica", [True, False])
+async def test_a_save_without_an_answer_is_not_acknowledged_by_a_look(
+    behind_sentinel: Watched, has_replica: bool
+) -> None:
+    """It waits for a replica as any other does, and nothing is applied twice.
+
+    Fails when the save is looked for where no replica may have it: in a master of yesterday.
+    """
+    with redis_server() as alone:
+        port = behind_sentinel.master().port if has_replica else alone.port
+        good = store_from_url(f"redis://127.0.0.1:{port}/0")
+        await good.save(make_record(), None)  # the first use of a script takes two commands
+        async with proxy(port) as between:
+            store = store_from_url(f"redis://127.0.0.1:{between.port}/0?wait=1&wait_timeout=0.05")
+            for applied in (True, False):
+                record = make_record()
+                between.losses.append(Loss("save", applied))
+                if has_replica:
+                    await writes.save(store, record, None)
+                else:
+                    with pytest.raises(Unconfirmed):
+                        await writes.save(store, record, None)
+                assert record.is_same_save(await good.load(record.id))
+            record, changed = make_record(), make_record()
+            between.losses.append(Loss("save", False, lambda: good.save(changed, None)))
+            record = record._replace(id=changed.id)
+            with pytest.raises(Unconfirmed):
+                await writes.save(store, record, None)
+            assert changed.is_same_save(await good.load(record.id))
+            await store.close()
+        await good.close()

@@ -1,7 +1,12 @@
-"""What docs/how-to/redis.md tells operators to write and to run makes what it says."""
+"""What docs/how-to/redis.md tells operators to write and to run makes what it says.
+
+The lines are run as printed, but for the addresses: the page's three machines are three of this
+one's, with the ports that the page names.
+"""
 
 import asyncio
 import re
+import secrets
 import subprocess
 from collections.abc import Generator
 from contextlib import ExitStack
@@ -12,9 +17,12 @@ import pytest
 from coatcheck import Sessions, store_from_url
 from tests.docs.test_redis_examples import use
 from tests.redis_topologies import USER, until
-from tests.servers import Server, free_port, program
+from tests.servers import Server, program
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "redis.md").read_text()
+HOSTS = [f"10.0.0.{number}" for number in (1, 2, 3)]
+"""The page's."""
+REDIS, SENTINEL = 6379, 26379
 
 
 def block(name: str) -> str:
@@ -29,49 +37,57 @@ def said(start: str) -> str:
     return str(found)
 
 
-def at(ports: list[int], text: str) -> str:
-    """Put ports of this machine in the places of the page's hosts, in their order."""
-    places = iter(ports)
-    return re.sub(r"10\.0\.0\.\d(:\d+)?", lambda _: f"127.0.0.1:{next(places)}", text)
-
-
 class Machines:
-    """Where an operator writes files and starts servers."""
+    """Where an operator writes files, starts servers and runs commands."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder, self._stack = folder, stack
+        # Addresses of this machine that nobody else's test has.
+        self._net = f"127.{1 + secrets.randbelow(254)}.{secrets.randbelow(256)}."
 
-    def start(self, settings: str, *options: str) -> Server:
-        port = free_port()
-        folder = self._folder / str(port)
+    def here(self, text: str) -> str:
+        """Put addresses of this machine in the places of the page's."""
+        return text.replace("10.0.0.", self._net)
+
+    def start(self, host: str, port: int, settings: str, *options: str) -> Server:
+        """Start a server with the page's settings, on one of the page's machines."""
+        own = self.here(settings.replace("bind 10.0.0.1", f"bind {host}"))
+        folder = self._folder / f"{host}-{port}"
         folder.mkdir()
-        (folder / "file.conf").write_text(re.sub(r"10\.0\.0\.\d", "127.0.0.1", settings))
+        (folder / "file.conf").write_text(own)
+        address = self.here(host)
         command = [program("redis-server"), str(folder / "file.conf"), "--port", str(port)]
-        command += ["--dir", str(folder), "--loglevel", "warning", *options]
-        server = Server(command, port, folder)
+        command += ["--dir", str(folder), "--loglevel", "warning"]
+        command += ["--bind-source-addr", address, *options]  # as from a machine of its own
+        server = Server(command, port, folder, host=address)
         self._stack.callback(server.kill)
         server.start()
         return server
 
-    def run(self, command: str) -> str:
+    def run(self, commands: str) -> str:
+        """Run lines of the page, and return what they print."""
         done = subprocess.run(
-            ["sh", "-c", command], cwd=self._folder, capture_output=True, text=True, check=False
+            ["sh", "-e", "-c", self.here(commands)],
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def make_user(self, server: Server) -> None:
-        command = block("user").replace("redis-cli", f"redis-cli -p {server.port}")
-        assert self.run(command) == "OK\n"
+    def say(self, hosts: list[str], port: int, question: str, *answers: str) -> list[str]:
+        """Return the machines whose server says all this."""
+        told = {host: self.run(f"redis-cli -h {host} -p {port} -a {question}") for host in hosts}
+        return [host for host in hosts if all(answer in told[host] for answer in answers)]
 
-    def say(self, servers: list[Server], question: str, *answers: str) -> list[Server]:
-        """Return the servers that say all this."""
-        told = [self.run(f"redis-cli -p {server.port} -a {question}") for server in servers]
-        return [
-            server
-            for server, said in zip(servers, told, strict=True)
-            if all(answer in said for answer in answers)
-        ]
+    def follow(self, url: str) -> None:
+        """Use the store of a URL of the page as the examples are."""
+
+        async def work() -> None:
+            await use(Sessions(store_from_url(self.here(url))))
+
+        asyncio.run(work())
 
 
 @pytest.fixture
@@ -88,45 +104,39 @@ def test_the_user_is_who_the_contract_runs_as() -> None:
 
 def test_sentinel_from_nothing(machines: Machines) -> None:
     """And over a failover. Fails when the new master does not know the user."""
-    settings, watching = block("redis.conf"), block("sentinel.conf")
-    first = machines.start(re.sub("replicaof .*", "", settings), "--repl-diskless-sync-delay", "0")
-    there = settings.replace(" 6379", f" {first.port}")
-    others = [machines.start(there, "--repl-diskless-sync-delay", "0") for _ in range(2)]
-    for server in (first, *others):
-        machines.make_user(server)
-    watching = watching.replace(" 6379 ", f" {first.port} ")
-    sentinels = [machines.start(watching, "--sentinel") for _ in range(3)]
+    settings, soon = block("redis.conf"), ("--repl-diskless-sync-delay", "0")
+    first, *others = HOSTS
+    machines.start(first, REDIS, re.sub("replicaof .*", "", settings), *soon)
+    for host in others:
+        machines.start(host, REDIS, settings, *soon)
+    assert machines.run(block("user")).split() == ["OK"] * 6
+    for host in HOSTS:
+        machines.start(host, SENTINEL, block("sentinel.conf"), "--sentinel")
     asked, known = "for-sentinels SENTINEL MASTER mymaster", ["slaves\n2\n", "sentinels\n2\n"]
-    until(lambda: machines.say(sentinels, asked, *known) == sentinels)
-    url = at([sentinel.port for sentinel in sentinels], said("redis+sentinel://shop"))
-    follow(url)
-    quorum, failover = said("redis-cli -p 26379"), "SENTINEL FAILOVER mymaster"
-    quorum = quorum.replace("26379", str(sentinels[0].port))
-    assert machines.run(quorum).startswith("OK 3 usable Sentinels")
-    machines.run(quorum.replace("SENTINEL CKQUORUM mymaster", failover))
-    until(lambda: not machines.say(sentinels, asked, f"port\n{first.port}\n"))
-    until(lambda: machines.say(others, "between-servers INFO", "role:master", "slave0:"))
-    follow(url)
-
-
-def follow(url: str) -> None:
-    """Use the store of a URL as the examples are."""
-
-    async def work() -> None:
-        await use(Sessions(store_from_url(url)))
-
-    asyncio.run(work())
+    until(lambda: machines.say(HOSTS, SENTINEL, asked, *known) == HOSTS)
+    url = said("redis+sentinel://shop")
+    machines.follow(url)
+    quorum, *master = machines.run(block("quorum")).splitlines()
+    assert quorum.startswith("OK 3 usable Sentinels")
+    assert master == [machines.here(first), str(REDIS)]
+    assert machines.run(block("failover")).split() == ["OK", "OK"]
+    left = f"ip\n{machines.here(first)}\n"
+    until(lambda: not machines.say(HOSTS, SENTINEL, asked, left))
+    until(lambda: machines.say(others, REDIS, "between-servers INFO", "role:master", "slave0:"))
+    machines.follow(url)
 
 
 def test_a_cluster_from_nothing(machines: Machines) -> None:
-    settings = block("cluster.conf")
-    servers = [machines.start(settings, "--cluster-port", str(free_port())) for _ in range(6)]
-    ports = [server.port for server in servers]
+    settings, ports = block("cluster.conf"), (REDIS, REDIS + 1)
+    for port in ports:
+        for host in HOSTS:
+            machines.start(host, port, settings)
     create = re.search(r"redis-cli -a \S+ --cluster create .*?\n```", PAGE, re.DOTALL)
     assert create
-    machines.run(at(ports, create[0].removesuffix("\n```")) + " --cluster-yes")
-    for server in servers:
-        machines.make_user(server)
-    asked = "between-servers CLUSTER INFO"
-    until(lambda: machines.say(servers, asked, "cluster_state:ok") == servers)
-    follow(at(ports, said("redis+cluster://shop:secret@10")))
+    machines.run(create[0].removesuffix("\n```") + " --cluster-yes")
+    for port in ports:
+        user = block("user").replace("-h $host", f"-h $host -p {port}")
+        assert machines.run(user).split() == ["OK"] * 6
+    asked, first = "between-servers CLUSTER INFO", ports[0]
+    until(lambda: machines.say(HOSTS, first, asked, "cluster_state:ok") == HOSTS)
+    machines.follow(said("redis+cluster://shop:secret@10"))

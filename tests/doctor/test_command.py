@@ -3,11 +3,16 @@
 import json
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from coatcheck import Keyring
+from coatcheck.cli import table
+from coatcheck.doctor.finding import Finding, Severity
+from coatcheck.doctor.report import Report
 from tests.doctor.careless import FIELDS, PASSWORD, Careless
 from tests.doctor.conftest import coatcheck, served
 from tests.doctor.test_applications import starlette
@@ -64,7 +69,7 @@ def test_what_an_application_prints_is_not_in_the_json(module: Module, tmp_path:
     [
         ((), "names nothing to look at"),
         (("http://127.0.0.1:1/",), "does not answer"),
-        (("--store", "redis://:hunter2@127.0.0.1:1/0"), "does not answer"),
+        (("--store", "redis://:hunter2@127.0.0.1:1/0"), "nothing listens on 127.0.0.1:1"),
         (("--store", "oracle://root:hunter2@db/x"), "names no known store"),
         (("--store", "hunter2"), "names no known store"),
         (("https://alice:hunter2@127.0.0.1:1/?token=hunter2",), "does not answer"),
@@ -88,6 +93,19 @@ def test_what_could_not_be_done_is_said_without_secrets(
     assert said in done.stderr
     assert "hunter2" not in done.stdout + done.stderr
     assert done.stdout == ""
+
+
+def test_a_long_url_is_broken_between_its_parts() -> None:
+    """Fails when a line of the table ends in the middle of a host."""
+    hosts = [f"10.0.0.{number}:26379" for number in (1, 2, 3)]
+    url = f"redis+sentinel://{','.join(hosts)}/mymaster"
+    report = Report(url)
+    report.add("c", [Finding(Severity.ERROR, "c", "what is wrong", f"store {url}", "mend it")])
+    for width in (60, 80):
+        out = StringIO()
+        table.show(report, Console(file=out, width=width))
+        said = out.getvalue()
+        assert all(said.count(host) == 2 for host in [*hosts, "mymaster"])
 
 
 def test_no_secret_is_in_any_output(tmp_path: Path, login: str) -> None:

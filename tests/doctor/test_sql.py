@@ -23,6 +23,7 @@ from coatcheck.waiting import finish
 from tests.docs.test_examples import EXAMPLES
 from tests.doctor.conftest import coatcheck
 from tests.servers import (
+    free_port,
     mariadb_server,
     mariadb_url,
     postgres_server,
@@ -113,8 +114,8 @@ def test_a_good_postgresql_and_what_is_planted_in_it(tmp_path: Path) -> None:
         )
         with pytest.raises(CannotRun, match="no tables yet"):
             looked_at(f"{url}x")
-        with pytest.raises(CannotRun, match="does not answer"):
-            looked_at(url.replace("shop:", "nobody:"))
+        with pytest.raises(CannotRun, match="see that it runs, and host, port, database, user"):
+            looked_at(f"postgresql://shop:{PASSWORD}@127.0.0.1:{free_port()}/test")
 
 
 def test_a_good_mariadb_and_what_is_planted_in_it() -> None:
@@ -124,6 +125,9 @@ def test_a_good_mariadb_and_what_is_planted_in_it() -> None:
         assert planted(looked_at(url.replace(f"shop:{PASSWORD}@", "root@"))) == {"store-access"}
         owner = looked_at(url.replace(f"shop:{PASSWORD}@", "coatcheck@"))
         assert seen(owner) == {("store-access", Severity.INFO)}
+        with pytest.raises(CannotRun, match="it refuses the user: see user and password") as wrong:
+            looked_at(url.replace(PASSWORD, "hunter2-is-wrong"))
+        assert "hunter2" not in str(wrong.value)
         facts = facts_of(url)
     assert (facts.product, facts.is_encrypted, facts.commit) == ("MariaDB", False, "1")
 

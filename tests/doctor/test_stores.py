@@ -1,14 +1,16 @@
 """What is wrong with a store: planted in real ones."""
 
 import sqlite3
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from coatcheck import BlockingSessions, store_from_url
+from coatcheck import BlockingSessions, Sessions, store_from_url
 from coatcheck.doctor.checks import access, clock, eviction, latency, persistence, store_version
 from coatcheck.doctor.examination import examine
 from coatcheck.doctor.failure import CannotRun
@@ -18,7 +20,7 @@ from coatcheck.doctor.redis_facts import RedisFacts, ask, is_redis
 from coatcheck.doctor.store_facts import StoreFacts
 from coatcheck.waiting import finish
 from tests.doctor.conftest import serious
-from tests.redis_topologies import Nodes, Watched
+from tests.redis_topologies import SERVICE, Nodes, Watched
 from tests.redis_topologies import ask as server_ask
 from tests.servers import Server, free_port, redis_server
 from tests.web.https import certify
@@ -83,6 +85,7 @@ def test_tls_and_a_user_of_its_own_are_seen(tmp_path: Path) -> None:
         assert is_redis(store)
         (facts,) = finish(ask(store))
         finish(store.close())
+        assert "do not agree on TLS" in why_not(url.partition("?")[0])  # it believes nobody
     assert (facts.is_encrypted, facts.has_password, facts.user) == (True, True, "shop")
     assert (facts.eviction, facts.fsync, facts.snapshots) == ("noeviction", "always", False)
 
@@ -102,6 +105,67 @@ def test_the_master_behind_sentinel_is_asked(behind_sentinel: Watched) -> None:
         found = examine(Order(store=behind_sentinel.url())).findings
     assert any("allkeys-lru" in one.what for one in found)
     assert not any("no replica" in one.what for one in found)
+
+
+def why_not(url: str) -> str:
+    """Return what doctor says of a store that it cannot look at, without secrets."""
+    with pytest.raises(CannotRun) as trouble:
+        examine(Order(store=url))
+    assert "hunter2" not in str(trouble.value)
+    return str(trouble.value)
+
+
+def test_what_keeps_from_a_master_behind_sentinel_is_named(behind_sentinel: Watched) -> None:
+    """Fails when a wrong name, a sentinel, or a server that refuses is an answer that is none."""
+    url, master = behind_sentinel.url(), f"127.0.0.1:{behind_sentinel.master().port}"
+    said = why_not(url.replace(f"/{SERVICE}/", "/myother/"))
+    assert f"no sentinel knows a master `myother`, but `{SERVICE}`" in said
+    said = why_not(url + "sentinel_username=nobody&sentinel_password=hunter2")
+    for sentinel in behind_sentinel.sentinels:
+        assert f"the sentinel 127.0.0.1:{sentinel.port} refuses the user or password" in said
+    assert "see sentinel_username and sentinel_password" in said
+    said = why_not(url.replace("://", "://nobody:hunter2@"))
+    assert f"{master} refuses the user or password: see user and password" in said
+    port = free_port()
+    said = why_not(f"redis+sentinel://:hunter2@127.0.0.1:{port}/{SERVICE}")
+    assert f"nothing listens on 127.0.0.1:{port}" in said
+
+
+def test_the_store_of_an_application_is_looked_at_as_closely(
+    behind_sentinel: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client is one for asyncio."""
+    url = behind_sentinel.url()
+    module = ModuleType("site_of_redis")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for wrong, what in {
+        url.replace(f"/{SERVICE}/", "/myother/"): "no sentinel knows a master `myother`",
+        url.replace("://", "://nobody:hunter2@"): "refuses the user or password",
+    }.items():
+        sessions = Sessions(store_from_url(wrong))
+        monkeypatch.setattr(module, "sessions", sessions, raising=False)
+        with pytest.raises(CannotRun, match=what):
+            examine(Order(sessions="site_of_redis:sessions"))
+
+
+def test_what_keeps_from_a_redis_is_named(tmp_path: Path) -> None:
+    port = free_port()
+    assert f"nothing listens on 127.0.0.1:{port}" in why_not(f"redis://:hunter2@127.0.0.1:{port}")
+    assert "nothing listens on" in why_not(f"unix://{tmp_path}/none?password=hunter2")
+    assert "nothing listens on" in why_not(f"redis+cluster://:hunter2@127.0.0.1:{port}")
+    with redis() as url:
+        wrong = url.replace(PASSWORD, "hunter2-is-wrong")
+        address = url.rpartition("@")[2].removesuffix("/0")
+        assert f"{address} refuses the user or password" in why_not(wrong)
+        assert f"{address} refuses the user or password" in why_not(f"redis://{address}")
+    with redis("--user", "shop", "on", ">pw", "~*", "-@all") as url:
+        address = url.rpartition("@")[2]
+        assert "lacks a right" in why_not(f"redis://shop:pw@{address}")
+
+
+def test_what_keeps_from_a_cluster_is_named(cluster: Nodes) -> None:
+    said = why_not(cluster.url().replace("://", "://nobody:hunter2@"))
+    assert "refuses the user or password" in said
 
 
 @contextmanager

@@ -45,8 +45,11 @@ MISTAKES = {
     "an unknown option": (C + "h?colour=hunter2", "look at colour"),
     "an unknown option behind Sentinel": (S + "h/m?colour=hunter2", "look at colour"),
     "TLS without TLS": ("valkey://h?ssl_ca_certs=hunter2", "look at ssl_ca_certs"),
-    "an unknown scheme": ("redis+hunter2://h", "no URL of Redis"),
-    "a Unix socket of a cluster": ("unix+cluster:///hunter2", "no URL of Redis"),
+    "an unknown scheme": ("redis+hunter2://h", "no known store"),
+    "a Unix socket of a cluster": ("unix+cluster:///hunter2", "no known store"),
+    "a slip of the pen": ("redis+sentinal://h/hunter2", r"do you mean redis\+sentinel:\?"),
+    "another one": ("postgre://hunter2", "do you mean postgres"),
+    "nothing like it": ("mongo://hunter2", r"no known store: .*rediss://.* mariadb://$"),
     "no time": (S + "h/m?socket_timeout=0", "more than 0"),
 }
 

@@ -1,6 +1,10 @@
 """Show a report to people."""
 
+import re
+from typing import Any
+
 from rich.console import Console
+from rich.containers import Lines
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +22,7 @@ def show(report: Report, console: Console) -> None:
             table.add_row(
                 Text(finding.severity, _STYLES[finding.severity]),
                 Text(finding.check),
-                Text(f"{finding.where}: {finding.what}"),
+                _WithURL(f"{finding.where}: {finding.what}"),
                 Text(finding.do + (f" ({finding.clause})" if finding.clause else "")),
             )
         console.print(table)
@@ -28,4 +32,20 @@ def show(report: Report, console: Console) -> None:
         f"{sum(finding.severity is severity for finding in report.findings)} {severity}"
         for severity in reversed(Severity)
     ]
-    console.print(Text(f"{report.target}: {len(report.checked)} checks: {', '.join(counted)}"))
+    summary = f"{report.target}: {len(report.checked)} checks: {', '.join(counted)}"
+    console.print(Text(_folded(summary, console.width)))
+
+
+class _WithURL(Text):
+    """Text whose long words, such as the URLs of several hosts, are broken between their parts."""
+
+    def wrap(self, console: Console, width: int, **how: Any) -> Lines:
+        """See `Text.wrap`."""
+        return Text(_folded(self.plain, width)).wrap(console, width, **how)
+
+
+def _folded(text: str, width: int) -> str:
+    """Break words that are longer than a line after a comma or a slash, where they have any."""
+    part = rf"\S{{1,{width}}}$|\S{{1,{width}}}(?<=[,/])|\S{{1,{width}}}"
+    long = rf"\S{{{width + 1},}}"
+    return re.sub(long, lambda word: "\n".join(re.findall(part, word[0])), text)

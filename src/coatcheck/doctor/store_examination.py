@@ -87,9 +87,8 @@ def _examine(report: Report, store: Store, where: str, policy: Policy) -> None:
         asked, measured = finish(asking) if store.kind is Kind.BLOCKING else asyncio.run(asking)
     except ConfigurationError as error:
         raise CannotRun(error.problem, where) from None
-    except StoreUnavailable:
-        do = "see that it runs, and that its user may log in"
-        raise CannotRun("does not answer", where, do) from None
+    except _OutageError as outage:
+        raise CannotRun(str(outage), where) from None
     if isinstance(asked, SQLFacts):
         for check in (sql_access, sql_durability, sql_tables, sql_version, sweeping):
             report.add(check.NAME, check.check(asked, where))
@@ -103,6 +102,18 @@ def _examine(report: Report, store: Store, where: str, policy: Policy) -> None:
     report.add(latency.NAME, latency.check(measured, where))
 
 
+class _OutageError(Exception):
+    """What the trouble is and what to do, without any secret."""
+
+
+async def _why(store: Store, outage: StoreUnavailable) -> str:
+    if redis_facts.is_redis(store):
+        return await store.why(outage)
+    if sql_facts.is_sql(store):
+        return str(outage)  # it is in our words
+    return "does not answer; see that it runs"
+
+
 async def _asked(store: Store) -> tuple[list[RedisFacts] | SQLFacts, StoreFacts]:
     """Ask a store, and let go of its connections: they are of this event loop."""
     asked: list[RedisFacts] | SQLFacts = []
@@ -112,5 +123,7 @@ async def _asked(store: Store) -> tuple[list[RedisFacts] | SQLFacts, StoreFacts]
         elif sql_facts.is_sql(store):
             asked = await sql_facts.ask(store)
         return asked, await measure(store)
+    except StoreUnavailable as error:
+        raise _OutageError(await _why(store, error)) from None
     finally:
         await store.close()

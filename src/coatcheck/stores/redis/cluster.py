@@ -21,6 +21,7 @@ from redis.exceptions import (
 )
 
 from coatcheck.errors import StoreUnavailable
+from coatcheck.stores.redis.advice import advice
 from coatcheck.stores.redis.node import Node
 from coatcheck.stores.redis.outage import Command, Unreached, is_elsewhere, is_harmless
 from coatcheck.waiting import Kind, pause
@@ -118,6 +119,12 @@ class Cluster:
         """Return the nodes that have slots."""
         await self._refresh()
         return [self._node(address) for address in self._masters]
+
+    async def why(self, outage: StoreUnavailable) -> str:
+        """Say what an outage comes from and what to do."""
+        if outage.__cause__ is None:
+            return "no node that answers knows all slots: see `redis-cli --cluster check`"
+        return advice(outage.__cause__, "a node of the cluster")
 
     async def close(self) -> None:
         """See `Node.close`."""

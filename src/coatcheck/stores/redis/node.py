@@ -12,6 +12,7 @@ import redis.asyncio
 from redis.exceptions import ReadOnlyError, RedisError
 
 from coatcheck.errors import StoreUnavailable
+from coatcheck.stores.redis.advice import advice, advice_of_sentinels
 from coatcheck.stores.redis.batch import Batches
 from coatcheck.stores.redis.loans import Loans
 from coatcheck.stores.redis.outage import Command, Unreached, is_harmless, unavailable
@@ -126,6 +127,12 @@ class Node:
         if self._sentinel:
             host = self._pool.master_address and self._pool.master_address[0]
         return Wire(host, issubclass(self._pool.connection_class, TLS), has_password)
+
+    async def why(self, outage: StoreUnavailable) -> str:
+        """Say what an outage comes from and what to do; behind Sentinel it asks the sentinels."""
+        if self._sentinel and type(outage.__cause__).__name__ == "MasterNotFoundError":
+            return await advice_of_sentinels(self._sentinel, self._pool.service_name)
+        return advice(outage.__cause__, self.name or "the socket")
 
     async def close(self) -> None:
         """Let go of all connections. Twice is fine."""

@@ -31,13 +31,14 @@ from coatcheck.stores.packed import (
     page_of,
     unpack,
 )
-from coatcheck.stores.protocol import Barred, Conflict, Page, refuse
+from coatcheck.stores.protocol import Barred, Conflict, Page, Unconfirmed, refuse
 from coatcheck.stores.redis.cluster import Cluster
 from coatcheck.stores.redis.evictions import Evictions
 from coatcheck.stores.redis.node import Node
 from coatcheck.stores.redis.scripts import BAR, END, ENLIST, SAVE, SHA, TALLY, TOUCH
 from coatcheck.stores.redis.servers import Servers, servers_at, servers_of
 from coatcheck.stores.redis.url import parse, wait_of
+from coatcheck.stores.redis.wait import Wait
 from coatcheck.waiting import Kind
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class RedisStore:
             `redis.asyncio` for `Sessions`, of `redis` for `BlockingSessions`; with bytes as replies
             and without retries of its own (S4). `from_url` makes what fits.
         prefix: of all keys, to keep applications in one database apart.
-        wait: how many replicas must have a save, an end or a bar before it is acknowledged.
+        wait: how many replicas must have a save, an end or a bar before it is acknowledged. One is
+            for the death of the master, all of them for one that lives on when it is replaced.
         wait_timeout: seconds that this may take; then it is `StoreUnavailable`, though stored.
 
     Raises:
@@ -74,7 +76,8 @@ class RedisStore:
         wait_timeout: float = 1.0,
     ) -> None:
         self._client: Any = client
-        self._serve(servers_of(client, wait_of(wait, wait_timeout, {})), prefix)
+        told = wait_of(wait, wait_timeout, {})
+        self._serve(servers_of(client, told), prefix, told)
 
     @classmethod
     def from_url(cls, url: str, *, kind: Kind = Kind.ASYNCIO) -> "RedisStore":
@@ -95,15 +98,15 @@ class RedisStore:
         target = parse(url)
         store = cls.__new__(cls)
         store._client = None
-        store._serve(servers_at(target, kind), target.prefix)
+        store._serve(servers_at(target, kind), target.prefix, target.wait)
         return store
 
-    def _serve(self, servers: Servers, prefix: str) -> None:
+    def _serve(self, servers: Servers, prefix: str, wait: Wait | None) -> None:
         if isinstance(servers, Cluster) and "{" in prefix:
             raise ConfigurationError("prefix", "has a brace, which keeps a cluster on one node")
         self.kind = servers.kind
         self._servers, self._send, self._prefix = servers, servers.send, prefix
-        self._evictions = Evictions()
+        self._evictions, self._is_vouched = Evictions(), wait is not None
 
     @property
     def is_led(self) -> bool:
@@ -118,22 +121,26 @@ class RedisStore:
         """
         return await self._servers.masters()
 
+    async def why(self, outage: StoreUnavailable) -> str:
+        """Say what an outage comes from and what to do, without any secret; for operators."""
+        return await self._servers.why(outage)
+
     async def load(self, id: str, /) -> Stored:
         """See `Store.load`."""
         return unpack(id, await self._send("GET", self._key(id)))
 
     async def save(self, record: Record, base: Record | None, /) -> None:
         """See `Store.save`."""
-        reply = await self._script(
-            SAVE,
-            [self._key(record.id)],
-            expected(base),
-            pack(record),
-            _life(record),
-            waits=True,
-        )
+        values = expected(base), pack(record), _life(record)
+        try:
+            reply = await self._script(SAVE, [self._key(record.id)], *values, waits=True)
+        except StoreUnavailable as error:
+            if not self._is_vouched or isinstance(error, Unconfirmed):
+                raise
+            return await self._save_again(record, *values)
         if reply != 1:
             refuse(record, unpack(record.id, reply))
+        return None
 
     async def touch(self, record: Record, seen_at: int, /) -> None:
         """See `Store.touch`."""
@@ -242,6 +249,21 @@ class RedisStore:
                 self._client.close()
             else:
                 await self._client.aclose()
+
+    async def _save_again(self, record: Record, *values: bytes | int) -> None:
+        """Repeat a save whose answer was lost, which waits for the replicas again.
+
+        A look (S4) would find it in a master that is about to forget it, and acknowledge it.
+
+        Raises:
+            Unconfirmed: there was no answer either, or nobody can tell whose save is there.
+        """
+        try:
+            reply = await self._script(SAVE, [self._key(record.id)], *values, waits=True)
+        except StoreUnavailable as error:
+            raise Unconfirmed(str(error)) from error.__cause__
+        if reply != 1 and not record.is_same_save(unpack(record.id, reply)):
+            raise Unconfirmed("Redis: no answer to a save, and another one in its place")
 
     def _key(self, id: str) -> str:
         return f"{self._prefix}:s:{id}"
