@@ -9,6 +9,8 @@ from blockbuster import blockbuster_ctx
 
 from coatcheck import Sessions, Store, store_from_url
 from coatcheck.testing import Clock
+from coatcheck.waiting import Kind
+from tests.kinds import USUAL
 from tests.redis_topologies import Nodes, Watched, clustered, valkey_server, watched
 from tests.servers import (
     Server,
@@ -20,6 +22,7 @@ from tests.servers import (
     sqlite_url,
     with_tables,
 )
+from tests.threads import ask
 
 
 @pytest.fixture(autouse=True)
@@ -75,31 +78,44 @@ def valkey() -> Generator[Server]:
         yield server
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=USUAL)
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a new, empty store, of each kind in turn."""
-    return new_url(request, tmp_path)
+    """The URL of a new, empty store, of each of the usual kinds, or those that a mark names."""
+    return new_url(request, request.param, tmp_path)
 
 
-def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of a new, empty store of the kind that a fixture's parameter names."""
-    if request.param == "memory":
+def new_url(request: pytest.FixtureRequest, kind: str, folder: Path) -> str:
+    """Return the URL of a new, empty store."""
+    if kind == "memory":
         return "memory:"
-    if request.param == "sqlite":
-        return sqlite_url(tmp_path)
-    if request.param == "postgresql":
+    if kind == "sqlite":
+        return sqlite_url(folder)
+    if kind == "postgresql":
         return with_tables(postgres_url(request.getfixturevalue("postgres")))
-    if request.param == "mariadb":
+    if kind == "mariadb":
         return with_tables(mariadb_url(request.getfixturevalue("mariadb")))
-    server: Server = request.getfixturevalue("redis")
-    return f"redis://127.0.0.1:{server.port}/0?prefix={uuid.uuid4().hex}"
+    prefix = f"prefix={uuid.uuid4().hex}"
+    if kind == "sentinel":
+        group: Watched = request.getfixturevalue("behind_sentinel")
+        return group.url(f"wait=1&{prefix}")
+    if kind == "cluster":
+        nodes: Nodes = request.getfixturevalue("cluster")
+        return nodes.as_user(prefix)
+    server: Server = request.getfixturevalue(kind)
+    return f"{kind}://127.0.0.1:{server.port}/0?{prefix}"
 
 
 @pytest.fixture
-async def store(store_url: str) -> AsyncGenerator[Store]:
-    store = store_from_url(store_url)
+def form(request: pytest.FixtureRequest) -> Kind:
+    """How the store waits: asyncio's way, or as a mark names it."""
+    return getattr(request, "param", Kind.ASYNCIO)
+
+
+@pytest.fixture
+async def store(store_url: str, form: Kind) -> AsyncGenerator[Store]:
+    store = store_from_url(store_url, blocking=form is Kind.BLOCKING)
     yield store
-    await store.close()
+    await ask(store, store.close())
 
 
 @pytest.fixture

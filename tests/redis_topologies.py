@@ -5,13 +5,12 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import redis
 from redis.crc import key_slot
 
-from tests.servers import Server, free_port, program
+from tests.servers import Server, free_port, program, scratch
 
 SERVICE = "sessions"
 _COMMANDS = (
@@ -146,7 +145,7 @@ def _fields(reply: Any) -> dict[str, str]:
 @contextlib.contextmanager
 def watched(**how: int) -> Generator[Watched]:
     """A master behind three sentinels, with one replica."""
-    with TemporaryDirectory() as folder:
+    with scratch() as folder:
         group = Watched(Path(folder))
         try:
             group.begin(**how)
@@ -264,7 +263,7 @@ def _has(part: bytes, slot: int) -> bool:
 
 @contextlib.contextmanager
 def clustered(masters: int = 3, replicas: int = 0) -> Generator[Nodes]:
-    with TemporaryDirectory() as folder:
+    with scratch() as folder:
         nodes = Nodes(Path(folder))
         try:
             nodes.begin(masters, replicas)
@@ -275,7 +274,7 @@ def clustered(masters: int = 3, replicas: int = 0) -> Generator[Nodes]:
 
 @contextlib.contextmanager
 def valkey_server(*options: str) -> Generator[Server]:
-    with TemporaryDirectory() as folder:
+    with scratch() as folder:
         port = free_port()
         command = [valkey_program(), "--port", str(port), "--dir", folder, "--save", ""]
         command += ["--bind", "127.0.0.1", "--loglevel", "warning", *options]

@@ -110,11 +110,21 @@ class Server:
         self.stop(signal.SIGKILL)
 
 
+def scratch() -> "tempfile.TemporaryDirectory[str]":
+    """Make a folder for the files of a server: in memory, where there is room.
+
+    Servers are killed here, not machines, so that none needs a disk.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - the folder has a name of its own
+    has_room = memory.is_dir() and shutil.disk_usage(memory).free > 2**30
+    return tempfile.TemporaryDirectory(dir=memory if has_room else None, ignore_cleanup_errors=True)
+
+
 @contextlib.contextmanager
 def redis_server(*options: str) -> Generator[Server]:
     """A Redis with an append-only file, so that a restart finds what was acknowledged."""
     port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         command = [program("redis-server"), "--port", str(port), "--dir", folder, "--save", ""]
         command += ["--bind", "127.0.0.1", "--appendonly", "yes", "--appendfsync", "always"]
         server = Server([*command, "--loglevel", "warning", *options], port, folder)
@@ -196,7 +206,7 @@ def mariadb_server(*options: str) -> Generator[Server]:
 def _folder_of(name: str) -> Generator[tuple[str, str | None]]:
     """A folder of the user `name`, as databases refuse to run as root; else of our own."""
     user = name if os.geteuid() == 0 else None
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    with scratch() as folder:
         if user is not None:
             shutil.chown(folder, user, user)
         yield folder, user

@@ -1,14 +1,15 @@
 """Two stores, one that is exported and one that is filled, and a key."""
 
 import socket
-import uuid
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
 
 from coatcheck import Keyring, Store, store_from_url
-from tests.servers import Server, postgres_url, redis_server, with_tables
+from tests.conftest import new_url
+from tests.kinds import USUAL
+from tests.servers import Server, redis_server
 
 
 @pytest.fixture(scope="session")
@@ -36,17 +37,12 @@ def redis(lonely_redis: Server) -> Server:
     return lonely_redis
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis", "postgresql"])
+@pytest.fixture(params=[*USUAL, "postgresql"])
 def target_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of another new, empty store."""
-    if request.param == "memory":
-        return "memory:"
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'target.db'}"
-    if request.param == "postgresql":
-        return with_tables(postgres_url(request.getfixturevalue("postgres")))
-    server: Server = request.getfixturevalue("redis")
-    return f"redis://127.0.0.1:{server.port}/0?prefix={uuid.uuid4().hex}"
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return new_url(request, request.param, folder)
 
 
 @pytest.fixture

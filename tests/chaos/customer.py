@@ -1,6 +1,7 @@
 """Traffic: customers who know what was acknowledged."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 from tests.chaos.shop import Answer, Shop
@@ -11,20 +12,36 @@ def is_unavailable(answer: Answer) -> bool:
 
 
 class Customer:
-    """Signs in, and then changes its session again and again until told to stop."""
+    """Signs in, and then changes its session again and again until told to stop.
 
-    def __init__(self, shop: Shop, name: str) -> None:
-        self._shop, self.name = shop, name
+    Beside it, in another browser, it signs in and out now and then.
+
+    Args:
+        now_and_then: after how many turns.
+
+    Attributes:
+        answers: to what it did in its session.
+        left: cookies of sessions whose end was acknowledged.
+        unsure: how many changes were not acknowledged, and may have been made.
+        stuck: how many sessions there may be beside its own, as their end was not acknowledged.
+    """
+
+    def __init__(self, shop: Shop, name: str, now_and_then: int = 8) -> None:
+        self._shop, self.name, self._now_and_then = shop, name, now_and_then
         self.cookie = ""
         self.answers: list[Answer] = []
-        self.acknowledged = 0
-        self.unsure = 0
+        self.left: list[str] = []
+        self.acknowledged = self.unsure = self.stuck = 0
 
     async def sign_in(self) -> None:
         self.cookie = (await self._shop.send(f"/login/{self.name}")).cookie
 
     async def shop_until(self, over: asyncio.Event) -> None:
-        while not over.is_set():
+        for turn in itertools.count():
+            if over.is_set():
+                return
+            if turn % self._now_and_then == 0:
+                await self._come_and_go()
             for path in ("/count", "/read", "/ping"):
                 answer = await self._shop.send(path, self.cookie)
                 self.answers.append(answer)
@@ -36,16 +53,34 @@ class Customer:
                 elif answer.status == 200:
                     assert answer.body["subject"] == self.name
 
+    async def _come_and_go(self) -> None:
+        self.stuck += 1
+        login = await self._shop.send(f"/login/{self.name}-elsewhere")
+        if login.status != 200:
+            assert is_unavailable(login)
+            return
+        logout = await self._shop.send("/logout", login.cookie)
+        if logout.status != 200:
+            assert is_unavailable(logout)
+            return
+        self.left.append(login.cookie)
+        self.stuck -= 1
+
     async def check(self, shop: Shop | None = None) -> None:
-        """Nothing acknowledged is missing; what was not acknowledged may be there.
+        """Nothing acknowledged is missing, and nobody who left is back.
+
+        What was not acknowledged may be there.
 
         Args:
             shop: another one with the same store, to look from there.
         """
-        answer = await (shop or self._shop).send("/read", self.cookie)
+        shop = shop or self._shop
+        answer = await shop.send("/read", self.cookie)
         assert answer.body["subject"] == self.name
         count = answer.body["data"].get("count", 0)
         assert self.acknowledged <= count <= self.acknowledged + self.unsure
+        for cookie in self.left[-50:]:
+            assert (await shop.send("/read", cookie)).body["subject"] is None
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -29,7 +29,7 @@ ROUNDS = 5
 async def traffic(url: str, number: int = 16) -> AsyncGenerator[tuple[Shop, list[Customer]]]:
     """Customers who shop, and are checked in the end."""
     shop = Shop(store_from_url(url))
-    customers = [Customer(shop, f"user{n}") for n in range(number)]
+    customers = [Customer(shop, f"user{n}", now_and_then=100) for n in range(number)]
     for customer in customers:
         await customer.sign_in()
     over = asyncio.Event()
@@ -143,7 +143,8 @@ async def test_a_cluster_is_reshuffled_for_long() -> None:
             for turn in range(6):
                 source, target = nodes.masters[turn % 3], nodes.masters[(turn + 1) % 3]
                 await asyncio.to_thread(_move_all, nodes, source, target)
-                assert await shop.sessions.count() == len(customers)
+                beside = await shop.sessions.count() - len(customers)
+                assert 0 <= beside <= len(customers), "who comes and goes"
             statuses = {answer.status for one in customers for answer in one.answers}
             assert statuses == {200}
 

@@ -1,27 +1,23 @@
 """The long versions of what breaks SQL databases: `make chaos`."""
 
 import asyncio
-import json
-import subprocess
-import sys
 from collections.abc import AsyncGenerator, Generator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from threading import Event
 
 import pytest
 
-from coatcheck import BlockingSessions, Token, store_from_url
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.sql import SQLStore
 from coatcheck.testing import make_record
 from tests.chaos.frozen import frozen, kill
-from tests.chaos.link import link
-from tests.chaos.shop import increment
-from tests.chaos.sql_writer import DRIVERS, Writer, ask, connect
-from tests.chaos.test_parallel_edits import ROOT, go, read, result, signed_in, worker
-from tests.chaos.test_sql_breaks import cancel, until_more, until_ready
+from tests.chaos.link import Link
+from tests.chaos.mixture import cancel, make_records
+from tests.chaos.sql_writer import Writer, connect
+from tests.chaos.test_parallel_edits import go, read, result, signed_in, worker
+from tests.chaos.test_sql_breaks import until_more, until_ready
 from tests.chaos.test_sql_contention import end_all_against_logins
+from tests.kinds import DRIVERS
 from tests.servers import (
     Server,
     mariadb_server,
@@ -30,6 +26,7 @@ from tests.servers import (
     postgres_url,
     with_tables,
 )
+from tests.threads import ask
 
 EACH = pytest.mark.parametrize("driver", DRIVERS)
 
@@ -59,10 +56,7 @@ async def store(url: str, driver: str) -> AsyncGenerator[SQLStore]:
 
 @pytest.mark.parametrize("driver", ["asyncpg", "asyncmy"])
 async def test_ten_thousand_cancelled_requests_mix_nothing_up(store: SQLStore) -> None:
-    records = [make_record(payload=b"%d" % n * 500) for n in range(16)]
-    for record in records:
-        await store.save(record, None)
-    await cancel(store, records, 10_000)
+    await cancel(store, await make_records(store, 20), 10_000)
 
 
 @EACH
@@ -95,7 +89,7 @@ async def test_outages_of_all_kinds_lose_nothing(
 @EACH
 async def test_a_bad_connection_loses_nothing(server: Server, url: str, driver: str) -> None:
     """Replies break off at any place, come late, or never, under traffic."""
-    async with link(server.port) as between:
+    async with Link(server.port) as between:
         store = connect(url.replace(str(server.port), str(between.port)), driver, 8)
         writers = [Writer(store, f"user{n}") for n in range(12)]
         for writer in writers:
@@ -120,53 +114,18 @@ async def test_a_bad_connection_loses_nothing(server: Server, url: str, driver: 
         await ask(store, store.close())
 
 
-@pytest.mark.parametrize("driver", ["asyncpg", "asyncmy"])
-def test_two_hundred_updates_of_tasks_survive_ten_times(url: str) -> None:
-    """Two processes, ten at a time in each."""
+@EACH
+def test_two_hundred_updates_survive_ten_times(url: str, driver: str) -> None:
+    """Two processes, ten at a time in each: tasks, or threads."""
+    form = DRIVERS[driver][1]
     for turn in range(10):
         token = signed_in(url)
         with ExitStack() as stack:
-            workers = [stack.enter_context(worker(url, [token], name, 100)) for name in "ab"]
+            workers = [stack.enter_context(worker(url, form, [token], name, 100)) for name in "ab"]
             for process in workers:
                 go(process)
             assert [result(process) for process in workers] == [[100, []], [100, []]], turn
         assert read(url, token)["count"] == 200
-
-
-@pytest.mark.parametrize("driver", ["psycopg", "pymysql"])
-def test_two_hundred_updates_of_threads_survive_ten_times(url: str) -> None:
-    """Two processes, eight threads in each."""
-    for turn in range(10):
-        token = signed_in(url)
-        task = json.dumps([url, token.reveal()])
-        command = [sys.executable, "-m", "tests.chaos.long_sql"]
-        with ExitStack() as stack:
-            workers = [
-                stack.enter_context(
-                    subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, text=True)
-                )
-                for _ in range(2)
-            ]
-            for process in workers:
-                assert process.stdin
-                process.stdin.write(task)
-                process.stdin.close()
-            assert [process.wait(60) for process in workers] == [0, 0], turn
-        assert read(url, token)["count"] == 200
-
-
-def change_in_threads(url: str, text: str) -> None:
-    token = Token.parse(text)
-    sessions = BlockingSessions(store_from_url(url, blocking=True))
-
-    def change(_: int) -> None:
-        session = sessions.open(token)
-        session.edit(increment)
-        sessions.commit(session)
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(change, range(100)))
-    sessions.close()
 
 
 @EACH
@@ -200,7 +159,3 @@ async def test_sweeping_disturbs_nobody(store: SQLStore) -> None:
     for writer in writers:
         await ask(store, writer.check())
     assert await ask(store, store.count("old")) == 0
-
-
-if __name__ == "__main__":
-    change_in_threads(*json.loads(sys.stdin.read()))

@@ -1,10 +1,6 @@
 """Who writes to a store while it is broken, and knows what was acknowledged."""
 
-import asyncio
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from typing import Any, TypeVar
 
 from coatcheck import Store
 from coatcheck.core.record import Record, Tombstone
@@ -12,29 +8,12 @@ from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.protocol import Conflict
 from coatcheck.stores.sql import SQLStore
 from coatcheck.testing import make_record, make_tombstone, next_version
-from coatcheck.waiting import Kind, finish, pause
-
-T = TypeVar("T")
-
-_THREADS = ThreadPoolExecutor(64)
-
-DRIVERS = {
-    "asyncpg": ("postgresql", Kind.ASYNCIO),
-    "psycopg": ("postgresql", Kind.BLOCKING),
-    "asyncmy": ("mariadb", Kind.ASYNCIO),
-    "pymysql": ("mariadb", Kind.BLOCKING),
-}
+from coatcheck.waiting import pause
+from tests.kinds import DRIVERS
 
 
 def connect(url: str, driver: str, size: int) -> SQLStore:
     return SQLStore.from_url(f"{url}&pool_size={size}", kind=DRIVERS[driver][1])
-
-
-async def ask(store: Store, question: Coroutine[Any, Any, T]) -> T:
-    """Wait for a store's answer, in a thread where it blocks."""
-    if store.kind is Kind.BLOCKING:
-        return await asyncio.get_running_loop().run_in_executor(_THREADS, finish, question)
-    return await question
 
 
 class Writer:

@@ -13,8 +13,8 @@ import pytest
 from coatcheck import Happened, store_from_url
 from coatcheck.errors import StoreUnavailable
 from coatcheck.testing import Clock
-from tests.chaos.proxy import Loss, Proxy, proxy
 from tests.chaos.shop import Answer, Shop
+from tests.chaos.wire import Loss, Wire
 from tests.servers import Server
 
 EITHER = pytest.mark.parametrize("applied", [True, False])
@@ -25,7 +25,7 @@ class Setup:
     """The shop behind a connection that breaks, and the same shop on a good one."""
 
     clock: Clock
-    between: Proxy
+    between: Wire
     shop: Shop
     good: Shop
 
@@ -64,7 +64,7 @@ def is_unavailable(answer: Answer) -> bool:
 @pytest.fixture
 async def setup(redis: Server, clock: Clock) -> AsyncGenerator[Setup]:
     query = f"0?prefix={uuid.uuid4().hex}"
-    async with proxy(redis.port) as between:
+    async with Wire(redis.port) as between:
         shop, good = (
             Shop(store_from_url(f"redis://127.0.0.1:{port}/{query}"), clock=clock)
             for port in (between.port, redis.port)

@@ -1,4 +1,4 @@
-"""No acknowledged update is lost: in one event loop, in two processes, in many threads (R-018)."""
+"""No acknowledged update is lost: in one process or two, by tasks or threads (R-018)."""
 
 import asyncio
 import json
@@ -16,13 +16,16 @@ import pytest
 
 from coatcheck import BlockingSessions, Store, Token, store_from_url
 from coatcheck.testing import Clock
-from tests.chaos.shop import Shop, increment
+from coatcheck.waiting import Kind
+from tests.chaos.actions import increment
+from tests.chaos.shop import Shop
+from tests.kinds import FORMS, IN_BOTH_FORMS, ON_EVERY, ON_SHARED
 
 ROOT = Path(__file__).parents[2]
-STORES = ["sqlite", "redis", "postgresql"]
-SHARED = pytest.mark.parametrize("store_url", STORES, indirect=True)
 
 
+@ON_EVERY
+@IN_BOTH_FORMS
 @pytest.mark.parametrize("write", ["/put", "/add"])
 async def test_fifty_requests_at_once_lose_no_key(shop: Shop, write: str) -> None:
     """All have the same data before any of them is saved.
@@ -37,6 +40,8 @@ async def test_fifty_requests_at_once_lose_no_key(shop: Shop, write: str) -> Non
     assert (data if write == "/put" else data["cart"]) == {str(n): 1 for n in range(50)}
 
 
+@ON_EVERY
+@IN_BOTH_FORMS
 async def test_fifty_requests_at_once_are_counted_exactly(shop: Shop) -> None:
     """Fails when an `edit` is merged as a plain change instead of being run again."""
     cookie = (await shop.send("/login/alice")).cookie
@@ -46,12 +51,18 @@ async def test_fifty_requests_at_once_are_counted_exactly(shop: Shop) -> None:
     assert (await shop.send("/read", cookie)).body["data"] == {"count": 50}
 
 
-@pytest.mark.parametrize("store_url", [*STORES, "mariadb"], indirect=True)
+@ON_SHARED
 def test_two_processes_lose_nothing(store_url: str) -> None:
-    """Fails when a save does not compare what is stored with its base (S1)."""
+    """Tasks in one, threads in the other.
+
+    Fails when a save does not compare what is stored with its base (S1).
+    """
     token = signed_in(store_url)
     with ExitStack() as stack:
-        workers = [stack.enter_context(worker(store_url, [token], name, 100)) for name in "ab"]
+        workers = [
+            stack.enter_context(worker(store_url, form, [token], name, 100))
+            for form, name in zip(FORMS, "ab", strict=True)
+        ]
         for process in workers:
             go(process)
         results = [result(process) for process in workers]
@@ -61,7 +72,7 @@ def test_two_processes_lose_nothing(store_url: str) -> None:
     assert data == {**keys, "cart": keys, "count": 200}
 
 
-@SHARED
+@ON_SHARED
 def test_an_end_in_one_process_is_final_in_another(store_url: str) -> None:
     """What was acknowledged before the end went with it; nothing brings it back (R-029).
 
@@ -69,7 +80,10 @@ def test_an_end_in_one_process_is_final_in_another(store_url: str) -> None:
     Fails when a store saves whatever is stored (S1).
     """
     tokens = [signed_in(store_url) for _ in range(10)]
-    with worker(store_url, tokens, "a", 5_000) as process, blocking(store_url) as sessions:
+    with (
+        worker(store_url, Kind.ASYNCIO, tokens, "a", 5_000) as process,
+        blocking(store_url) as sessions,
+    ):
         go(process)
         while not all("count" in sessions.open(token) for token in tokens):
             pass
@@ -81,7 +95,7 @@ def test_an_end_in_one_process_is_final_in_another(store_url: str) -> None:
         assert sessions.count() == 0
 
 
-@SHARED
+@ON_SHARED
 def test_sixteen_threads_lose_nothing(store_url: str) -> None:
     """Fails when a save does not compare what is stored with its base (S1)."""
     token = signed_in(store_url)
@@ -101,11 +115,13 @@ def test_sixteen_threads_lose_nothing(store_url: str) -> None:
     assert data == {f"{a}-{b}": b for a in range(16) for b in range(10)} | {"count": 160}
 
 
+@ON_EVERY
+@IN_BOTH_FORMS
 async def test_who_cannot_get_through_is_refused_and_not_lost(
-    shop: Shop, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, store: Store, form: Kind, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails when the bound on attempts ends in an answer of 200."""
-    other = Shop(store, clock=clock)
+    other = Shop(store, form=form, clock=clock)
     cookie = (await shop.send("/login/alice")).cookie
     held = [await shop.hold("/count", cookie) for _ in range(10)]
     assert (await other.send("/count", cookie)).status == 200
@@ -138,7 +154,7 @@ def read(url: str, token: Token) -> dict[str, Any]:
 
 @contextmanager
 def worker(
-    url: str, tokens: list[Token], name: str, times: int
+    url: str, form: Kind, tokens: list[Token], name: str, times: int
 ) -> Generator["subprocess.Popen[str]"]:
     """Start a process that waits for `go`."""
     pipe = subprocess.PIPE
@@ -147,7 +163,7 @@ def worker(
         try:
             assert process.stdin
             assert process.stdout
-            task = json.dumps([url, [token.reveal() for token in tokens], name, times])
+            task = json.dumps([url, form, [token.reveal() for token in tokens], name, times])
             process.stdin.write(f"{task}\n")
             process.stdin.flush()
             assert process.stdout.readline() == "ready\n"

@@ -37,13 +37,11 @@ from coatcheck.core.record import Record
 from coatcheck.errors import StoreUnavailable
 from coatcheck.testing import Clock
 from coatcheck.waiting import finish
-from tests.chaos.proxy import proxy
 from tests.chaos.shop import Shop
 from tests.chaos.spy import spied
+from tests.chaos.wire import Wire
+from tests.kinds import ON_EVERY, ON_SHARED
 from tests.servers import Server
-
-SHARED = pytest.mark.parametrize("store_url", ["sqlite", "redis"], indirect=True)
-
 
 # 1
 
@@ -153,15 +151,15 @@ async def test_a_request_costs_what_it_must(
     redis: Server, path: str, is_signed_in: bool, commands: list[str]
 ) -> None:
     """Counted between the application and Redis. Fails with any command more."""
-    async with proxy(redis.port) as between:
+    async with Wire(redis.port) as between:
         shop = Shop(store_from_url(f"redis://127.0.0.1:{between.port}/0"), clock=Clock())
         for _ in range(2):  # the first time scripts are loaded
             cookie = (await shop.send("/login/alice")).cookie
             await shop.send("/put/first", cookie)
-            between.commands.clear()
+            between.asked.clear()
             answer = await shop.send(path, cookie if is_signed_in else None)
             assert answer.status == 200
-        assert between.commands == commands
+        assert between.commands() == commands
         await shop.close()
 
 
@@ -199,7 +197,7 @@ async def test_a_client_that_takes_no_cookie_up_costs_no_writes(store: Store, cl
 # 5
 
 
-@SHARED
+@pytest.mark.parametrize("store_url", ["sqlite", "redis"], indirect=True)
 async def test_no_piece_of_a_secret_is_stored(store_url: str, shop: Shop) -> None:
     """Of the token in use and of the one before. Fails when a record keeps a secret itself."""
     first = await shop.send("/login/alice")
@@ -291,6 +289,7 @@ async def test_absent_is_told_and_the_cookie_deleted(shop: Shop) -> None:
 # 7
 
 
+@ON_EVERY
 async def test_a_record_is_the_same_in_every_store(
     store: Store, shop: Shop, clock: Clock, tmp_path: Path
 ) -> None:
@@ -312,7 +311,7 @@ async def test_a_record_is_the_same_in_every_store(
         await other.close()
 
 
-@SHARED
+@ON_SHARED
 async def test_a_session_made_in_a_thread_is_one_of_asyncio(store_url: str, shop: Shop) -> None:
     """Fails when the two write different records."""
 

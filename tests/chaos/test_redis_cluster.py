@@ -16,15 +16,15 @@ from coatcheck.core.record import Record
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.redis import RedisStore
 from coatcheck.testing import make_record
-from coatcheck.waiting import Kind, finish
+from coatcheck.waiting import Kind
 from tests.chaos.customer import Customer, is_unavailable, until
 from tests.chaos.shop import Shop
-from tests.chaos.test_cancellation import is_answer, mixed, turns
+from tests.kinds import FORMS
 from tests.redis_topologies import Nodes, ask, clustered
 from tests.redis_topologies import until as at_last
+from tests.threads import run_as
 
 CLIENTS = 8
-KINDS = [Kind.ASYNCIO, Kind.BLOCKING]
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def masters() -> Generator[Nodes]:
         yield nodes
 
 
-async def customers_of(shop: Shop) -> list[Customer]:
-    customers = [Customer(shop, f"user{n}") for n in range(CLIENTS)]
+async def customers_of(shop: Shop, now_and_then: int = 8) -> list[Customer]:
+    customers = [Customer(shop, f"user{n}", now_and_then) for n in range(CLIENTS)]
     for customer in customers:
         await customer.sign_in()
     return customers
@@ -71,7 +71,8 @@ async def test_a_masters_death_costs_the_time_of_the_failover(nodes: Nodes) -> N
         await customer.check()
         assert await shop.sessions.count(customer.name) == 1
     assert await shop.sessions.end_all("user0") == 1
-    assert await shop.sessions.count() == CLIENTS - 1
+    beside = await shop.sessions.count() - (CLIENTS - 1)
+    assert 0 <= beside <= sum(customer.stuck for customer in customers)
     await shop.close()
 
 
@@ -106,7 +107,7 @@ async def test_a_masters_death_costs_the_sessions_of_the_others_nothing(nodes: N
     await shop.close()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FORMS)
 def test_a_process_that_starts_during_a_failover_comes_to_the_new_master(kind: Kind) -> None:
     """Its first command is for the time, and the only master it has heard of is dead.
 
@@ -126,10 +127,7 @@ def test_a_process_that_starts_during_a_failover_comes_to_the_new_master(kind: K
             assert abs(await store.time() - system()) < 1_000
             await store.close()
 
-        if kind is Kind.BLOCKING:
-            finish(work())
-        else:
-            asyncio.run(work())
+        run_as(kind, work())
 
 
 async def test_a_frozen_node_does_not_put_the_time_off(cluster: Nodes) -> None:
@@ -159,7 +157,7 @@ async def test_slots_move_to_a_new_node_and_nobody_notices(masters: Nodes) -> No
     Fails when a command is not sent where the answer says that its key is, or by `ASKING`.
     """
     shop = Shop(store_from_url(masters.url()))
-    customers = await customers_of(shop)
+    customers = await customers_of(shop, 200)  # each that comes and goes is a slot more to move
     over = asyncio.Event()
     traffic = [asyncio.create_task(customer.shop_until(over)) for customer in customers]
     await until(lambda: all(customer.acknowledged > 5 for customer in customers))
@@ -186,7 +184,7 @@ async def test_slots_move_to_a_new_node_and_nobody_notices(masters: Nodes) -> No
     await shop.close()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FORMS)
 def test_a_slot_that_is_half_moved_is_served(cluster: Nodes, kind: Kind) -> None:
     """By both nodes, as each has some of its keys; what needs both keys of a user waits for them.
 
@@ -214,10 +212,7 @@ def test_a_slot_that_is_half_moved_is_served(cluster: Nodes, kind: Kind) -> None
         assert (await store.bar(subject, 3)).previous == 3
         await store.close()
 
-    if kind is Kind.BLOCKING:
-        finish(work())
-    else:
-        asyncio.run(work())
+    run_as(kind, work())
 
 
 def index(store: RedisStore, subject: str) -> str:
@@ -245,28 +240,6 @@ async def test_a_listing_misses_nothing_that_moves(cluster: Nodes) -> None:
         page = await store.page(None, page.next, 10)
         seen |= {record.id for record in page.records}
     assert seen == {record.id for record in records}
-    await store.close()
-
-
-async def test_a_thousand_cancelled_requests_mix_nothing_up(cluster: Nodes) -> None:
-    """Fails when a cancelled command's reply is left for the next, on any node."""
-    store = store_from_url(cluster.url(f"prefix={uuid.uuid4().hex}&max_connections=4"))
-    records = [make_record(payload=b"%d" % n * 500) for n in range(20)]
-    for record in records:
-        await store.save(record, None)
-    cancelled = 0
-    async with asyncio.timeout(30):
-        while cancelled < 1_000:
-            work = [asyncio.create_task(one) for one in mixed(store, records)]
-            await turns(30)
-            for task in work[cancelled % 2 :: 2]:
-                task.cancel()
-            results = await asyncio.gather(*work, return_exceptions=True)
-            for n, (record, result) in enumerate(zip(records, results, strict=True)):
-                if isinstance(result, asyncio.CancelledError):
-                    cancelled += 1
-                else:
-                    assert is_answer(n, record, result)
     await store.close()
 
 

@@ -14,15 +14,16 @@ from coatcheck.stores.protocol import Unconfirmed
 from coatcheck.testing import make_record, make_tombstone
 from coatcheck.waiting import Kind, finish
 from tests.chaos.customer import Customer, is_unavailable, until
-from tests.chaos.proxy import Loss, proxy
 from tests.chaos.shop import Answer, Shop
+from tests.chaos.wire import Loss, Wire
 from tests.docs.test_redis_page import block
+from tests.kinds import FORMS
 from tests.redis_topologies import SERVICE, Watched, ask, info, watched
 from tests.redis_topologies import until as at_last
 from tests.servers import redis_server
+from tests.threads import run_as
 
 CLIENTS = 8
-KINDS = [Kind.ASYNCIO, Kind.BLOCKING]
 
 
 @pytest.fixture
@@ -178,14 +179,14 @@ async def test_a_master_that_was_replaced_is_left(servers: Watched) -> None:
     assert info(old, "role") == "master"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FORMS)
 async def test_a_refusal_of_a_replica_is_asked_again_elsewhere(kind: Kind) -> None:
     """An address that leads to another server now, without any sentinel: a save is not failed.
 
     Fails when a connection to what is a replica now goes back to the pool.
     """
     with redis_server() as old, redis_server() as new:
-        async with proxy(old.port) as between:
+        async with Wire(old.port) as between:
             store = store_from_url(
                 f"redis://127.0.0.1:{between.port}/0?max_connections=4",
                 blocking=kind is Kind.BLOCKING,
@@ -200,7 +201,7 @@ async def test_a_refusal_of_a_replica_is_asked_again_elsewhere(kind: Kind) -> No
                     await asyncio.gather(*together)
 
             await at_once(8)
-            between.redis_port = new.port
+            between.server_port = new.port
             await asyncio.to_thread(ask, old, "REPLICAOF", "127.0.0.1", 1)
             await at_once(1)
             await at_once(8)
@@ -210,7 +211,7 @@ async def test_a_refusal_of_a_replica_is_asked_again_elsewhere(kind: Kind) -> No
                 await asyncio.to_thread(finish, store.close())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FORMS)
 def test_a_replica_that_is_asked_to_wait_is_an_outage(kind: Kind) -> None:
     """Both are refused. Fails when the error in place of a number is taken for one."""
 
@@ -222,13 +223,10 @@ def test_a_replica_that_is_asked_to_wait_is_an_outage(kind: Kind) -> None:
         await store.close()
 
     with redis_server("--replicaof", "127.0.0.1 1") as replica:
-        if kind is Kind.BLOCKING:
-            finish(work(replica.port))
-        else:
-            asyncio.run(work(replica.port))
+        run_as(kind, work(replica.port))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FORMS)
 def test_what_no_replica_has_is_not_acknowledged(behind_sentinel: Watched, kind: Kind) -> None:
     """However often it is asked for; reads are served meanwhile.
 
@@ -253,10 +251,7 @@ def test_what_no_replica_has_is_not_acknowledged(behind_sentinel: Watched, kind:
         assert await store.load(record.id) != record
         await store.close()
 
-    if kind is Kind.BLOCKING:
-        finish(work())
-    else:
-        asyncio.run(work())
+    run_as(kind, work())
 
 
 @pytest.mark.parametrize("has_replica", [True, False])
@@ -271,7 +266,7 @@ async def test_a_save_without_an_answer_is_not_acknowledged_by_a_look(
         port = behind_sentinel.master().port if has_replica else alone.port
         good = store_from_url(f"redis://127.0.0.1:{port}/0")
         await good.save(make_record(), None)  # the first use of a script takes two commands
-        async with proxy(port) as between:
+        async with Wire(port) as between:
             store = store_from_url(f"redis://127.0.0.1:{between.port}/0?wait=1&wait_timeout=0.05")
             for applied in (True, False):
                 record = make_record()

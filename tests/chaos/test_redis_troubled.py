@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Generator
-from typing import Any
 
 import pytest
 
@@ -13,21 +12,23 @@ from coatcheck.doctor.order import Order
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.redis import RedisStore
 from coatcheck.testing import Clock, make_record
-from coatcheck.waiting import Kind, finish
+from coatcheck.waiting import Kind
 from tests.chaos.customer import Customer, is_unavailable, until
 from tests.chaos.shop import Shop
-from tests.chaos.wire import wire
+from tests.chaos.wire import Wire
 from tests.doctor.conftest import serious
-from tests.redis_topologies import USER, ask, evict_all, info
+from tests.kinds import FORMS
+from tests.redis_topologies import USER, evict_all, info
+from tests.redis_topologies import ask as command
 from tests.servers import Server, redis_server
+from tests.threads import ask
 
-KINDS = [Kind.ASYNCIO, Kind.BLOCKING]
 HASTY = "socket_timeout=0.3&socket_connect_timeout=0.3"
 
 
 def fill(server: Server) -> None:
     """Have no memory left, even when a buffer is given back."""
-    ask(server, "CONFIG", "SET", "maxmemory", 1)
+    command(server, "CONFIG", "SET", "maxmemory", 1)
 
 
 @pytest.fixture
@@ -61,14 +62,14 @@ async def test_a_full_redis_refuses_new_sessions_and_ends_old_ones(
     for ended in (alice, bob):
         assert (await shop.send("/read", ended)).body["subject"] is None
     assert (await shop.send("/read", carol)).body["subject"] == "c"
-    await asyncio.to_thread(ask, server, "CONFIG", "SET", "maxmemory", 0)
+    await asyncio.to_thread(command, server, "CONFIG", "SET", "maxmemory", 0)
     assert (await shop.send("/login/dave")).status == 200
 
 
 async def test_doctor_reports_a_redis_that_evicts(shop: Shop, server: Server) -> None:
     """Before it evicts, by its policy, and afterwards, by what is gone."""
     url = f"redis://127.0.0.1:{server.port}/0"
-    await asyncio.to_thread(ask, server, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    await asyncio.to_thread(command, server, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     before = await asyncio.to_thread(examine, Order(store=url))
     assert "eviction" in serious(before)
     assert "threw" not in str(before.findings)
@@ -82,7 +83,7 @@ async def test_doctor_reports_a_redis_that_evicts(shop: Shop, server: Server) ->
     assert "threw" in str(after.findings)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FORMS)
 @pytest.mark.parametrize("may_ask", [True, False])
 async def test_an_application_reports_a_redis_that_evicts(
     server: Server, clock: Clock, caplog: pytest.LogCaptureFixture, kind: Kind, may_ask: bool
@@ -101,10 +102,10 @@ async def test_an_application_reports_a_redis_that_evicts(
             session.sign_in(name)
             await sessions.commit(session)
 
-    await asyncio.to_thread(ask, server, "SET", "key", "of another application")
+    await asyncio.to_thread(command, server, "SET", "key", "of another application")
     assert await asyncio.to_thread(evict_all, server) == 1
     rules = [rule for rule in USER if may_ask or rule != "+info"]
-    await asyncio.to_thread(ask, server, "ACL", "SETUSER", "shop", "reset", *rules)
+    await asyncio.to_thread(command, server, "ACL", "SETUSER", "shop", "reset", *rules)
     url = f"redis://shop:shop-password@127.0.0.1:{server.port}/0"
     store = store_from_url(url, blocking=kind is Kind.BLOCKING)
     user = BlockingSessions if kind is Kind.BLOCKING else Sessions
@@ -117,7 +118,7 @@ async def test_an_application_reports_a_redis_that_evicts(
     warnings = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
     told = f"records_evicted id=None subject=None actor=system count={evicted}"
     assert warnings == [told] * may_ask
-    await (asyncio.to_thread(finish, store.close()) if kind is Kind.BLOCKING else store.close())
+    await ask(store, store.close())
 
 
 def sign_in_blocking(sessions: BlockingSessions, name: str) -> None:
@@ -147,53 +148,47 @@ async def test_a_frozen_redis_is_an_outage_and_mixes_nothing_up(shop: Shop, serv
     assert all(is_unavailable(answer) for answer in answers if answer.status != 200)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FORMS)
 async def test_a_reply_that_breaks_off_poisons_nothing(redis: Server, kind: Kind) -> None:
     """Fails when what is left of a reply, or its connection, is used for the next command."""
-    async with wire(redis.port) as between:
-        between.flowing.set()
+    async with Wire(redis.port) as between:
         url = f"redis://127.0.0.1:{between.port}/0?{HASTY}"
         store = RedisStore.from_url(url, kind=kind)
 
-        async def call(work: Any) -> Any:
-            return await (asyncio.to_thread(finish, work) if kind is Kind.BLOCKING else work)
-
         one, other = (make_record(payload=letter * 500) for letter in (b"1", b"2"))
         for record in (one, other):
-            await call(store.save(record, None))
+            await ask(store, store.save(record, None))
         for cut in (1, 10, 100, 300):
             between.cut = cut
             with pytest.raises(StoreUnavailable):
-                await call(store.load(one.id))
+                await ask(store, store.load(one.id))
             between.cut = None
-            assert await call(store.load(other.id)) == other
-        await call(store.close())
+            assert await ask(store, store.load(other.id)) == other
+        await ask(store, store.close())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FORMS)
 async def test_a_slow_redis_is_waited_for_so_long_and_no_longer(redis: Server, kind: Kind) -> None:
     """Two seconds are added to each answer: who waits for one sees it, who does for less does not.
 
     Fails when the time limit is not the URL's, or an answer that came too late reaches the next.
     """
-    async with wire(redis.port) as between:
-        between.flowing.set()
+    async with Wire(redis.port) as between:
         record = make_record()
-
-        async def call(work: Any) -> Any:
-            return await (asyncio.to_thread(finish, work) if kind is Kind.BLOCKING else work)
 
         url = f"redis://127.0.0.1:{between.port}/0?socket_timeout="
         hasty, patient = (RedisStore.from_url(f"{url}{limit}", kind=kind) for limit in (0.5, 5))
-        await call(hasty.save(record, None))
-        await call(patient.save(record, None))
+        await ask(hasty, hasty.save(record, None))
+        await ask(patient, patient.save(record, None))
         between.delay = 2
         found = await asyncio.gather(
-            call(hasty.load(record.id)), call(patient.load(record.id)), return_exceptions=True
+            ask(hasty, hasty.load(record.id)),
+            ask(patient, patient.load(record.id)),
+            return_exceptions=True,
         )
         assert isinstance(found[0], StoreUnavailable)
         assert found[1] == record
         between.delay = 0
-        assert await call(hasty.load(record.id)) == record
+        assert await ask(hasty, hasty.load(record.id)) == record
         for store in (hasty, patient):
-            await call(store.close())
+            await ask(store, store.close())

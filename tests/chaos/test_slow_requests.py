@@ -1,7 +1,7 @@
 """A request is held up in its handler while something final happens to its session (R-025, R-029).
 
-Every test runs on each store. Nothing here waits for time to pass: the slow request is let go when
-the other one has its answer.
+Every test runs on each kind of store, served by tasks and by threads. Nothing here waits for time
+to pass: the slow request is let go when the other one has its answer.
 """
 
 import pytest
@@ -9,7 +9,9 @@ import pytest
 from coatcheck import Happened
 from coatcheck.testing import Clock
 from tests.chaos.shop import Answer, Shop
+from tests.kinds import IN_BOTH_FORMS, ON_EVERY
 
+pytestmark = [ON_EVERY, IN_BOTH_FORMS]
 PRIVILEGE_CHANGES = ["/rotate", "/step-up", "/login/alice"]
 
 

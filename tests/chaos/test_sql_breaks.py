@@ -5,9 +5,8 @@ On each driver. After every fault the store serves again by itself, and what it 
 
 import asyncio
 import gc
-import random
 import signal
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AsyncExitStack
 from threading import Event
 from typing import Any
@@ -17,13 +16,13 @@ import pytest
 from coatcheck import Store
 from coatcheck.core.record import Record
 from coatcheck.errors import StoreUnavailable
-from coatcheck.stores.protocol import Conflict
 from coatcheck.stores.sql import SQLStore
 from coatcheck.stores.sql.drivers import LIMIT
 from coatcheck.testing import make_record, make_tombstone, next_version
 from tests.chaos.frozen import frozen, kill
-from tests.chaos.link import link
-from tests.chaos.sql_writer import DRIVERS, Writer, ask, connect
+from tests.chaos.link import Link
+from tests.chaos.sql_writer import Writer, connect
+from tests.kinds import DRIVERS
 from tests.servers import (
     Server,
     mariadb_server,
@@ -32,10 +31,10 @@ from tests.servers import (
     postgres_url,
     with_tables,
 )
+from tests.threads import ask
 
 SIZE = 4
 EACH = pytest.mark.parametrize("driver", DRIVERS)
-ASYNCIO = pytest.mark.parametrize("driver", ["asyncpg", "asyncmy"])
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +231,7 @@ async def test_a_reply_that_breaks_off_is_nobody_s(
     server: Server, url: str, driver: str, records: list[Record], size: int
 ) -> None:
     """Fails when what is left of a reply is taken for the next one's."""
-    async with link(server.port) as between:
+    async with Link(server.port) as between:
         store = connect(url.replace(str(server.port), str(between.port)), driver, 1)
         assert await loaded(store, records) == records
         for cut in (size, 300):
@@ -259,7 +258,7 @@ async def test_what_comes_late_or_never_is_nobody_s(
 
     async def visit(driver: str) -> None:
         kind = DRIVERS[driver][0]
-        async with link(servers[kind].port) as between:
+        async with Link(servers[kind].port) as between:
             url = urls[kind].replace(str(servers[kind].port), str(between.port))
             store = connect(url, driver, SIZE)
             records = [make_record(payload=b"%d" % n * 500) for n in range(SIZE)]
@@ -279,57 +278,3 @@ async def test_what_comes_late_or_never_is_nobody_s(
             await ask(store, store.close())
 
     await asyncio.gather(*map(visit, DRIVERS))
-
-
-@ASYNCIO
-async def test_cancelled_requests_mix_nothing_up(
-    store: SQLStore, records: list[Record], url: str, driver: str
-) -> None:
-    """Fails when a connection is used again on which somebody's answer is still to come."""
-    await cancel(store, records, 200)
-
-
-async def cancel(store: SQLStore, records: list[Record], number: int) -> None:
-    cancelled = answered = 0
-    while cancelled < number:
-        random.shuffle(records)
-        work = [asyncio.create_task(each) for each in mixed(store, records)]
-        if random.random() < 0.7:
-            await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
-        for _ in range(random.randint(0, 20)):
-            await asyncio.sleep(0)
-        for task in random.sample(work, len(work) // 2):
-            task.cancel()
-        results = await asyncio.gather(*work, return_exceptions=True)
-        for n, (record, result) in enumerate(zip(records, results, strict=True)):
-            if isinstance(result, asyncio.CancelledError):
-                cancelled += 1
-                continue
-            answered += 1
-            assert is_answer(n, record, result), result
-    assert answered > number // 4
-    async with asyncio.timeout(LIMIT):
-        assert await loaded(store, records * 3) == records * 3
-
-
-def mixed(store: Store, records: list[Record]) -> Iterator[Coroutine[Any, Any, Any]]:
-    """Ask in turn for a record, for a conflict, for a transaction, and for the time."""
-    for n, record in enumerate(records):
-        if n % 4 == 0:
-            yield store.load(record.id)
-        elif n % 4 == 1:
-            yield store.save(record._replace(stamp=b"another!"), None)
-        elif n % 4 == 2:
-            yield store.bar(record.id, 1)
-        else:
-            yield store.time()
-
-
-def is_answer(n: int, record: Record, result: object) -> bool:
-    if n % 4 == 0:
-        return result == record
-    if n % 4 == 1:
-        return isinstance(result, Conflict) and result.stored == record
-    if n % 4 == 2:
-        return isinstance(result, tuple)
-    return isinstance(result, int)

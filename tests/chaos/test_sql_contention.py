@@ -12,8 +12,10 @@ from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.sql import SQLStore
 from coatcheck.stores.sql.drivers import LIMIT
 from coatcheck.testing import make_record
-from tests.chaos.sql_writer import DRIVERS, ask, connect
+from tests.chaos.sql_writer import connect
+from tests.kinds import DRIVERS
 from tests.servers import Server, mariadb_url, postgres_url, with_tables
+from tests.threads import ask
 
 EACH = pytest.mark.parametrize("driver", DRIVERS)
 ASYNCIO = pytest.mark.parametrize("driver", ["asyncpg", "asyncmy"])

@@ -13,7 +13,7 @@ from coatcheck.core.record import Record, Tombstone
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.sql import SQLStore
 from coatcheck.testing import make_record, make_tombstone, next_version
-from tests.chaos.sql_writer import ask, connect
+from tests.chaos.sql_writer import connect
 from tests.servers import (
     Server,
     mariadb_server,
@@ -22,6 +22,7 @@ from tests.servers import (
     postgres_url,
     with_tables,
 )
+from tests.threads import ask
 
 MB = 1 << 20
 

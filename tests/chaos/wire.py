@@ -1,33 +1,73 @@
-"""Stands between a client and Redis, where pipelines can be held up, seen and spoiled."""
+"""A connection between a client and Redis on which commands are seen, held up, spoiled and lost."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
-from tests.chaos.proxy import read_answer, read_command
-from tests.chaos.relay import Relay
+from tests.chaos.relay import End, Relay
+
+
+@dataclass
+class Loss:
+    """The next command of a kind is lost, or its answer is; the connection breaks either way.
+
+    Attributes:
+        what: the store's method: `load`, `save`, `touch`, `end`, `enlist`, `delist`, `bar`.
+        applied: whether Redis carries the command out.
+        meanwhile: happens before the client notices.
+    """
+
+    what: str
+    applied: bool
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+
+@dataclass
+class Passage:
+    """One connection's commands: those that are held up, and those that an answer is owed to."""
+
+    held: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue[bytes])
+    owed: asyncio.Queue[tuple[list[bytes], Loss | None]] = field(
+        default_factory=asyncio.Queue[tuple[list[bytes], Loss | None]]
+    )
+
+
+def _flowing() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
 
 
 @dataclass
 class Wire(Relay):
-    """Listens on `port`.
+    """Passes commands and answers on.
 
     Attributes:
         flowing: while it is not set, Redis gets nothing and so answers nothing.
         asked: the commands that arrived here, each by its words.
+        losses: what is lost, in this order; all of it has to be, in the end.
+        echoed: answers to a `GET` that are sent a second time, so that later ones come too late.
         cut: after how many bytes of an answer the connection breaks.
         delay: seconds that each answer is held up.
         spoil: gets each answer and returns what the client gets; empty breaks the connection.
     """
 
-    redis_port: int
-    port: int = 0
-    flowing: asyncio.Event = field(default_factory=asyncio.Event)
+    flowing: asyncio.Event = field(default_factory=_flowing)
     asked: list[list[bytes]] = field(default_factory=list[list[bytes]])
+    losses: list[Loss] = field(default_factory=list[Loss])
+    echoed: int = 0
     cut: int | None = None
     delay: float = 0
     spoil: Callable[[bytes], bytes] = bytes
+
+    async def __aexit__(self, *error: object) -> None:
+        await super().__aexit__(*error)
+        assert error[0] or not self.losses, "not everything was lost that should have been"
+
+    def commands(self) -> list[str]:
+        """Return the names of the commands, in order."""
+        return [words[0].upper().decode() for words in self.asked]
 
     def asked_for(self) -> list[str]:
         """Return the keys of the commands, in order, without their prefixes."""
@@ -51,47 +91,50 @@ class Wire(Relay):
                 await asyncio.sleep(0)
         await turns(50)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        redis, commands = await asyncio.open_connection("127.0.0.1", self.redis_port)
-        held: asyncio.Queue[bytes] = asyncio.Queue()
-        ways = [
-            asyncio.create_task(self._ask(reader, held)),
-            asyncio.create_task(self._pass_on(held, commands)),
-            asyncio.create_task(self._answer(redis, writer)),
+    def _ways(self, client: End, server: End) -> list[Coroutine[Any, Any, None]]:
+        passage = Passage()
+        return [
+            self._ask(client, passage),
+            self._pass_on(passage, server),
+            self._answer(client, passage, server),
         ]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for end in (writer, commands):
-                end.close()
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(
-                *ways, writer.wait_closed(), commands.wait_closed(), return_exceptions=True
-            )
 
-    async def _ask(self, client: asyncio.StreamReader, held: asyncio.Queue[bytes]) -> None:
-        while True:
-            raw, words = await read_command(client)
+    async def _ask(self, client: End, passage: Passage) -> None:
+        loss = None
+        while loss is None:
+            raw, words = await read_command(client.reader)
             self.asked.append(words)
-            held.put_nowait(raw)
+            if self.losses and self.losses[0].what == _kind(words):
+                loss = self.losses.pop(0)
+            passage.owed.put_nowait((words, loss))
+            if loss is None or loss.applied:
+                passage.held.put_nowait(raw)
+        await asyncio.Event().wait()  # until the answers before it are there
 
-    async def _pass_on(self, held: asyncio.Queue[bytes], redis: asyncio.StreamWriter) -> None:
+    async def _pass_on(self, passage: Passage, server: End) -> None:
         while True:
-            raw = await held.get()
+            raw = await passage.held.get()
             await self.flowing.wait()
-            redis.write(raw)
+            server.writer.write(raw)
 
-    async def _answer(self, redis: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+    async def _answer(self, client: End, passage: Passage, server: End) -> None:
         while True:
-            answer = await read_answer(redis)
+            words, loss = await passage.owed.get()
+            answer = b"" if loss and not loss.applied else await read_answer(server.reader)
+            if loss:
+                if loss.meanwhile:
+                    await loss.meanwhile()
+                return
             await asyncio.sleep(self.delay)
             if self.cut is not None:
-                client.write(answer[: self.cut])
+                client.writer.write(answer[: self.cut])
                 return
             if not (spoilt := self.spoil(answer)):
                 return
-            client.write(spoilt)
+            client.writer.write(spoilt)
+            if self.echoed and words[0] == b"GET":
+                self.echoed -= 1
+                client.writer.write(spoilt)
 
 
 async def turns(number: int) -> None:
@@ -100,14 +143,38 @@ async def turns(number: int) -> None:
         await asyncio.sleep(0)
 
 
-@contextlib.asynccontextmanager
-async def wire(redis_port: int) -> AsyncGenerator[Wire]:
-    between = Wire(redis_port)
-    between.flowing.set()
-    server = await asyncio.start_server(between.accept, "127.0.0.1", 0)
-    between.port = server.sockets[0].getsockname()[1]
-    async with server:
-        try:
-            yield between
-        finally:
-            await between.stop()
+def _kind(words: list[bytes]) -> str:
+    """Return the store's method that sends such a command."""
+    name = words[0].upper().decode()
+    if name in ("EVAL", "EVALSHA"):
+        keys, values = words[2], words[3 + int(words[2]) :]
+        if keys == b"2":
+            return "enlist" if len(values) == 7 else "bar"
+        if len(values) == 2:
+            return "touch"
+        return "save" if values[1].startswith(b"R") else "end"
+    return {"GET": "load", "ZREM": "delist"}.get(name, name)
+
+
+async def read_command(reader: asyncio.StreamReader) -> tuple[bytes, list[bytes]]:
+    """Return a command as it is, and its words."""
+    raw = await reader.readuntil(b"\r\n")
+    words: list[bytes] = []
+    for _ in range(int(raw[1:])):
+        size = await reader.readuntil(b"\r\n")
+        word = await reader.readexactly(int(size[1:]) + 2)
+        raw += size + word
+        words.append(word[:-2])
+    return raw, words
+
+
+async def read_answer(reader: asyncio.StreamReader) -> bytes:
+    """Return one whole answer, of either version of the protocol."""
+    raw = await reader.readuntil(b"\r\n")
+    kind, number = raw[:1], raw[1:-2]
+    if kind in b"$=!" and number != b"-1":
+        return raw + await reader.readexactly(int(number) + 2)
+    if kind in b"*%~>" and number != b"-1":
+        for _ in range(int(number) * (2 if kind == b"%" else 1)):
+            raw += await read_answer(reader)
+    return raw

@@ -13,9 +13,10 @@ import pytest
 
 from coatcheck.testing import Driver, HttpDriver, WsgiDriver
 from tests.frameworks.served import make_app
-from tests.servers import Server, free_port, sqlite_url
+from tests.servers import Server, free_port
 
 UPDATES, CONNECTIONS = 200, 16
+SHARED = pytest.mark.parametrize("store_url", ["sqlite", "redis"], indirect=True)
 THREADS = ["gunicorn", "--workers=2", "--threads=8", "--bind=127.0.0.1:{}"]
 GEVENT = ["gunicorn", "--workers=2", "--worker-class=gevent", "--bind=127.0.0.1:{}"]
 PRELOADED = [*GEVENT, "--preload"]
@@ -62,22 +63,14 @@ def test_all_updates_from_threads_survive(store_url: str) -> None:
     visit(WsgiDriver(make_app(store_url)))
 
 
-@pytest.fixture(params=["sqlite", "redis"])
-def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return sqlite_url(tmp_path)
-    server: Server = request.getfixturevalue("redis")
-    return f"redis://127.0.0.1:{server.port}/0?prefix={tmp_path.name}"
-
-
 @pytest.fixture
 def serve(
-    shared_url: str, request: pytest.FixtureRequest, tmp_path: Path
+    store_url: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Callable[[list[str]], Driver]:
     def start(command: list[str]) -> Driver:
         port = free_port()
         module, *options = command
-        ours = [f"STORE={shared_url}", f"PYTHONPATH={os.pathsep.join(sys.path)}"]
+        ours = [f"STORE={store_url}", f"PYTHONPATH={os.pathsep.join(sys.path)}"]
         run = ["env", *ours, sys.executable, "-m", module, *(part.format(port) for part in options)]
         server = Server([*run, "tests.frameworks.served:app"], port, tmp_path)
         server.start()
@@ -87,6 +80,7 @@ def serve(
     return start
 
 
+@SHARED
 @pytest.mark.parametrize(
     "command",
     [THREADS, GEVENT, PRELOADED, GRANIAN],
@@ -101,6 +95,7 @@ def test_all_updates_on_a_real_server_survive(
     assert len(visit(driver)) == 2
 
 
+@SHARED
 @pytest.mark.parametrize("command", [THREADS, GEVENT], ids=["threads", "gevent"])
 def test_a_stream_ends_with_its_session(
     serve: Callable[[list[str]], Driver], command: list[str]

@@ -3,17 +3,14 @@
 `make model` runs it for longer: long_machine.py.
 """
 
-import asyncio
-from collections.abc import Generator
-
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from coatcheck import Store, store_from_url
+from coatcheck.waiting import Kind
+from tests.kinds import EVERY, FORMS
 from tests.model.machine.machine import run_machine
 
 BRIEF = settings(
-    max_examples=110,
     stateful_step_count=40,
     derandomize=True,
     database=None,
@@ -21,23 +18,14 @@ BRIEF = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     phases=[Phase.generate, Phase.shrink],
 )
+RUNS = [(kind, form) for form in FORMS for kind in EVERY]
 
 
-@pytest.fixture
-def runner() -> Generator[asyncio.Runner]:
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture
-def model_store(store_url: str, runner: asyncio.Runner) -> Generator[Store]:
-    """A store that waits in the runner's event loop."""
-    store = store_from_url(store_url)
-    yield store
-    runner.run(store.close())
-
-
+@pytest.mark.parametrize(("store_url", "form"), RUNS, indirect=True)
 def test_browsers_and_a_thief_find_what_the_model_says(
-    model_store: Store, runner: asyncio.Runner
+    store_url: str, form: Kind, request: pytest.FixtureRequest
 ) -> None:
-    run_machine(model_store, runner, BRIEF)
+    """Each kind in each form has examples of its own; there are more where one costs the least."""
+    run = (request.node.callspec.params["store_url"], form)
+    examples = 110 if run in [("memory", Kind.ASYNCIO), ("sqlite", Kind.ASYNCIO)] else 25
+    run_machine(store_url, form, settings(BRIEF, max_examples=examples), RUNS.index(run))

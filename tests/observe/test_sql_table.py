@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +17,10 @@ from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.observe import Audit
 from coatcheck.observe.sql_table import SQLTable
 from coatcheck.stores.sql import SQLStore
+from tests.conftest import new_url
 from tests.servers import (
     Server,
     free_port,
-    mariadb_url,
     postgres_server,
     postgres_url,
     with_tables,
@@ -32,10 +33,8 @@ GARBAGE = Event(Happened.REFUSED, AT, cause="malformed")
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])
-def url(request: pytest.FixtureRequest) -> str:
-    if request.param == "postgresql":
-        return with_tables(postgres_url(request.getfixturevalue("postgres")))
-    return with_tables(mariadb_url(request.getfixturevalue("mariadb")))
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return new_url(request, request.param, tmp_path)
 
 
 def engine(url: str) -> Engine:

@@ -20,6 +20,7 @@ from coatcheck.core.record import Client, Ended
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.protocol import Page
 from coatcheck.testing import Clock
+from tests.kinds import ON_EVERY
 from tests.sessions.browser import Browser
 
 PHONE = Client("192.0.2.7", "Safari on iOS")
@@ -67,6 +68,7 @@ async def test_why_it_ended_is_known_for_two_minutes(store: Store, clock: Clock)
     assert [e.facts.get("ended") for e in events if e.kind is Happened.REFUSED] == ["end_all", None]
 
 
+@ON_EVERY
 async def test_a_login_under_way_does_not_escape(store: Store, clock: Clock) -> None:
     """R-040: of whoever signs in, from nothing, over a visitor, again or as somebody else."""
     sessions = Sessions(store, clock=clock)
@@ -98,6 +100,7 @@ async def test_nor_does_one_that_had_ended_all_of_its_own(store: Store, clock: C
     assert (await browser.finish(session)).status == 401
 
 
+@ON_EVERY
 async def test_an_edit_under_way_revives_nothing(store: Store, clock: Clock) -> None:
     sessions = Sessions(store, clock=clock)
     browser = Browser(sessions)

@@ -37,6 +37,7 @@ from coatcheck.errors import (
 )
 from coatcheck.stores.redis import RedisStore
 from coatcheck.testing import Clock, make_tombstone
+from tests.kinds import ON_DATABASES, ON_EVERY
 from tests.sessions.browser import Browser, twin
 
 THREE = Policy(max_sessions=3)
@@ -111,6 +112,7 @@ async def test_one_too_many_is_refused(store: Store, clock: Clock) -> None:
     assert (await visitor.see())[1] == {"cart": 1}
 
 
+@ON_EVERY
 @pytest.mark.parametrize("at_limit", AtLimit)
 async def test_parallel_logins_leave_as_many_as_may_be(
     store: Store, clock: Clock, at_limit: AtLimit
@@ -158,8 +160,8 @@ asyncio.run(main())
 """
 
 
+@ON_DATABASES
 @pytest.mark.parametrize("at_limit", AtLimit)
-@pytest.mark.parametrize("store_url", ["sqlite", "redis"], indirect=True)
 async def test_two_processes_keep_one_limit(store_url: str, at_limit: AtLimit) -> None:
     processes = [
         await asyncio.create_subprocess_exec(

@@ -12,6 +12,7 @@ from coatcheck.core.outcome import KEPT
 from coatcheck.core.own import PENDING
 from coatcheck.errors import ConfigurationError, StepUpRequired, Unauthenticated
 from coatcheck.testing import Clock
+from tests.kinds import ON_EVERY
 from tests.sessions.browser import Answer, Browser, twin
 
 
@@ -160,6 +161,7 @@ async def test_the_last_attempt_may_be_the_right_one(sessions: Sessions) -> None
     assert (await browser.send()).subject == "alice"
 
 
+@ON_EVERY
 async def test_many_codes_at_once_are_no_more_attempts(sessions: Sessions) -> None:
     """Fails when the code is checked before its attempt is stored."""
     browser = Browser(sessions)
@@ -176,6 +178,7 @@ async def test_many_codes_at_once_are_no_more_attempts(sessions: Sessions) -> No
     assert (await browser.send()).pending is None
 
 
+@ON_EVERY
 async def test_other_edits_at_the_same_time_cost_no_attempt_and_give_none_back(
     sessions: Sessions,
 ) -> None:

@@ -11,6 +11,7 @@ from coatcheck.core.standing import Standing
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import Clock
+from tests.kinds import ON_EVERY
 from tests.sessions.browser import Browser, twin
 
 CREATED = Happened.CREATED
@@ -89,6 +90,7 @@ async def test_edits_are_saved_together_with_the_renewal(browser: Browser, clock
     assert await browser.see() == ("alice", {"cart": "coat"})
 
 
+@ON_EVERY
 async def test_twenty_requests_at_renewal_time_get_one_successor(
     browser: Browser, clock: Clock, events: list[Event]
 ) -> None:

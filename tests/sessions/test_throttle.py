@@ -24,6 +24,7 @@ from coatcheck.core.record import NOBODY
 from coatcheck.errors import StoreUnavailable, TooManyRequests, TooManySessions
 from coatcheck.testing import Clock
 from coatcheck.waiting import Kind
+from tests.kinds import ON_DATABASES, ON_EVERY, ON_SHARED
 from tests.web.spy import Spy
 
 POLICY = Policy(visitor_rate=Rate(3), sign_in_rate=Rate(5))
@@ -178,18 +179,18 @@ async def test_without_a_limit_nothing_is_counted(store: Store, clock: Clock) ->
     assert "tally" not in spy.calls
 
 
+@ON_EVERY
 async def test_many_at_once_are_counted_one_by_one(sessions: Sessions) -> None:
     """Fails when reading and writing of the counter are two steps."""
     found = await asyncio.gather(*(visit(sessions) for _ in range(50)), return_exceptions=True)
     assert sum(isinstance(each, Session) for each in found) == await sessions.count() == 3
 
 
+@ON_SHARED
 async def test_servers_that_share_a_store_count_together(
     store_url: str, clock: Clock, events: list[Event]
 ) -> None:
     """Fails when the count is kept in the process."""
-    if store_url == "memory:":
-        return
     stores = [store_from_url(store_url) for _ in range(4)]
     servers = [Sessions(s, clock=clock, policy=POLICY, on_event=events.append) for s in stores]
     created = 0
@@ -229,10 +230,9 @@ print(created)
 """
 
 
+@ON_DATABASES
 def test_processes_that_share_a_store_count_together(store_url: str, clock: Clock) -> None:
     """Fails when a count is lost between them."""
-    if store_url == "memory:":
-        return
     command = [sys.executable, "-c", PROCESS, store_url, str(clock())]
     processes = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -305,6 +305,7 @@ async def test_a_clock_that_steps_back_refuses_nobody_for_long(
     await visit(sessions)
 
 
+@ON_EVERY
 def test_threads_count_as_well(store_url: str, clock: Clock) -> None:
     store = store_from_url(store_url, blocking=True)
     assert store.kind in (Kind.BLOCKING, Kind.EITHER)

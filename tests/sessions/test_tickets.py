@@ -22,6 +22,7 @@ from coatcheck.core.ticket import KEY, MOST, Ticket
 from coatcheck.errors import StoreUnavailable, Unauthenticated
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import Clock
+from tests.kinds import ON_EVERY
 from tests.web.spy import Spy
 
 APP = "https://app.example"
@@ -104,6 +105,7 @@ async def test_a_session_without_data_outlives_its_tickets(
     assert await opens(sessions, await sessions.issue_ticket(session, origin=APP))
 
 
+@ON_EVERY
 async def test_fifty_that_bring_it_at_once_are_one(
     sessions: Sessions, elsewhere: Sessions, session: Session
 ) -> None:

@@ -1,16 +1,15 @@
 """One contract, every store, both kinds of client."""
 
-import uuid
 from pathlib import Path
 
 import pytest
 from blockbuster import BlockingError
 
-from coatcheck import MemoryStore, SQLiteStore, Store
+from coatcheck import MemoryStore, SQLiteStore, Store, store_from_url
 from coatcheck.stores.redis import RedisStore
 from coatcheck.testing import StoreContract
 from coatcheck.waiting import Kind
-from tests.redis_topologies import Nodes, Watched
+from tests.conftest import new_url
 from tests.servers import Server
 
 
@@ -33,54 +32,61 @@ class TestSQLiteBlocking(TestSQLite):
 
 
 class TestRedis(StoreContract):
+    """Derived classes name another kind; a cluster is asked as a user who may do nothing else."""
+
+    which = "redis"
     forgets_by_itself = True
-    kind = Kind.ASYNCIO
 
     @pytest.fixture(autouse=True)
-    def _server(self, redis: Server) -> None:
-        self.url = f"redis://127.0.0.1:{redis.port}/0?prefix={uuid.uuid4().hex}"
+    def _server(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+        self.url = new_url(request, self.which, tmp_path)
 
     def make_store(self) -> Store:
-        return RedisStore.from_url(self.url, kind=self.kind)
+        return store_from_url(self.url, blocking=self.is_blocking)
 
 
 class TestRedisBlocking(TestRedis):
-    kind = Kind.BLOCKING
     is_blocking = True
 
 
 class TestSentinel(TestRedis):
-    @pytest.fixture(autouse=True)
-    def _server(self, behind_sentinel: Watched) -> None:
-        self.url = behind_sentinel.url(f"prefix={uuid.uuid4().hex}&wait=1")
+    which = "sentinel"
 
 
 class TestSentinelBlocking(TestSentinel):
-    kind = Kind.BLOCKING
     is_blocking = True
 
 
 class TestCluster(TestRedis):
-    """As a user who may do nothing else: no `KEYS`, no `CONFIG`, no `SUBSCRIBE`."""
-
-    @pytest.fixture(autouse=True)
-    def _server(self, cluster: Nodes) -> None:
-        self.url = cluster.as_user(f"prefix={uuid.uuid4().hex}")
+    which = "cluster"
 
 
 class TestClusterBlocking(TestCluster):
-    kind = Kind.BLOCKING
     is_blocking = True
 
 
 class TestValkey(TestRedis):
-    @pytest.fixture(autouse=True)
-    def _server(self, valkey: Server) -> None:
-        self.url = f"valkey://127.0.0.1:{valkey.port}/0?prefix={uuid.uuid4().hex}"
+    which = "valkey"
 
 
 class TestValkeyBlocking(TestValkey):
-    kind = Kind.BLOCKING
+    is_blocking = True
+
+
+class TestPostgreSQL(TestRedis):
+    which = "postgresql"
+    forgets_by_itself = False
+
+
+class TestPostgreSQLBlocking(TestPostgreSQL):
+    is_blocking = True
+
+
+class TestMariaDB(TestPostgreSQL):
+    which = "mariadb"
+
+
+class TestMariaDBBlocking(TestMariaDB):
     is_blocking = True
 
 

@@ -22,12 +22,13 @@ from coatcheck.stores.redis import RedisStore
 from coatcheck.stores.redis.servers import servers_at
 from coatcheck.stores.redis.url import parse
 from coatcheck.testing import HOUR, make_record, make_tombstone, next_version
-from coatcheck.waiting import Kind, finish
+from coatcheck.waiting import Kind
+from tests.kinds import FORMS
 from tests.servers import Server, free_port, redis_server
+from tests.threads import run_as
 from tests.web.https import certify
 
 PASSWORD, SHOPS = "p@ss/w0rd", "the:shop's"
-KINDS = [Kind.ASYNCIO, Kind.BLOCKING]
 
 
 class Keys:
@@ -285,13 +286,10 @@ def use(url: str, kind: Kind) -> None:
         finally:
             await store.close()
 
-    if kind is Kind.BLOCKING:
-        finish(work())
-    else:
-        asyncio.run(work())
+    run_as(kind, work())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FORMS)
 @pytest.mark.parametrize("way", ["password", "user", "TLS", "socket"])
 def test_a_url_reaches_a_guarded_server(guarded: Guarded, way: str, kind: Kind) -> None:
     """Fails when a part of the URL does not get to the driver."""
@@ -300,7 +298,7 @@ def test_a_url_reaches_a_guarded_server(guarded: Guarded, way: str, kind: Kind) 
 
 # The driver leaves a TLS connection whose password is refused to the loop, which ends before it.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FORMS)
 @pytest.mark.parametrize(
     ("way", "password"),
     [
@@ -324,7 +322,7 @@ def test_a_refusal_is_an_outage_that_tells_no_password(
     assert quote(password, safe="") not in told
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FORMS)
 def test_a_server_that_never_answers_is_an_outage(kind: Kind) -> None:
     """Fails when the time of the URL is not the driver's: who began first gives up first."""
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(2) as pool:
@@ -337,7 +335,7 @@ def test_a_server_that_never_answers_is_an_outage(kind: Kind) -> None:
                 each.result()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FORMS)
 def test_a_url_that_says_nothing_gets_bounds(kind: Kind) -> None:
     """Fails when a bound is left to the driver, or a URL cannot set another."""
     url = "redis://127.0.0.1:1/0"

@@ -17,7 +17,7 @@ from coatcheck.core.record import Record
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.redis import RedisStore, batch
 from coatcheck.testing import make_record, make_tombstone, next_version
-from tests.chaos.wire import Wire, turns, wire
+from tests.chaos.wire import Wire, turns
 from tests.servers import Server
 
 
@@ -36,7 +36,7 @@ async def server(redis: Server) -> AsyncGenerator[Any]:
 
 @pytest.fixture
 async def between(redis: Server) -> AsyncGenerator[Wire]:
-    async with wire(redis.port) as between:
+    async with Wire(redis.port) as between:
         yield between
 
 

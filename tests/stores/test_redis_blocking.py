@@ -13,7 +13,7 @@ from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.redis import RedisStore
 from coatcheck.testing import make_record
 from coatcheck.waiting import Kind, finish
-from tests.chaos.proxy import Loss, proxy
+from tests.chaos.wire import Loss, Wire
 from tests.servers import Server
 
 
@@ -61,7 +61,7 @@ async def test_after_a_lost_answer_the_next_command_has_a_connection(
     redis_port: int, prefix: str
 ) -> None:
     """Fails when a connection that broke is not given back."""
-    async with proxy(redis_port) as between:
+    async with Wire(redis_port) as between:
         store, record = connected(between.port, prefix), make_record()
 
         def load() -> Stored:

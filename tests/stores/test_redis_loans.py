@@ -153,35 +153,31 @@ def test_others_who_use_the_client_have_half_of_it(client: Any, server: Any) -> 
 
 
 def test_nobody_waits_for_the_pool_while_a_connection_is_idle(port: int, server: Any) -> None:
-    """Fails when what comes back is lent on, past one who waits for the pool."""
+    """Somebody else has one of its two. Fails when what comes back is lent on, past who waits."""
     kind: Any = redis.BlockingConnectionPool
     pool = kind(port=port, max_connections=2, timeout=2)
+    other = pool.get_connection()
     loans: Any = Loans(pool)
     came = threading.Event()
-
-    def hold(queue: str) -> None:
-        loans.send(("BLPOP", queue, 0))
 
     def come() -> None:
         loans.send(("PING",))
         came.set()
 
-    threads = [threading.Thread(target=hold, args=[queue]) for queue in ("first", "second")]
-    for thread in threads:
-        thread.start()
-    while server.info("clients")["blocked_clients"] < 2:
+    holding = threading.Thread(target=loans.send, args=[("BLPOP", "first", 0)])
+    holding.start()
+    while not server.info("clients")["blocked_clients"]:
         pass
     late = threading.Thread(target=come)
     late.start()
     while not loans._waiting:
         pass
     server.rpush("first", "go on")
+    holding.join()
     late.join()
-    server.rpush("second", "go on")
-    for thread in threads:
-        thread.join()
     assert came.is_set()
     loans.close()
+    pool.release(other)
     pool.disconnect()
 
 

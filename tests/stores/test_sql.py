@@ -1,7 +1,9 @@
-"""The contract on SQL databases, by each driver; and what is theirs alone."""
+"""What is the SQL databases' alone; the contract is in test_contract.py."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -9,50 +11,19 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from coatcheck import Store
+from coatcheck.clock import system
 from coatcheck.stores.sql import SQLStore
-from coatcheck.testing import StoreContract, make_record
+from coatcheck.testing import make_record
 from coatcheck.waiting import Kind, finish
-from tests.servers import Server, mariadb_url, postgres_url, with_tables
+from tests.conftest import new_url
+from tests.servers import mariadb_server, mariadb_url, with_tables
 
 T = TypeVar("T")
 
 
-class SQLContract(StoreContract):
-    kind = Kind.ASYNCIO
-    url: str
-
-    def make_store(self) -> Store:
-        return SQLStore.from_url(self.url, kind=self.kind)
-
-
-class TestPostgreSQL(SQLContract):
-    @pytest.fixture(autouse=True)
-    def _server(self, postgres: Server) -> None:
-        self.url = with_tables(postgres_url(postgres))
-
-
-class TestPostgreSQLBlocking(TestPostgreSQL):
-    kind = Kind.BLOCKING
-    is_blocking = True
-
-
-class TestMariaDB(SQLContract):
-    @pytest.fixture(autouse=True)
-    def _server(self, mariadb: Server) -> None:
-        self.url = with_tables(mariadb_url(mariadb))
-
-
-class TestMariaDBBlocking(TestMariaDB):
-    kind = Kind.BLOCKING
-    is_blocking = True
-
-
 @pytest.fixture(params=["postgresql", "mariadb"])
-def url(request: pytest.FixtureRequest) -> str:
-    if request.param == "postgresql":
-        return with_tables(postgres_url(request.getfixturevalue("postgres")))
-    return with_tables(mariadb_url(request.getfixturevalue("mariadb")))
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return new_url(request, request.param, tmp_path)
 
 
 @pytest.mark.parametrize("kind", [Kind.ASYNCIO, Kind.BLOCKING])
@@ -81,3 +52,33 @@ async def test_one_at_a_time_sweeps(url: str, kind: Kind) -> None:
         await asyncio.to_thread(connection.rollback)
     assert await run(sweep) == 1
     await run(store.close)
+
+
+def test_a_server_that_wants_primary_keys_takes_the_tables() -> None:
+    """As MySQL does where `sql_require_primary_key` is on. Fails when a table has none."""
+    with mariadb_server("--innodb-force-primary-key=1") as server:
+        store = SQLStore.from_url(with_tables(mariadb_url(server)), kind=Kind.BLOCKING)
+        assert finish(store.count(None)) == 0
+        finish(store.close())
+
+
+def test_the_hour_before_clocks_are_set_back_is_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The server's time zone is one where that is in half an hour, so that the time comes twice.
+
+    Fails when the server's time of day is what counts: the store's clock was an hour ahead.
+    """
+    now = datetime.now(UTC)
+    summer, winter = now - timedelta(days=30), now + timedelta(minutes=30)
+    monkeypatch.setenv("TZ", f"WINTER0SUMMER-1,{_rule(summer)},{_rule(winter)}")
+    with mariadb_server() as server:
+        store = SQLStore.from_url(mariadb_url(server), kind=Kind.BLOCKING)
+        assert abs(finish(store.time()) - system()) < 60_000
+        finish(store.close())
+
+
+def _rule(moment: datetime) -> str:
+    """Return a moment as TZ has it (POSIX): the day of the year, and the time in summer."""
+    local = moment + timedelta(hours=1)
+    return f"{local.timetuple().tm_yday - 1}/{local:%H:%M}"

@@ -1,6 +1,7 @@
 """SQL stores beside an application's own use of the same engine, whatever that has set."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,21 +13,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.stores.protocol import Conflict
 from coatcheck.stores.sql import SQLStore
-from coatcheck.stores.sql.drivers import PyMySQL
 from coatcheck.testing import make_record, make_tombstone, next_version
 from coatcheck.waiting import Kind
-from tests.chaos.sql_writer import DRIVERS, ask
-from tests.servers import Server, mariadb_url, postgres_url, with_tables
+from tests.conftest import new_url
+from tests.kinds import DRIVERS
+from tests.servers import Server, postgres_url, with_tables
+from tests.threads import ask
 
 EACH = pytest.mark.parametrize("driver", DRIVERS)
 MYSQL = pytest.mark.parametrize("driver", ["asyncmy", "pymysql"])
 
 
 @pytest.fixture
-def url(request: pytest.FixtureRequest, driver: str) -> str:
-    if DRIVERS[driver][0] == "postgresql":
-        return with_tables(postgres_url(request.getfixturevalue("postgres")))
-    return with_tables(mariadb_url(request.getfixturevalue("mariadb")))
+def url(request: pytest.FixtureRequest, driver: str, tmp_path: Path) -> str:
+    return new_url(request, DRIVERS[driver][0], tmp_path)
 
 
 def engine_of(url: str, driver: str, **options: Any) -> tuple[Engine | AsyncEngine, str]:
@@ -289,12 +289,3 @@ async def test_a_database_of_few_characters_has_every_subject(latin: str, driver
     store = SQLStore(engine, prefix=prefix)
     await use(store, "\U0001f600")
     await ask(store, store.close())
-
-
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(0, None), (1062, "1062"), (1927, "1927"), (2006, None), (2013, None), (4031, "4031")],
-)
-def test_numbers_of_clients_are_no_answers(number: int, code: str | None) -> None:
-    """Fails when a connection that is closed is taken for one on which the server answered."""
-    assert PyMySQL().code(Exception(number, "")) == code

@@ -1,11 +1,12 @@
 """Browsers, two servers and a thief, one thing after the other, beside the plain model."""
 
 import asyncio
+from collections.abc import Coroutine
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from hypothesis import settings
+from hypothesis import seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -16,11 +17,23 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from coatcheck import Done, Holder, Outcome, Session, Sessions, Standing, Store, Token
+from coatcheck import (
+    BlockingSessions,
+    Done,
+    Holder,
+    Outcome,
+    Session,
+    Sessions,
+    Standing,
+    Store,
+    Token,
+    store_from_url,
+)
 from coatcheck.core.presented import Presented
 from coatcheck.core.record import Record
 from coatcheck.errors import Superseded, Unauthenticated
 from coatcheck.testing import Clock
+from coatcheck.waiting import Kind, finish
 from tests.model.explorer.servers import data_of
 from tests.model.machine.plain import (
     ABSOLUTE,
@@ -34,6 +47,7 @@ from tests.model.machine.plain import (
     Wish,
 )
 
+T = TypeVar("T")
 WHICH = st.integers(0, 5)
 BROWSER = st.sampled_from([0, 0, 0, 1, 1, 2])
 SERVERS = st.sampled_from([(0,), (1,), (0, 1), (1, 1)])
@@ -43,6 +57,12 @@ INTENTS = ["u1", "u1", "u2", "step_up", "rotate", "end", "clear"]
 STEP = st.sampled_from(EDITS + INTENTS)
 MEDDLING = st.sampled_from(["nothing"] * 4 + ["end all", "end all others", "end one"])
 MINUTES = st.sampled_from([0, 0, 0, 0, 2, 3, 10, 16, 16, 28, 29.5, 31])
+
+
+class Run(Protocol):
+    """Runs a coroutine to its end."""
+
+    def __call__(self, coroutine: Coroutine[Any, Any, T], /) -> T: ...
 
 
 @dataclass(eq=False)
@@ -78,12 +98,12 @@ class Machine(RuleBasedStateMachine):
 
     examples = 0
 
-    def __init__(self, store: Store, runner: asyncio.Runner) -> None:
+    def __init__(self, store: Store, form: Kind, run: Run) -> None:
         super().__init__()
         Machine.examples += 1
-        self.store, self._run = store, runner.run
+        self.store, self._run = store, run
         self.clock = Clock()
-        self.servers = [Sessions(store, clock=self.clock, on_event=_ignore) for _ in range(2)]
+        self.servers = [self._server(form) for _ in range(2)]
         self.plain = Plain()
         self.browsers = [Browser() for _ in range(3)]
         self.requests: list[Request] = []
@@ -91,6 +111,11 @@ class Machine(RuleBasedStateMachine):
         self.stolen: list[Token] = []
         self.lineages: dict[Token, tuple[str, int, int]] = {}
         self.count = 0
+
+    def _server(self, form: Kind) -> Sessions:
+        if form is Kind.BLOCKING:
+            return BlockingSessions(self.store, clock=self.clock, on_event=_ignore).inner
+        return Sessions(self.store, clock=self.clock, on_event=_ignore)
 
     @initialize()
     def somebody_is_there(self) -> None:
@@ -396,11 +421,22 @@ def _ignore(event: object) -> None:
     """Let nobody log what happens."""
 
 
-def run_machine(store: Store, runner: asyncio.Runner, how: settings) -> None:
-    """Try many interleavings on a store that waits in the runner's event loop."""
+def run_machine(url: str, form: Kind, how: settings, number: int | None = None) -> None:
+    """Try many interleavings: in an event loop, or in this thread without one.
 
-    class Here(Machine):
-        def __init__(self) -> None:
-            super().__init__(store, runner)
+    Args:
+        number: of the examples, where they are not left to chance.
+    """
+    with asyncio.Runner() as runner:
+        is_blocking = form is Kind.BLOCKING
+        run = finish if is_blocking else runner.run
+        store = store_from_url(url, blocking=is_blocking)
 
-    run_state_machine_as_test(Here, settings=how)
+        class Here(Machine):
+            def __init__(self) -> None:
+                super().__init__(store, form, run)
+
+        try:
+            run_state_machine_as_test(Here if number is None else seed(number)(Here), settings=how)
+        finally:
+            run(store.close())

@@ -13,14 +13,16 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
+from redis import BlockingConnectionPool
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
 from coatcheck.stores.redis.outage import Command, Unreached, refusal, unavailable
+from coatcheck.stores.turns import ThreadTurns
 
 LENT_FOR = 1.0
 """Seconds after which the pool gets a connection back."""
@@ -41,6 +43,9 @@ class Loans:
     def __init__(self, pool: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool, self._clock = pool, clock
         self._most: int = pool.max_connections // 2
+        self._turns: AbstractContextManager[None] = nullcontext()  # a pool that lets nobody wait
+        if isinstance(pool, BlockingConnectionPool):
+            self._turns = ThreadTurns(pool.max_connections, pool.timeout, _no_turn)
         # Both are changed by single steps in C, which threads need no lock for.
         self._idle: deque[tuple[Any, float]] = deque()
         self._waiting: deque[None] = deque()
@@ -54,16 +59,17 @@ class Loans:
         Raises:
             RedisError: the reply was an error, or there was none.
         """
-        if (loan := self._take()) is not None:
-            if command[0] in _READS:
-                try:  # faster than `suppress`, and this is every read
+        with self._turns:
+            if (loan := self._take()) is not None:
+                if command[0] in _READS:
+                    try:  # faster than `suppress`, and this is every read
+                        return self._talk(*loan, command)
+                    except Disconnected:
+                        pass
+                elif self._is_good(loan[0]):
                     return self._talk(*loan, command)
-                except Disconnected:
-                    pass
-            elif self._is_good(loan[0]):
-                return self._talk(*loan, command)
-        connection = self._borrow()
-        return self._talk(connection, self._clock() + LENT_FOR, command)
+            connection = self._borrow()
+            return self._talk(connection, self._clock() + LENT_FOR, command)
 
     def send_all(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands at once and return their replies; an error that is one's own is its reply.
@@ -71,15 +77,16 @@ class Loans:
         Raises:
             RedisError: there were none.
         """
-        connection = self._borrow()
-        try:
-            connection.send_packed_command(connection.pack_commands(commands))
-            return [_reply(connection) for _ in commands]
-        except BaseException:
-            connection.disconnect()
-            raise
-        finally:
-            self._release(connection)
+        with self._turns:
+            connection = self._borrow()
+            try:
+                connection.send_packed_command(connection.pack_commands(commands))
+                return [_reply(connection) for _ in commands]
+            except BaseException:
+                connection.disconnect()
+                raise
+            finally:
+                self._release(connection)
 
     def close(self) -> None:
         """Give everything back to the pool."""
@@ -146,6 +153,10 @@ class Loans:
     def _release(self, connection: Any) -> None:
         _limit_in_python(connection)
         self._pool.release(connection)
+
+
+def _no_turn() -> Exception:
+    return unavailable(Disconnected("no connection was free in time"), Unreached)
 
 
 def _reply(connection: Any) -> Any:

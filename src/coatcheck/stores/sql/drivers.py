@@ -13,6 +13,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from coatcheck.errors import ConfigurationError
 from coatcheck.stores.sql.statements import Statement
+from coatcheck.stores.turns import TaskTurns, ThreadTurns
 from coatcheck.waiting import Kind
 
 LIMIT = 2
@@ -21,9 +22,11 @@ _POSTGRESQL = f"""
     SELECT set_config('default_transaction_isolation', 'read committed', false),
         set_config('statement_timeout', '{LIMIT * 900}', false),
         set_config('idle_in_transaction_session_timeout', '{LIMIT * 5000}', false)"""
-# The modes of others change what a quote is, or cut what is too long.
+# The modes of others change what a quote is, or cut what is too long. The time of day is ambiguous
+# for an hour where clocks are set back.
 _MYSQL = (
-    f"SET SESSION sql_mode = 'STRICT_ALL_TABLES', SESSION innodb_lock_wait_timeout = {LIMIT // 2}",
+    f"SET SESSION sql_mode = 'STRICT_ALL_TABLES', SESSION innodb_lock_wait_timeout = {LIMIT // 2},"
+    " SESSION time_zone = '+00:00'",
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 )
 
@@ -49,7 +52,10 @@ class Driver(Protocol):
     kind: ClassVar[Kind]
 
     def turns(self, pool: Pool) -> AbstractAsyncContextManager[None]:
-        """Return what is held by whoever has one of a pool's connections."""
+        """Return what is held by whoever has one of a pool's connections.
+
+        There are as many as the pool keeps, none beyond that, which it would close after their use.
+        """
         ...
 
     async def take(self, pool: Pool) -> PoolProxiedConnection:
@@ -91,6 +97,8 @@ class _Blocking:
     kind: ClassVar[Kind] = Kind.BLOCKING
 
     def turns(self, pool: Pool) -> AbstractAsyncContextManager[None]:
+        if isinstance(pool, QueuePool) and pool.size():
+            return ThreadTurns(pool.size(), pool.timeout())
         return nullcontext()
 
     async def take(self, pool: Pool) -> PoolProxiedConnection:
@@ -103,34 +111,13 @@ class _Blocking:
         pool.dispose()
 
 
-class _Turns:
-    """Lets so many go on at a time, in the order in which they came, for a connection each.
-
-    SQLAlchemy's pool for asyncio gives what comes back to whoever asks next, not to who waits: of
-    32 tasks some waited until they had to give up. Nor is there ever one connection too many now,
-    which would be closed after its use.
-    """
-
-    def __init__(self, number: int) -> None:
-        self._left = asyncio.Semaphore(number)
-
-    async def __aenter__(self) -> None:
-        if not self._left.locked():
-            await self._left.acquire()
-            return
-        async with asyncio.timeout(LIMIT):
-            await self._left.acquire()
-
-    async def __aexit__(self, *_: object) -> None:
-        self._left.release()
-
-
 class _Asyncio:
     kind: ClassVar[Kind] = Kind.ASYNCIO
 
     def turns(self, pool: Pool) -> AbstractAsyncContextManager[None]:
-        size = pool.size() if isinstance(pool, QueuePool) else 0  # 0 is how it says unlimited
-        return _Turns(size) if size else nullcontext()
+        if isinstance(pool, QueuePool) and pool.size():
+            return TaskTurns(pool.size(), LIMIT)
+        return nullcontext()
 
     async def take(self, pool: Pool) -> PoolProxiedConnection:
         async with asyncio.timeout(LIMIT):

@@ -104,7 +104,10 @@ def tables(metadata: MetaData, prefix: str = "coatcheck") -> Tables:
     )
     Index(f"{prefix}_counters_until", counters.c.until)
     versions = Table(
-        f"{prefix}_version", metadata, Column("version", BigInteger, nullable=False), **_INNODB
+        f"{prefix}_version",
+        metadata,
+        Column("version", BigInteger, primary_key=True, autoincrement=False),
+        **_INNODB,
     )
     audit = Table(
         f"{prefix}_audit",
