@@ -4,6 +4,7 @@ It is asked then, too, whether its server threw away what had not expired.
 """
 
 from collections.abc import Awaitable, Callable
+from inspect import iscoroutinefunction
 from random import random
 
 from coatcheck.core.events import SYSTEM, Happened
@@ -60,6 +61,6 @@ class Sweeper:
 
 
 async def _evicted(store: Store) -> int:
-    """Ask a store that is `Evicting`."""
+    """Ask a store that is `Evicting`; what has the name and is something else is its own."""
     ask: Callable[[], Awaitable[int]] | None = getattr(store, "evicted", None)
-    return 0 if ask is None else await ask()
+    return await ask() if ask is not None and iscoroutinefunction(ask) else 0

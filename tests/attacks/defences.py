@@ -307,7 +307,13 @@ def cookies_of_any_size() -> Removal:
 
 def a_record_for_everybody() -> Removal:
     """Store a session for a visitor who left nothing (R-080)."""
-    return patch.object(State, "is_wanted", True)
+    begin = State.__init__
+
+    def wanted(state: State, *arguments: Any, **more: Any) -> None:
+        begin(state, *arguments, **more)
+        state.is_wanted = True
+
+    return patch.object(State, "__init__", wanted)
 
 
 def any_form_token_counts() -> Removal:

@@ -24,7 +24,7 @@ from coatcheck import BlockingSessions, Event, Happened, MemoryStore, Policy, Se
 from coatcheck.core.record import Stored
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.testing import Clock, WsgiDriver
-from coatcheck.waiting import Kind
+from coatcheck.waiting import Kind, finish
 from coatcheck.web import BearerTransport, Headers
 from coatcheck.web.django import session_of
 from coatcheck.web.django.site import current
@@ -483,6 +483,34 @@ def test_nothing_of_a_request_is_left_for_the_garbage_collector(serve: Any, look
         assert [request() for request in requests] == [None]
     finally:
         gc.enable()
+
+
+def test_threads_of_one_request_may_look_at_once(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One opens the session just as another is about to, and lets go of the request.
+
+    Fails when the other asks for the request after it has seen that nobody was first.
+    """
+    serve()
+    from coatcheck.web.django.store import RequestStore  # noqa: PLC0415 - it needs the settings
+
+    store = RequestStore(current(), RequestFactory().get("/", secure=True), is_guarded=False)
+    request = vars(store)["_request"]
+    is_first = True
+
+    def held(store: RequestStore) -> Any:
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            finish(store.enter())
+        return None if store.exchange else request
+
+    def let_go(_: RequestStore, __: object) -> None:
+        """It is told by the exchange."""
+
+    monkeypatch.setattr(RequestStore, "_request", property(held, let_go), raising=False)
+    assert finish(store.enter()) is store.exchange
 
 
 def _start(*_: object) -> Callable[[bytes], object]:

@@ -106,3 +106,15 @@ async def test_a_store_that_cannot_say_what_was_evicted_fails_no_request(clock: 
     assert await browser.see() == (None, {"x": 1})
     told = [dict(event.facts) for event in events if event.kind is Happened.UNAVAILABLE]
     assert told == [{"during": "sweep: a master is away"}]
+
+
+async def test_a_store_may_count_evictions_of_its_own(clock: Clock) -> None:
+    """By the name that the method has. Fails when a login that was stored is answered 500."""
+
+    class Small(MemoryStore):
+        evicted = 7
+
+    events: list[Event] = []
+    sessions = Sessions(Small(), clock=clock, on_event=events.append)
+    await Browser(sessions).put(x=1)
+    assert [e.kind for e in events] == [Happened.CREATED]

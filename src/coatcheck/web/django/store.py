@@ -63,8 +63,8 @@ class RequestStore(SessionStore):
 
     async def enter(self) -> Exchange:
         """Read the token and open the session; the first look at it raises what went wrong."""
+        request: Any = self._request  # before the question, as another thread may answer it now
         if (exchange := self.exchange) is None:
-            request: Any = self._request
             # Under ASGI the headers that Django keeps are joined by commas, cookies too. Under WSGI
             # its path is no longer what the server gave.
             scope = getattr(request, "scope", None)
