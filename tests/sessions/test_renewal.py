@@ -218,6 +218,21 @@ async def test_a_session_without_data_is_renewed_not_ended(
     assert await browser.see() == ("alice", {})
 
 
+async def test_who_empties_a_session_without_data_is_renewed_not_signed_out(
+    sessions: Sessions, clock: Clock
+) -> None:
+    """Fails when data is taken for emptied that was put in and taken out by the same request."""
+    browser = Browser(sessions)
+    await browser.sign_in("alice")
+    clock.move(minutes=16)
+    session = await browser.send()
+    session.edit(lambda data: data.update(seen=True))
+    session.clear()
+    answer = await browser.finish(session)
+    assert (answer.status, answer.cookie) == (200, "set")
+    assert await browser.see() == ("alice", {})
+
+
 async def test_a_visitors_token_is_renewed_too(sessions: Sessions, clock: Clock) -> None:
     browser = Browser(sessions)
     await browser.put(cart="hat")

@@ -56,7 +56,7 @@ class Applied(NamedTuple):
         content: its data, encoded.
         overwritten: the leaves, by path, that somebody else had changed as well.
         token: the new one, for this change's own answer (J3).
-        ends: no data is left, so the session is to be ended instead.
+        ends: no data is left, and there was some, so the session is to be ended instead.
     """
 
     record: Record
@@ -91,7 +91,7 @@ def apply(change: Change, stored: Stored, settings: Settings, stamp: bytes) -> A
         record = following(stored, change.acted_at, stamp, settings.payload(stored, content))
         if change.renewal is not None:
             record, token = renewed(record, change.renewal, settings.policy, change.now)
-        ends = content == settings.empty and not change.is_renewal_alone
+        ends = content == settings.empty != settings.content(stored)
         return Applied(record, content, overwritten, token, ends)
     record = following(stored, change.acted_at, stamp)
     record = promoted(
