@@ -110,14 +110,15 @@ class Server:
         self.stop(signal.SIGKILL)
 
 
-def scratch() -> "tempfile.TemporaryDirectory[str]":
+def scratch(disk: Path | None = None) -> "tempfile.TemporaryDirectory[str]":
     """Make a folder for the files of a server: in memory, where there is room.
 
-    Servers are killed here, not machines, so that none needs a disk.
+    Servers are killed here, not machines, so that none needs a disk; a test may give it one.
     """
     memory = Path("/dev/shm")  # noqa: S108 - the folder has a name of its own
     has_room = memory.is_dir() and shutil.disk_usage(memory).free > 2**30
-    return tempfile.TemporaryDirectory(dir=memory if has_room else None, ignore_cleanup_errors=True)
+    where = memory if has_room else None
+    return tempfile.TemporaryDirectory(dir=disk or where, ignore_cleanup_errors=True)
 
 
 @contextlib.contextmanager
@@ -136,10 +137,10 @@ def redis_server(*options: str) -> Generator[Server]:
 
 
 @contextlib.contextmanager
-def postgres_server(*options: str) -> Generator[Server]:
+def postgres_server(*options: str, disk: Path | None = None) -> Generator[Server]:
     """A PostgreSQL with a database and a user `postgres`, and no password."""
     port = free_port()
-    with _folder_of("postgres") as (folder, user):
+    with _folder_of("postgres", disk) as (folder, user):
         initdb = [postgres_program("initdb"), "--auth=trust", "--username=postgres"]
         initdb += ["--pgdata", folder, "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
         subprocess.run(initdb, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
@@ -203,10 +204,10 @@ def mariadb_server(*options: str) -> Generator[Server]:
 
 
 @contextlib.contextmanager
-def _folder_of(name: str) -> Generator[tuple[str, str | None]]:
+def _folder_of(name: str, disk: Path | None = None) -> Generator[tuple[str, str | None]]:
     """A folder of the user `name`, as databases refuse to run as root; else of our own."""
     user = name if os.geteuid() == 0 else None
-    with scratch() as folder:
+    with scratch(disk) as folder:
         if user is not None:
             shutil.chown(folder, user, user)
         yield folder, user

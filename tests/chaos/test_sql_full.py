@@ -48,13 +48,8 @@ def disk() -> Generator[Path]:
 @pytest.fixture(scope="module")
 def on_disk(disk: Path) -> Generator[str]:
     """The URL of a PostgreSQL there."""
-    before, tempfile.tempdir = tempfile.tempdir, str(disk)
-    try:
-        with postgres_server() as server:
-            tempfile.tempdir = before
-            yield with_tables(postgres_url(server))
-    finally:
-        tempfile.tempdir = before
+    with postgres_server(disk=disk) as server:
+        yield with_tables(postgres_url(server))
 
 
 @pytest.fixture
