@@ -11,7 +11,7 @@ from coatcheck.core.record import Record
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.sql import SQLStore
 from coatcheck.stores.sql.drivers import LIMIT
-from coatcheck.testing import make_record
+from coatcheck.testing import make_record, next_version
 from tests.chaos.sql_writer import connect
 from tests.kinds import DRIVERS
 from tests.servers import Server, mariadb_url, postgres_url, with_tables
@@ -183,6 +183,31 @@ async def test_connections_that_an_administrator_closes_fail_no_request(
     await asyncio.to_thread(monitor.close_others, driver)
     await asyncio.to_thread(monitor.close)
     assert await all_at_once() == fine
+    await ask(store, store.close())
+
+
+@EACH
+async def test_one_lost_connection_is_enough_to_leave_all(
+    servers: dict[str, Server], urls: dict[str, str], driver: str
+) -> None:
+    """There are more than a request tries, and a write is not sent a second time.
+
+    Fails when others that the server closed are lent on, or taken out of the pool as they are.
+    """
+    store = connect(urls[driver], driver, 12)
+    record = make_record()
+    await ask(store, store.save(record, None))
+    await asyncio.gather(*(ask(store, store.load(record.id)) for _ in range(12)))
+    monitor = await asyncio.to_thread(Somebody, servers, driver, "root")
+    await asyncio.to_thread(monitor.close_others, driver)
+    await asyncio.to_thread(monitor.close)
+    assert await ask(store, store.load(record.id)) == record
+    saved = [next_version(record), make_record(), make_record()]
+    await asyncio.gather(
+        ask(store, store.save(saved[0], record)),
+        *(ask(store, store.save(r, None)) for r in saved[1:]),
+    )
+    assert [await ask(store, store.load(each.id)) for each in saved] == saved
     await ask(store, store.close())
 
 

@@ -73,7 +73,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "autocommit": {"isolation_level": "AUTOCOMMIT"},
     "committing": {"pool_reset_on_return": "commit"},
     "one connection": {"pool_size": 1, "max_overflow": 0},
-    "checked": {"pool_pre_ping": True, "pool_recycle": 0},
+    "checked": {"pool_pre_ping": True},
+    "for once": {"pool_recycle": 0},
+    "checked, for once": {"pool_pre_ping": True, "pool_recycle": 0},
 }
 
 
@@ -85,6 +87,29 @@ async def test_an_engine_of_any_settings_serves(url: str, driver: str, options: 
     store = SQLStore(engine, prefix=prefix)
     await use(store)
     await ask(store, store.close())
+
+
+@EACH
+@pytest.mark.parametrize("moment", ["checkout", "checkin", "reset"])
+async def test_an_application_may_speak_on_what_is_lent(url: str, driver: str, moment: str) -> None:
+    """Fails when it is lent, or taken back, in a way in which nothing can be waited for."""
+    engine, prefix = engine_of(url, driver)
+    plain = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    heard: list[Any] = []
+
+    @event.listens_for(plain, moment)
+    def speak(connection: Any, *_: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("SELECT 1")
+        cursor.close()
+        heard.append(connection)
+
+    store = SQLStore(engine, prefix=prefix)
+    await use(store)
+    assert len(heard) > 5
+    assert len({id(connection) for connection in heard}) == 1, "none was lost over it"
+    await ask(store, store.close())
+    await dispose(engine)
 
 
 MODES = [

@@ -100,7 +100,7 @@ class Channel:
             async with self._turns:
                 connection = await driver.take(self._pool)
                 answer = await driver.say(connection.driver_connection, statement, values)
-                await driver.give_back(connection)
+                await driver.give_back(self._pool, connection)
         except BaseException as error:
             raise self._failed(connection, error, may_repeat=statement.only_reads) from None
         return answer
@@ -122,11 +122,11 @@ class Channel:
                     result = await work(say)
                 except CoatcheckError:
                     await say(self._rollback)
-                    await driver.give_back(connection)
+                    await driver.give_back(self._pool, connection)
                     raise
                 is_open = False
                 await say(self._commit)
-                await driver.give_back(connection)
+                await driver.give_back(self._pool, connection)
         except CoatcheckError:
             raise
         except BaseException as error:
@@ -154,6 +154,7 @@ class Channel:
             if is_lost:
                 # It is how SQLAlchemy's own connections do it; there is no public name for it.
                 self._pool._invalidate(connection)  # pyright: ignore[reportPrivateUsage]
+                self._driver.forget()
             else:
                 connection.invalidate()
             may_repeat = may_repeat and is_lost and not is_late(error)

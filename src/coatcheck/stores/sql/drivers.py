@@ -1,6 +1,7 @@
 """The drivers of SQL databases that a store speaks to directly, below SQLAlchemy."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
@@ -16,6 +17,9 @@ from coatcheck.stores.sql.statements import Statement
 from coatcheck.stores.turns import TaskTurns, ThreadTurns
 from coatcheck.waiting import Kind
 
+LENT_FOR = 1.0
+"""Seconds after which a connection that was lent on goes back to its pool."""
+_SINCE = "coatcheck.since"
 LIMIT = 2
 """For how many seconds an answer is waited for."""
 _POSTGRESQL = f"""
@@ -62,8 +66,12 @@ class Driver(Protocol):
         """Take a connection out of a pool."""
         ...
 
-    async def give_back(self, connection: PoolProxiedConnection) -> None:
+    async def give_back(self, pool: Pool, connection: PoolProxiedConnection) -> None:
         """Give one back that is as it was."""
+        ...
+
+    def forget(self) -> None:
+        """Lend nothing on that was taken before: its server is lost."""
         ...
 
     async def close(self, pool: Pool) -> None:
@@ -104,15 +112,24 @@ class _Blocking:
     async def take(self, pool: Pool) -> PoolProxiedConnection:
         return pool.connect()
 
-    async def give_back(self, connection: PoolProxiedConnection) -> None:
+    async def give_back(self, pool: Pool, connection: PoolProxiedConnection) -> None:
         connection.close()
+
+    def forget(self) -> None:
+        """Nothing is lent on."""
 
     async def close(self, pool: Pool) -> None:
         pool.dispose()
 
 
 class _Asyncio:
+    """Lends a connection on for a second: to ask SQLAlchemy's pool costs more than a statement."""
+
     kind: ClassVar[Kind] = Kind.ASYNCIO
+
+    def __init__(self) -> None:
+        self._lent: list[PoolProxiedConnection] = []
+        self._lost_at = 0.0
 
     def turns(self, pool: Pool) -> AbstractAsyncContextManager[None]:
         if isinstance(pool, QueuePool) and pool.size():
@@ -120,14 +137,34 @@ class _Asyncio:
         return nullcontext()
 
     async def take(self, pool: Pool) -> PoolProxiedConnection:
+        if self._lent:
+            lent = self._lent.pop()
+            if self._is_fresh(lent):
+                return lent
+            await greenlet_spawn(lent.close)
         async with asyncio.timeout(LIMIT):
             connection: PoolProxiedConnection = await greenlet_spawn(pool.connect)
+        connection.info[_SINCE] = time.monotonic()
         return connection
 
-    async def give_back(self, connection: PoolProxiedConnection) -> None:
-        await greenlet_spawn(connection.close)
+    async def give_back(self, pool: Pool, connection: PoolProxiedConnection) -> None:
+        if self._is_fresh(connection) and _may_lend(pool):
+            self._lent.append(connection)
+        else:
+            await greenlet_spawn(connection.close)
+
+    def forget(self) -> None:
+        """See `Driver.forget`. The pool then closes what it had lent before."""
+        self._lost_at = time.monotonic()
+
+    def _is_fresh(self, connection: PoolProxiedConnection) -> bool:
+        taken: float = connection.info[_SINCE]
+        return max(self._lost_at, time.monotonic() - LENT_FOR) < taken
 
     async def close(self, pool: Pool) -> None:
+        lent, self._lent = self._lent, []
+        for connection in lent:
+            await greenlet_spawn(connection.close)
         limit = LIMIT
         while True:
             try:
@@ -138,6 +175,14 @@ class _Asyncio:
 
     def limit(self, connection: Any) -> None:
         """Each statement has its own."""
+
+
+def _may_lend(pool: Pool) -> bool:
+    """Tell whether nothing is to happen each time that a pool lends a connection or has it back."""
+    settings: Any = pool
+    heard: Any = pool.dispatch
+    is_checked = settings._pre_ping or 0 <= settings._recycle <= LENT_FOR
+    return not (is_checked or heard.checkout or heard.checkin or heard.reset)
 
 
 class Psycopg(_Blocking):
