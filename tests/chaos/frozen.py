@@ -18,6 +18,8 @@ def frozen(server: Server) -> Generator[list[int]]:
         for pid in stopped:  # who is stopped starts no other
             os.kill(pid, signal.SIGSTOP)
             stopped += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        while not all(map(_stands_still, stopped)):  # a thread may run on for a moment
+            time.sleep(0.001)
         yield stopped
     finally:
         for pid in stopped:
@@ -33,6 +35,11 @@ def kill(server: Server) -> None:
         server.kill()
         while any(map(is_there, stopped)):
             time.sleep(0.005)
+
+
+def _stands_still(pid: int) -> bool:
+    tasks = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(each.read_text().rpartition(")")[2].split()[0] in "TZ" for each in tasks)
 
 
 def is_there(pid: int) -> bool:

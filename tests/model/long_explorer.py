@@ -71,7 +71,9 @@ def test_two_requests_and_a_fault(
     assert not found.violations, explorer.tell(found)
 
 
-@pytest.mark.parametrize("faults", [frozenset[str](), UNANSWERED, BROKEN_OFF], ids=str)
+@pytest.mark.parametrize(
+    "faults", [frozenset[str](), UNANSWERED, BROKEN_OFF], ids=["none", "unheard", "broken"]
+)
 @pytest.mark.parametrize("at_limit", AtLimit)
 @pytest.mark.parametrize("start", STARTS)
 def test_two_requests_under_a_limit(

@@ -97,8 +97,13 @@ def _may_renew(base: Record, run: Run) -> bool:
 
 
 def _is_barred(run: Run, ledger: Ledger) -> bool:
-    """Tell whether an end of all refuses a sign-in, or its session ended before it was answered."""
+    """Tell whether an end of all refuses a sign-in, or its session ended before it was answered.
+
+    That session is a new one, or the one that it signed in again in.
+    """
     mine = {id for id, by in ledger.creators.items() if by == run.number}
+    if run.base is not None and run.decisive is not None:
+        mine |= {run.base.id} if column(run.base, run.decisive) == "same" else set()
     ends = (Ended.END_ALL, Ended.EVICTED)
     if any(id in mine and closed.why in ends for id, closed in ledger.closed.items()):
         return True
