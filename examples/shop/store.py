@@ -5,6 +5,7 @@ from collections.abc import Generator
 from typing import Final
 
 from coatcheck.cli import made_tables
+from coatcheck.config import is_sql
 from examples.shop.database import database
 from examples.shop.redis_servers import redis_servers
 
@@ -16,7 +17,6 @@ _OWN: Final = {
     "postgresql": database,
     "mariadb": database,
 }
-_SQL: Final = ("postgresql", "mysql", "mariadb")
 
 
 @contextlib.contextmanager
@@ -36,6 +36,6 @@ def reached(store: str, *more: str) -> Generator[str]:
         with start(store, *more) as url:
             yield url
     else:
-        if store.partition(":")[0].partition("+")[0] in _SQL:
+        if is_sql(store.partition(":")[0]):
             made_tables.make(store)
         yield store

@@ -60,7 +60,7 @@ def store_from_url(url: str, *, blocking: bool = False) -> Store:
         except ImportError as error:
             raise ConfigurationError("url", "Redis needs coatcheck[redis] installed") from error
         return RedisStore.from_url(url, kind=Kind.BLOCKING if blocking else Kind.ASYNCIO)
-    if _is_sql(parts.scheme):
+    if is_sql(parts.scheme):
         try:
             from coatcheck.stores.sql import SQLStore  # noqa: PLC0415 - an extra
         except ImportError as error:
@@ -76,8 +76,9 @@ def store_from_url(url: str, *, blocking: bool = False) -> Store:
 def without_driver(url: str) -> str:
     """Return a database's URL without the driver in its scheme, which may be one for asyncio."""
     scheme, colon, rest = url.partition(":")
-    return scheme.partition("+")[0] + colon + rest if _is_sql(scheme) else url
+    return scheme.partition("+")[0] + colon + rest if is_sql(scheme) else url
 
 
-def _is_sql(scheme: str) -> bool:
+def is_sql(scheme: str) -> bool:
+    """Tell whether a URL with that scheme names a database of SQL that is a server."""
     return scheme.partition("+")[0] in _SQL

@@ -82,13 +82,11 @@ def _file(report: Report, path: str, synchronous: str) -> sqlite_facts.SQLiteFac
 def _examine(report: Report, store: Store, where: str, policy: Policy) -> None:
     if isinstance(store, MemoryStore):
         report.add(memory.NAME, memory.check())
-    asking = _asked(store)
+    asking = _asked(store, where)
     try:
         asked, measured = finish(asking) if store.kind is Kind.BLOCKING else asyncio.run(asking)
     except ConfigurationError as error:
         raise CannotRun(error.problem, where) from None
-    except _OutageError as outage:
-        raise CannotRun(str(outage), where) from None
     if isinstance(asked, SQLFacts):
         for check in (sql_access, sql_durability, sql_tables, sql_version, sweeping):
             report.add(check.NAME, check.check(asked, where))
@@ -102,10 +100,6 @@ def _examine(report: Report, store: Store, where: str, policy: Policy) -> None:
     report.add(latency.NAME, latency.check(measured, where))
 
 
-class _OutageError(Exception):
-    """What the trouble is and what to do, without any secret."""
-
-
 async def _why(store: Store, outage: StoreUnavailable) -> str:
     if redis_facts.is_redis(store):
         return await store.why(outage)
@@ -114,8 +108,13 @@ async def _why(store: Store, outage: StoreUnavailable) -> str:
     return "does not answer; see that it runs"
 
 
-async def _asked(store: Store) -> tuple[list[RedisFacts] | SQLFacts, StoreFacts]:
-    """Ask a store, and let go of its connections: they are of this event loop."""
+async def _asked(store: Store, where: str) -> tuple[list[RedisFacts] | SQLFacts, StoreFacts]:
+    """Ask a store, and let go of its connections: they are of this event loop.
+
+    Raises:
+        CannotRun: it does not answer.
+        ConfigurationError: it cannot be asked.
+    """
     asked: list[RedisFacts] | SQLFacts = []
     try:
         if redis_facts.is_redis(store):
@@ -124,6 +123,6 @@ async def _asked(store: Store) -> tuple[list[RedisFacts] | SQLFacts, StoreFacts]
             asked = await sql_facts.ask(store)
         return asked, await measure(store)
     except StoreUnavailable as error:
-        raise _OutageError(await _why(store, error)) from None
+        raise CannotRun(await _why(store, error), where) from None
     finally:
         await store.close()

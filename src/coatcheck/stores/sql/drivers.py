@@ -1,7 +1,6 @@
 """The drivers of SQL databases that a store speaks to directly, below SQLAlchemy."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
@@ -13,13 +12,11 @@ from sqlalchemy.pool import Pool, PoolProxiedConnection, QueuePool
 from sqlalchemy.util import greenlet_spawn
 
 from coatcheck.errors import ConfigurationError
+from coatcheck.stores.sql.loans import Loans
 from coatcheck.stores.sql.statements import Statement
 from coatcheck.stores.turns import TaskTurns, ThreadTurns
 from coatcheck.waiting import Kind
 
-LENT_FOR = 1.0
-"""Seconds after which a connection that was lent on goes back to its pool."""
-_SINCE = "coatcheck.since"
 LIMIT = 2
 """For how many seconds an answer is waited for."""
 _POSTGRESQL = f"""
@@ -123,13 +120,10 @@ class _Blocking:
 
 
 class _Asyncio:
-    """Lends a connection on for a second: to ask SQLAlchemy's pool costs more than a statement."""
-
     kind: ClassVar[Kind] = Kind.ASYNCIO
 
     def __init__(self) -> None:
-        self._lent: list[PoolProxiedConnection] = []
-        self._lost_at = 0.0
+        self._loans = Loans(LIMIT)
 
     def turns(self, pool: Pool) -> AbstractAsyncContextManager[None]:
         if isinstance(pool, QueuePool) and pool.size():
@@ -137,34 +131,17 @@ class _Asyncio:
         return nullcontext()
 
     async def take(self, pool: Pool) -> PoolProxiedConnection:
-        if self._lent:
-            lent = self._lent.pop()
-            if self._is_fresh(lent):
-                return lent
-            await greenlet_spawn(lent.close)
-        async with asyncio.timeout(LIMIT):
-            connection: PoolProxiedConnection = await greenlet_spawn(pool.connect)
-        connection.info[_SINCE] = time.monotonic()
-        return connection
+        return await self._loans.take(pool)
 
     async def give_back(self, pool: Pool, connection: PoolProxiedConnection) -> None:
-        if self._is_fresh(connection) and _may_lend(pool):
-            self._lent.append(connection)
-        else:
-            await greenlet_spawn(connection.close)
+        await self._loans.give_back(pool, connection)
 
     def forget(self) -> None:
-        """See `Driver.forget`. The pool then closes what it had lent before."""
-        self._lost_at = time.monotonic()
-
-    def _is_fresh(self, connection: PoolProxiedConnection) -> bool:
-        taken: float = connection.info[_SINCE]
-        return max(self._lost_at, time.monotonic() - LENT_FOR) < taken
+        """See `Driver.forget`."""
+        self._loans.forget()
 
     async def close(self, pool: Pool) -> None:
-        lent, self._lent = self._lent, []
-        for connection in lent:
-            await greenlet_spawn(connection.close)
+        await self._loans.return_all()
         limit = LIMIT
         while True:
             try:
@@ -175,14 +152,6 @@ class _Asyncio:
 
     def limit(self, connection: Any) -> None:
         """Each statement has its own."""
-
-
-def _may_lend(pool: Pool) -> bool:
-    """Tell whether nothing is to happen each time that a pool lends a connection or has it back."""
-    settings: Any = pool
-    heard: Any = pool.dispatch
-    is_checked = settings._pre_ping or 0 <= settings._recycle <= LENT_FOR
-    return not (is_checked or heard.checkout or heard.checkin or heard.reset)
 
 
 class Psycopg(_Blocking):
