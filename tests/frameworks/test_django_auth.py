@@ -342,6 +342,18 @@ def test_a_subject_who_is_no_user_is_nobody(sessions: Any, users: Any, subject: 
     assert sessions.count() == 1
 
 
+@pytest.mark.parametrize("spelled", ["0{}", " {}", "\N{FULLWIDTH DIGIT ZERO}{}"])
+async def test_a_subject_that_only_reads_like_a_users_key_is_nobody(
+    sessions: Any, users: Any, spelled: str
+) -> None:
+    """`end_all` of the user does not end its sessions. Fails when the text is not compared."""
+    browser, client = Browser(), AsyncClient()
+    sign_in_elsewhere(sessions, browser, spelled.format(users[0].pk))
+    client.cookies["__Host-sid"] = browser.tokens["__Host-sid"]
+    assert (await client.get("/mine", secure=True)).json()[0] == "AnonymousUser"
+    assert (await client.get("/async/amine", secure=True)).json()[0] == "AnonymousUser"
+
+
 def test_an_inactive_user_is_nobody(sessions: Any, users: Any) -> None:
     users[0].is_active = False
     users[0].save()
