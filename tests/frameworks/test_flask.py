@@ -609,6 +609,20 @@ def test_teardown_may_look_although_the_body_is_sent_later(path: str) -> None:
     assert site.kinds.count(Happened.UNSAVED) == 1
 
 
+def test_no_cache_of_its_own_rules_stores_a_token() -> None:
+    """Fails when only `Cache-Control` is looked at."""
+    site = Site()
+
+    @site.app.get("/")
+    def login() -> Response:
+        session_of().sign_in("alice")
+        return Response(headers={"CDN-Cache-Control": "max-age=600"})
+
+    answer = site.client().get("/")
+    assert "CDN-Cache-Control" not in answer.headers
+    assert lines(answer)[2] == ["no-store"]
+
+
 def test_a_file_is_left_to_the_server_to_send() -> None:
     """Fails when its body is wrapped, as those of other streams are."""
     site = Site()

@@ -14,6 +14,7 @@ from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailabl
 from coatcheck.waiting import finish
 from coatcheck.web.answers import Answer
 from coatcheck.web.application import behind, set_up
+from coatcheck.web.caching import CHANGED
 from coatcheck.web.environ import enter, entered, is_file
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
@@ -34,7 +35,6 @@ with extra("flask"):
     from coatcheck.web.flask_session import FlaskSession, adopt, distrust
 
 _ANSWER, _IS_STREAM = "coatcheck.answer", "coatcheck.is_stream"
-_OWN = ("vary", "cache-control", "clear-site-data")
 
 cast("Any", SessionMixin).register(FlaskSession)  # not derived from: it would make it larger
 
@@ -294,7 +294,7 @@ def _guard(exchange: Exchange, response: Response) -> None:
 def _add(exchange: Exchange, response: Response) -> None:
     """Add what the session adds; of the response's own headers, only these matter."""
     headers = response.headers
-    own = raw([header for header in headers if header[0].lower() in _OWN])
+    own = raw([header for header in headers if header[0].lower() in CHANGED])
     if (changed := exchange.depart(own)) is own:
         return
     if own:
