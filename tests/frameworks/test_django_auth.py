@@ -7,7 +7,7 @@ import pytest
 from django.contrib import auth, messages
 from django.core.checks import run_checks
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.test import AsyncClient
+from django.test import AsyncClient, Client
 from django.urls import path
 
 from coatcheck import BlockingSessions, MemoryStore, Token
@@ -263,6 +263,18 @@ def test_djangos_test_client(sessions: Any, users: Any) -> None:
     assert browser.get("/mine").json() == ["AnonymousUser", None]
     assert browser.login(username="bob", password="builder")
     assert browser.get("/mine").json()[0] == "bob"
+
+
+def test_djangos_test_client_over_plain_http(users: Any) -> None:
+    """As the suites of sites do that come from Django's own sessions."""
+    settings = {"sessions": BlockingSessions(MemoryStore()), "development": True}
+    with site(path("mine", mine), COATCHECK=settings, SESSION_COOKIE_NAME="sid"):
+        client = Client()
+        client.force_login(users[0])
+        assert client.get("/mine").json()[0] == "alice"
+        assert client.session["_auth_user_id"] == str(users[0].pk)
+        client.logout()
+        assert client.get("/mine").json()[0] == "AnonymousUser"
 
 
 async def test_djangos_client_for_asgi(sessions: Any, users: Any) -> None:
