@@ -68,10 +68,12 @@ def _end_all(user: Any, using: str, reason: str, *, keeps_own: bool) -> None:
 def _end_now(subject: str, reason: str, *, keeps_own: bool) -> None:
     """End all sessions, but for that of the request in which users change their own password.
 
-    Django's `update_session_auth_hash` gives that a new token; without, it ends by itself.
+    Django's `update_session_auth_hash` gives that a new token; without, it ends by itself. Who
+    forgot the password may sign in by the very request that sets it.
     """
     serving = SERVING.get()
-    own = None if serving is None else serving.opened
-    keep = own if keeps_own and own is not None and own.subject == subject else None
-    site = current()
+    own = None
+    if serving is not None:
+        own = serving.own() if keeps_own else serving.opened
+    site, keep = current(), own if keeps_own else None
     site.run(site.sessions.end_all(subject, keep=keep, actor=own, reason=reason))
