@@ -106,6 +106,31 @@ def test_messages_are_shown_once() -> None:
     assert site.subjects == []
 
 
+@pytest.mark.parametrize(
+    "said", [{"title": "hello"}, {"__html__": "<script>"}, {"__html__": ["<script>"]}, None, [1]]
+)
+def test_a_message_that_is_no_text_comes_back_as_it_was(said: Any) -> None:
+    """As of Flask's own sessions. Fails when whatever is a dict is taken for HTML."""
+    site = Site()
+    shown: list[Any] = []
+
+    @site.app.get("/flash/<what>")
+    def put(what: str) -> str:
+        flash(said if what == "it" else what)
+        return ""
+
+    @site.app.get("/show")
+    def show() -> str:
+        shown.extend(get_flashed_messages())
+        return ""
+
+    client = site.client()
+    for path in ("/flash/it", "/flash/again", "/show"):
+        assert client.get(path).status_code == 200
+    assert shown == [said, "again"]
+    assert type(shown[0]) is type(said)
+
+
 def test_a_session_transaction_reads_and_writes() -> None:
     """Fails when the teardown of its first context forgets the session."""
     site = Site()
