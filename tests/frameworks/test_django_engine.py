@@ -96,6 +96,18 @@ def test_what_is_saved_is_there(store: Any) -> None:
     assert (other.load(), store["hat"]) == ({"hat": {"size": [7]}}, {"size": [7]})
 
 
+def test_a_save_is_a_look_and_the_first_one_a_change(store: Any) -> None:
+    """Fails when `save` and `create` set neither flag, as Django's own do."""
+    store.save()
+    assert (store.accessed, store.modified) == (True, True)
+    store.accessed = store.modified = False
+    store.save()
+    assert (store.accessed, store.modified) == (True, False)
+    other = make()
+    other.create()
+    assert (other.accessed, other.modified) == (True, True)
+
+
 def test_an_empty_one_is_stored_when_its_key_is_asked_for(store: Any) -> None:
     """Fails when nothing is stored for it; Django's test client begins with this."""
     store.save()
@@ -236,6 +248,17 @@ def test_forms_of_expiry(store: Any) -> None:
         assert make().get_expire_at_browser_close()
 
 
+@pytest.mark.parametrize("idle", [None, timedelta(hours=1)])
+def test_the_age_is_the_one_that_was_set(idle: timedelta | None) -> None:
+    """Fails when the age counts only where it is below the policy's idle time."""
+    options: dict[str, Any] = {"store": MemoryStore()}
+    if idle is not None:
+        options["policy"] = Policy(idle=idle)
+    with site(COATCHECK=options, SESSION_COOKIE_AGE=1500):
+        store = make()
+        assert (store.get_session_cookie_age(), store.get_expiry_age()) == (1500, 1500)
+
+
 @pytest.mark.parametrize("form", [60, timedelta(seconds=60), "datetime"])
 def test_a_session_is_over_when_django_says_so(sessions: Any, clock: Clock, form: Any) -> None:
     """Fails when only the browser is told, or when the look itself counts as activity."""
@@ -366,6 +389,28 @@ def test_the_engine_works_with_djangos_own_middleware(sessions: BlockingSessions
         browser.get("/put")
         assert browser.get("/ended").status_code == 400, "Django's own answer"
         assert sessions.count() == 0
+
+
+def test_djangos_own_middleware_hands_out_what_a_view_only_saved(
+    sessions: BlockingSessions,
+) -> None:
+    """Fails when a save is no change: the session is stored, and no cookie leads to it."""
+
+    def key(request: HttpRequest) -> HttpResponse:
+        if request.session.session_key is None:
+            request.session.save()
+        return HttpResponse(request.session.session_key)
+
+    with site(
+        path("key", key),
+        COATCHECK={"sessions": sessions},
+        MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware"],
+    ):
+        browser = Browser()
+        first = browser.get("/key")
+        assert first.headers["Vary"] == "Cookie"
+        assert browser.get("/key").content == first.content
+        assert sessions.count() == 1
 
 
 def test_sqlite(clock: Clock, tmp_path: Any) -> None:

@@ -161,7 +161,7 @@ class SessionStore(SessionBase):
 
     def get_session_cookie_age(self) -> int:
         """Return `SESSION_COOKIE_AGE` where it is set, else how long a login lasts at most."""
-        return self._site.age or self._site.kept_for
+        return self._site.cookie_age or self._site.kept_for
 
     def load(self) -> dict[str, Any]:
         """Return the data as it is stored."""
@@ -202,6 +202,7 @@ class SessionStore(SessionBase):
         await self._site.arun(self._create())
 
     async def _create(self) -> None:
+        self.accessed = True
         session = await self._loaded()
         if session.id is not None:
             return await self._cycle_key()
@@ -219,11 +220,14 @@ class SessionStore(SessionBase):
         await self._site.arun(self._save(must_create))
 
     async def _save(self, must_create: bool) -> None:
+        self.accessed = True
         session = await self._loaded()
-        if must_create and session.id is not None:
+        is_new = session.id is None
+        if must_create and not is_new:
             raise CreateError
         session.state.is_wanted = True
         await self._commit(session)
+        self.modified = self.modified or is_new  # or Django's own middleware would set no cookie
 
     def delete(self, session_key: str | None = None) -> None:
         """End the session of a token now, or this one."""
