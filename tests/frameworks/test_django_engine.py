@@ -1,5 +1,6 @@
 """Django's contract for sessions: what `SessionBase` promises, with and without `await`."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -10,8 +11,10 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.core.exceptions import SynchronousOnlyOperation
 from django.core.management import call_command
+from django.db.models import TextChoices
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+from django.utils.safestring import mark_safe
 
 from coatcheck import BlockingSessions, MemoryStore, Policy, Sessions, SQLiteStore, Token
 from coatcheck.errors import ConfigurationError
@@ -20,6 +23,10 @@ from coatcheck.waiting import Kind
 from tests.frameworks.django_site import Browser, site
 
 DAY = 86_400
+
+
+class Size(TextChoices):
+    SMALL = "small"
 
 
 @pytest.fixture
@@ -181,6 +188,25 @@ def test_a_new_key_keeps_the_data_and_retires_the_old_one(store: Any) -> None:
     unread.cycle_key()
     assert dict(unread.items()) == {"hat": 1, "coat": 2}
     assert not unread.exists(store.session_key)
+
+
+def test_a_new_key_of_what_is_not_stored_stores_nothing(
+    store: Any, sessions: BlockingSessions
+) -> None:
+    """Django's `login` begins with it; a visitor's session would be stored for a moment."""
+    store.cycle_key()
+    assert (store.session_key, sessions.count()) == (None, 0)
+    store["hat"] = 1
+    store.cycle_key()
+    assert store.exists(store.session_key)
+
+
+def test_what_only_looks_like_text_or_numbers_is_refused_by_name(store: Any) -> None:
+    values: list[Any] = [Size.SMALL, mark_safe("<b>"), OrderedDict(a=1)]
+    for value in values:
+        store["hat"] = value
+        with pytest.raises(TypeError, match="'hat'"):
+            store.save()
 
 
 def test_a_save_does_not_bring_a_session_back(store: Any) -> None:

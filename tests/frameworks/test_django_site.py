@@ -28,6 +28,7 @@ from coatcheck.waiting import Kind, finish
 from coatcheck.web import BearerTransport, Headers
 from coatcheck.web.django import session_of
 from coatcheck.web.django.engine import SessionStore
+from coatcheck.web.django.middleware import SessionMiddleware as OurMiddleware
 from coatcheck.web.django.site import current
 from coatcheck.web.reuse import require_new
 from coatcheck.web.wsgi import SessionMiddleware as WsgiMiddleware
@@ -729,11 +730,30 @@ def test_what_is_no_session_there_keeps_nothing_from_being_saved(
 ) -> None:
     """Fails when the middleware saves nothing but what it finds in the request in the end."""
 
-    def replace(request: HttpRequest) -> HttpResponse:
+    def replace(request: Any) -> HttpResponse:
         request.session["hat"] = 1
-        request.session = {}  # pyright: ignore[reportAttributeAccessIssue]
+        request.session = {}
         return HttpResponse()
 
     browser = serve(path("page", replace))
     browser.get("/page")
     assert browser.get("/look").json() == {"hat": 1}
+
+
+def test_what_other_middleware_puts_among_the_cookies_opens_nothing(
+    serve: Callable[..., Browser],
+) -> None:
+    browser = serve()
+    browser.get("/login")
+    found: list[str | None] = []
+
+    def ask(request: HttpRequest) -> HttpResponse:
+        found.append(session_of(request).subject)
+        return HttpResponse()
+
+    ours = OurMiddleware(ask)
+    request = RequestFactory().get("/look", secure=True)
+    request.COOKIES[SID] = browser.tokens[SID]
+    ours(request)
+    ours(RequestFactory().get("/look", secure=True, HTTP_COOKIE=f"{SID}={browser.tokens[SID]}"))
+    assert found == [None, "alice"]
