@@ -300,6 +300,17 @@ def test_a_session_is_over_when_django_says_so(sessions: Any, clock: Clock, form
     assert make(key).get("hat") is None
 
 
+def test_what_is_over_loads_nothing(sessions: Any, clock: Clock) -> None:
+    """Fails when `load` returns what every other method hides."""
+    store = make()
+    store["hat"] = 1
+    store.set_expiry(60)
+    store.save()
+    clock.move(seconds=70)
+    other = make(store.session_key)
+    assert (other.load(), other.session_key) == ({}, None)
+
+
 def test_seconds_are_counted_from_the_last_activity(sessions: Any, clock: Clock) -> None:
     store = make()
     store.set_expiry(60)

@@ -757,3 +757,22 @@ def test_what_other_middleware_puts_among_the_cookies_opens_nothing(
     ours(request)
     ours(RequestFactory().get("/look", secure=True, HTTP_COOKIE=f"{SID}={browser.tokens[SID]}"))
     assert found == [None, "alice"]
+
+
+def test_the_session_of_a_request_loads_what_is_stored(serve: Callable[..., Browser]) -> None:
+    """Fails when `load` returns what is not saved yet."""
+    found: list[dict[str, Any]] = []
+
+    def ask(request: HttpRequest) -> None:
+        found.append(request.session.load())
+        request.session["hat"] = 1
+        found.append(request.session.load())
+        request.session.save()
+        found.append(request.session.load())
+        request.session["coat"] = 2
+        found.append(request.session.load())
+        request.session.clear_expired()
+
+    browser = serve(page(ask))
+    assert browser.get("/page").json() == {"hat": 1, "coat": 2}
+    assert found == [{}, {}, {"hat": 1}, {"hat": 1}]
