@@ -59,8 +59,8 @@ class UnseenPermanent(Unseen):
     __slots__ = ()
 
     def __getattribute__(self, name: str) -> Any:
-        if name in ("accessed", "modified") and self.state.unseen is not None:
-            return False
+        if name == "accessed" and self.state.unseen is not None:
+            return False  # to everybody, so that the answer depends on nothing that is stored
         return super().__getattribute__(name)
 
 
