@@ -16,7 +16,8 @@ class Subject:
         name: in the results.
         title: in tables and plots.
         app: the module in `bench.apps`, by its framework and its sessions.
-        store: `redis`, `sqlite`, `memory`, or nothing.
+        store: `redis`, `sqlite`, `memory`, nothing, or `between`: memory, and a bare exchange with
+            Redis each time that a session is loaded or saved.
         unknown: what it answers to somebody without a cookie.
         is_counted: whether what was written can be read back without following cookies.
     """
@@ -43,6 +44,8 @@ class Subject:
                 return f"{redis}/{1 if self.app.endswith('.coatcheck') else 2}"
             case "sqlite":
                 return f"sqlite:///{folder / self.name}.db"
+            case "between":
+                return f"between:{redis}"
             case _:
                 return f"{self.store}:" if self.store else ""
 
@@ -55,6 +58,7 @@ class Group:
         name: in the results, and as a part to run.
         baseline: the application without sessions.
         kinds: of requests.
+        bounds: what no session that asks a store for each request can go below.
     """
 
     name: str
@@ -63,15 +67,29 @@ class Group:
     others: tuple[Subject, ...]
     ours: tuple[Subject, ...]
     kinds: tuple[Kind, ...]
+    bounds: tuple[Subject, ...] = ()
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
-        return (self.baseline, *self.others, *self.ours)
+        return (self.baseline, *self.bounds, *self.others, *self.ours)
 
 
 def _none(name: str, framework: str) -> Subject:
     app = f"{framework}.none"
     return Subject(name, "no session", app, unknown="somebody", is_counted=False)
+
+
+def _bounds(framework: str) -> tuple[Subject, ...]:
+    """Return the bare exchange with each store, and with Redis amid what coatcheck does."""
+    bare = f"{framework}.bare"
+    return (
+        Subject(f"{framework}-bare-sqlite", "no session, bare exchanges with SQLite", bare,
+                "sqlite", unknown="somebody", is_counted=False),
+        Subject(f"{framework}-bare-redis", "no session, bare exchanges with Redis", bare,
+                "redis", unknown="somebody", is_counted=False),
+        Subject(f"{framework}-between", "coatcheck, memory, with bare exchanges with Redis",
+                f"{framework}.coatcheck", "between"),
+    )  # fmt: skip
 
 
 SIGNED = Subject("signed", "Starlette, signed cookie", "starlette.signed", is_counted=False)
@@ -105,6 +123,7 @@ FLASK = Group(
     (FLASK_SIGNED, FLASK_SESSION),
     FLASK_COATCHECK,
     ("read", "write"),
+    _bounds("flask"),
 )
 
 DJANGO_CACHE = Subject("django-cache", "Django, RedisCache", "django.cache", "redis")
@@ -122,6 +141,7 @@ DJANGO = Group(
     (DJANGO_CACHE, DJANGO_REDIS, DJANGO_TUNED),
     DJANGO_COATCHECK,
     ("read", "write"),
+    _bounds("django"),
 )
 
 UNDEFENDED = Subject(

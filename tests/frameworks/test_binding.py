@@ -131,7 +131,9 @@ def put(request: HttpRequest) -> HttpResponse:
 
 
 def mine(request: HttpRequest) -> HttpResponse:
-    return JsonResponse([str(request.user), request.session.get("cart")], safe=False)
+    cart = request.session.get("cart")
+    assert request.session.load().get("cart") == cart, "what is withheld is not loaded either"
+    return JsonResponse([str(request.user), cart], safe=False)
 
 
 def prove(request: HttpRequest) -> HttpResponse:

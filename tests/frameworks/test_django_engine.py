@@ -1,5 +1,6 @@
 """Django's contract for sessions: what `SessionBase` promises, with and without `await`."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -10,8 +11,10 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.core.exceptions import SynchronousOnlyOperation
 from django.core.management import call_command
+from django.db.models import TextChoices
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+from django.utils.safestring import mark_safe
 
 from coatcheck import BlockingSessions, MemoryStore, Policy, Sessions, SQLiteStore, Token
 from coatcheck.errors import ConfigurationError
@@ -20,6 +23,10 @@ from coatcheck.waiting import Kind
 from tests.frameworks.django_site import Browser, site
 
 DAY = 86_400
+
+
+class Size(TextChoices):
+    SMALL = "small"
 
 
 @pytest.fixture
@@ -94,6 +101,18 @@ def test_what_is_saved_is_there(store: Any) -> None:
     assert not hasattr(other, "_session_cache"), "nothing is loaded yet"
     assert other["hat"] == {"size": [7]}
     assert (other.load(), store["hat"]) == ({"hat": {"size": [7]}}, {"size": [7]})
+
+
+def test_a_save_is_a_look_and_the_first_one_a_change(store: Any) -> None:
+    """Fails when `save` and `create` set neither flag, as Django's own do."""
+    store.save()
+    assert (store.accessed, store.modified) == (True, True)
+    store.accessed = store.modified = False
+    store.save()
+    assert (store.accessed, store.modified) == (True, False)
+    other = make()
+    other.create()
+    assert (other.accessed, other.modified) == (True, True)
 
 
 def test_an_empty_one_is_stored_when_its_key_is_asked_for(store: Any) -> None:
@@ -171,6 +190,25 @@ def test_a_new_key_keeps_the_data_and_retires_the_old_one(store: Any) -> None:
     assert not unread.exists(store.session_key)
 
 
+def test_a_new_key_of_what_is_not_stored_stores_nothing(
+    store: Any, sessions: BlockingSessions
+) -> None:
+    """Django's `login` begins with it; a visitor's session would be stored for a moment."""
+    store.cycle_key()
+    assert (store.session_key, sessions.count()) == (None, 0)
+    store["hat"] = 1
+    store.cycle_key()
+    assert store.exists(store.session_key)
+
+
+def test_what_only_looks_like_text_or_numbers_is_refused_by_name(store: Any) -> None:
+    values: list[Any] = [Size.SMALL, mark_safe("<b>"), OrderedDict(a=1)]
+    for value in values:
+        store["hat"] = value
+        with pytest.raises(TypeError, match="'hat'"):
+            store.save()
+
+
 def test_a_save_does_not_bring_a_session_back(store: Any) -> None:
     store["hat"] = 1
     store.save()
@@ -236,6 +274,17 @@ def test_forms_of_expiry(store: Any) -> None:
         assert make().get_expire_at_browser_close()
 
 
+@pytest.mark.parametrize("idle", [None, timedelta(hours=1)])
+def test_the_age_is_the_one_that_was_set(idle: timedelta | None) -> None:
+    """Fails when the age counts only where it is below the policy's idle time."""
+    options: dict[str, Any] = {"store": MemoryStore()}
+    if idle is not None:
+        options["policy"] = Policy(idle=idle)
+    with site(COATCHECK=options, SESSION_COOKIE_AGE=1500):
+        store = make()
+        assert (store.get_session_cookie_age(), store.get_expiry_age()) == (1500, 1500)
+
+
 @pytest.mark.parametrize("form", [60, timedelta(seconds=60), "datetime"])
 def test_a_session_is_over_when_django_says_so(sessions: Any, clock: Clock, form: Any) -> None:
     """Fails when only the browser is told, or when the look itself counts as activity."""
@@ -249,6 +298,17 @@ def test_a_session_is_over_when_django_says_so(sessions: Any, clock: Clock, form
     assert make(key).get("hat") == 1
     clock.move(minutes=28, seconds=30)  # so late that the policy's own idle time is nearly over
     assert make(key).get("hat") is None
+
+
+def test_what_is_over_loads_nothing(sessions: Any, clock: Clock) -> None:
+    """Fails when `load` returns what every other method hides."""
+    store = make()
+    store["hat"] = 1
+    store.set_expiry(60)
+    store.save()
+    clock.move(seconds=70)
+    other = make(store.session_key)
+    assert (other.load(), other.session_key) == ({}, None)
 
 
 def test_seconds_are_counted_from_the_last_activity(sessions: Any, clock: Clock) -> None:
@@ -366,6 +426,28 @@ def test_the_engine_works_with_djangos_own_middleware(sessions: BlockingSessions
         browser.get("/put")
         assert browser.get("/ended").status_code == 400, "Django's own answer"
         assert sessions.count() == 0
+
+
+def test_djangos_own_middleware_hands_out_what_a_view_only_saved(
+    sessions: BlockingSessions,
+) -> None:
+    """Fails when a save is no change: the session is stored, and no cookie leads to it."""
+
+    def key(request: HttpRequest) -> HttpResponse:
+        if request.session.session_key is None:
+            request.session.save()
+        return HttpResponse(request.session.session_key)
+
+    with site(
+        path("key", key),
+        COATCHECK={"sessions": sessions},
+        MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware"],
+    ):
+        browser = Browser()
+        first = browser.get("/key")
+        assert first.headers["Vary"] == "Cookie"
+        assert browser.get("/key").content == first.content
+        assert sessions.count() == 1
 
 
 def test_sqlite(clock: Clock, tmp_path: Any) -> None:

@@ -27,6 +27,8 @@ from coatcheck.testing import Clock, WsgiDriver
 from coatcheck.waiting import Kind, finish
 from coatcheck.web import BearerTransport, Headers
 from coatcheck.web.django import session_of
+from coatcheck.web.django.engine import SessionStore
+from coatcheck.web.django.middleware import SessionMiddleware as OurMiddleware
 from coatcheck.web.django.site import current
 from coatcheck.web.reuse import require_new
 from coatcheck.web.wsgi import SessionMiddleware as WsgiMiddleware
@@ -689,3 +691,100 @@ def test_updates_of_16_threads_all_survive(serve: Any, sessions: BlockingSession
         assert set(pool.map(send, range(200))) == {200}
     stored = browser.get("/look").json()
     assert (stored["n"], len(stored["items"])) == (200, 200)
+
+
+def test_what_a_cookie_says_can_be_read_from_the_response(serve: Callable[..., Browser]) -> None:
+    """Fails when it is nothing but the line that is sent."""
+    cookie: Any = serve().get("/login").cookies[SID]
+    read = {name: cookie[name] for name in ("path", "secure", "httponly", "samesite", "max-age")}
+    assert read == {
+        "path": "/", "secure": True, "httponly": True, "samesite": "Lax", "max-age": "",
+    }  # fmt: skip
+    kept = serve(SESSION_COOKIE_AGE=600).get("/login").cookies[SID]
+    assert kept["max-age"] == ABSOLUTE
+
+
+def test_a_test_client_may_give_a_header_that_is_none(serve: Callable[..., Browser]) -> None:
+    browser = serve()
+    browser.get("/login")
+    assert browser.get("/look", HTTP_REMOTE_USER=None).status_code == 200
+
+
+def test_another_session_in_the_place_of_the_requests_is_refused(
+    serve: Callable[..., Browser], sessions: BlockingSessions
+) -> None:
+    """Fails when it is neither saved nor handed out, without a word."""
+
+    def replace(request: HttpRequest) -> None:
+        request.session = SessionStore()
+        request.session["hat"] = 1
+
+    with pytest.raises(RuntimeError, match="was replaced"):
+        serve(page(replace)).get("/page")
+    assert sessions.count() == 0
+
+
+async def test_it_is_refused_in_an_event_loop_too(
+    serve: Callable[..., Browser], sessions: BlockingSessions
+) -> None:
+    async def replace(request: HttpRequest) -> HttpResponse:
+        request.session = SessionStore()
+        await request.session.aset("hat", 1)
+        return HttpResponse()
+
+    serve(path("page", replace))
+    with pytest.raises(RuntimeError, match="was replaced"):
+        await AsyncClient().get("/page")
+
+
+def test_what_is_no_session_there_keeps_nothing_from_being_saved(
+    serve: Callable[..., Browser],
+) -> None:
+    """Fails when the middleware saves nothing but what it finds in the request in the end."""
+
+    def replace(request: Any) -> HttpResponse:
+        request.session["hat"] = 1
+        request.session = {}
+        return HttpResponse()
+
+    browser = serve(path("page", replace))
+    browser.get("/page")
+    assert browser.get("/look").json() == {"hat": 1}
+
+
+def test_what_other_middleware_puts_among_the_cookies_opens_nothing(
+    serve: Callable[..., Browser],
+) -> None:
+    browser = serve()
+    browser.get("/login")
+    found: list[str | None] = []
+
+    def ask(request: HttpRequest) -> HttpResponse:
+        found.append(session_of(request).subject)
+        return HttpResponse()
+
+    ours = OurMiddleware(ask)
+    request = RequestFactory().get("/look", secure=True)
+    request.COOKIES[SID] = browser.tokens[SID]
+    ours(request)
+    ours(RequestFactory().get("/look", secure=True, HTTP_COOKIE=f"{SID}={browser.tokens[SID]}"))
+    assert found == [None, "alice"]
+
+
+def test_the_session_of_a_request_loads_what_is_stored(serve: Callable[..., Browser]) -> None:
+    """Fails when `load` returns what is not saved yet."""
+    found: list[dict[str, Any]] = []
+
+    def ask(request: HttpRequest) -> None:
+        found.append(request.session.load())
+        request.session["hat"] = 1
+        found.append(request.session.load())
+        request.session.save()
+        found.append(request.session.load())
+        request.session["coat"] = 2
+        found.append(request.session.load())
+        request.session.clear_expired()
+
+    browser = serve(page(ask))
+    assert browser.get("/page").json() == {"hat": 1, "coat": 2}
+    assert found == [{}, {}, {"hat": 1}, {"hat": 1}]

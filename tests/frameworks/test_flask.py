@@ -151,6 +151,58 @@ def test_a_session_transaction_reads_and_writes() -> None:
         assert session_of(opened).require_subject() == "alice"
 
 
+def test_a_session_transaction_works_in_development() -> None:
+    """Fails when a request that the test client says no address of is anybody's."""
+    app = Flask(__name__)
+    app.testing = True
+    SessionInterface(app, BlockingSessions(MemoryStore()), development=True)
+
+    @app.get("/cart")
+    def cart() -> Any:
+        return dict(session)
+
+    client = app.test_client()
+    with client.session_transaction() as opened:
+        opened["cart"] = {"hat": 1}
+    assert client.get("/cart").json == {"cart": {"hat": 1}}
+    with client.session_transaction() as opened:
+        opened.clear()
+    assert client.get("/cart").json == {}
+
+
+def test_a_request_without_an_address_is_no_development_unless_it_is_tested() -> None:
+    app = Flask(__name__)
+    SessionInterface(app, BlockingSessions(MemoryStore()), development=True)
+    with pytest.raises(InsecureTransport), app.test_client().session_transaction() as opened:
+        opened["cart"] = {"hat": 1}
+
+
+def test_whether_somebody_looked_may_be_asked() -> None:
+    """Fails when the question is a look itself, and every response depends on the session."""
+    site = Site()
+    found: list[bool] = []
+
+    @site.app.get("/hello")
+    def hello() -> str:
+        return "hello"
+
+    @site.app.get("/put")
+    def put() -> str:
+        session["hat"] = 1
+        return ""
+
+    @site.app.after_request
+    def ask(response: Response) -> Response:
+        opened: Any = site.app.session_interface.open_session(site.app, request)
+        found.append(opened.accessed)
+        return response
+
+    client = site.client()
+    assert "Vary" not in client.get("/hello").headers
+    assert "Vary" in client.get("/put").headers
+    assert found == [False, True]
+
+
 def test_what_a_request_left_can_be_looked_at_in_a_test() -> None:
     """Fails when a first look after a response that is no stream is refused."""
     site = Site()

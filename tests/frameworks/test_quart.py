@@ -7,9 +7,10 @@ from typing import Any, cast
 import pytest
 from markupsafe import Markup
 from quart import Quart, Response, flash, get_flashed_messages, request, session, websocket
+from quart.globals import request_ctx
 
-from coatcheck import Sessions
-from coatcheck.errors import ConfigurationError, Superseded, Unauthenticated
+from coatcheck import MemoryStore, Sessions
+from coatcheck.errors import ConfigurationError, InsecureTransport, Superseded, Unauthenticated
 from coatcheck.testing import AsgiDriver, BrowserContract, Driver, Pages
 from coatcheck.web.quart import SessionInterface, session_of
 from tests.frameworks.shop import Shop
@@ -213,6 +214,78 @@ async def test_a_test_client_reads_and_prepares_a_session() -> None:
     await client.get("/put", scheme="https")
     async with client.session_transaction(scheme="https") as found:
         assert found["cart"] == {"hats": 1}
+
+
+async def test_a_test_client_works_in_development() -> None:
+    """Fails when a request that the client says no address of is anybody's."""
+    app = Quart(__name__)
+    SessionInterface(app, Sessions(MemoryStore()), development=True)
+
+    @app.route("/cart")
+    async def cart() -> dict[str, Any]:
+        session.setdefault("cart", {})["hats"] = 1
+        return dict(session)
+
+    client: Any = app.test_client()
+    async with client.session_transaction() as prepared:
+        prepared["cart"] = {"caps": 2}
+    both = {"cart": {"caps": 2, "hats": 1}}
+    assert await (await client.get("/cart")).get_json() == both
+    async with client.session_transaction() as found:
+        assert dict(found) == both
+
+
+async def test_a_request_without_an_address_is_no_development() -> None:
+    """Fails when every request is that has none, as behind a socket of Unix."""
+    app = Quart(__name__)
+    SessionInterface(app, Sessions(MemoryStore()), development=True)
+
+    @app.route("/put")
+    async def put() -> str:
+        session["hat"] = 1
+        return ""
+
+    sent: list[Message] = []
+    waiting: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> Message:
+        if not waiting:
+            await asyncio.Event().wait()
+        return waiting.pop()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Any = {
+        "type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "path": "/put",
+        "raw_path": b"/put", "query_string": b"", "root_path": "", "headers": [],
+        "extensions": {}, "asgi": {"version": "3.0"},
+    }  # fmt: skip
+    with pytest.raises(InsecureTransport):
+        await cast("App", app)(scope, receive, send)
+    assert sent == []
+
+
+async def test_whether_somebody_looked_may_be_asked() -> None:
+    """Fails when the question is a look itself, and every response depends on the session."""
+    app = shop_of(Shop())
+    found: list[bool] = []
+
+    @app.after_request
+    async def ask(response: Response) -> Response:
+        opened: Any = request_ctx.session
+        found.append(opened.accessed)
+        return response
+
+    @app.route("/nothing")
+    async def nothing() -> str:
+        return ""
+
+    client = app.test_client()
+    reply = await client.get("/nothing", scheme="https")
+    assert "Vary" not in reply.headers
+    await client.get("/put", scheme="https")
+    assert found == [False, True]
 
 
 async def test_the_shutdown_writes_what_waits() -> None:

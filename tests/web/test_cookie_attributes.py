@@ -113,6 +113,8 @@ async def test_settings_become_attributes(
         ({"path": "/shop"}, "path"),
         ({"secure": False}, "secure"),
         ({"anonymous_name": "__Host-sid"}, "anonymous_name"),
+        ({"anonymous_name": "__Secure-sid"}, "anonymous_name"),
+        ({"name": "__Host-"}, "name"),
         ({"name": "__Secure-sid", "anonymous_name": "a", "secure": False}, "secure"),
         ({"name": "__Host-Http-sid", "http_only": False}, "http_only"),
         ({"name": "__Http-sid", "anonymous_name": "a", "http_only": False}, "http_only"),

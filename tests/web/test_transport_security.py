@@ -99,7 +99,7 @@ async def test_a_developer_needs_no_certificate(
         assert browser.jar.names() == {"anon"}
     said = [record.message for record in caplog.records if "development" in record.message]
     assert said == [
-        "development mode: plain HTTP from this machine gets cookies sid and anon, not Secure"
+        "development mode: plain HTTP from this machine gets cookies that are not Secure"
     ]
 
 
@@ -181,17 +181,20 @@ async def test_over_tls_development_changes_nothing(sessions: Sessions) -> None:
 
 
 @pytest.mark.parametrize(
-    "transport",
+    ("transport", "names"),
     [
-        CookieTransport(same_site="None", partitioned=True),
-        CookieTransport("__Secure-a", "__Secure-b", domain="example.com", path="/x"),
-        CookieTransport("__Host-Http-a", "__Host-Http-b", same_site="Strict"),
+        (CookieTransport(same_site="None", partitioned=True), ("sid", "anon")),
+        (CookieTransport("__Secure-a", "__Secure-b", None, "example.com"), ("a", "b")),
+        (CookieTransport("__Host-Http-a", "__Http-b", same_site="Strict"), ("a", "b")),
+        (CookieTransport("shop", "visitor", "/x"), ("shop", "visitor")),
     ],
-    ids=["embedded", "domain", "http"],
+    ids=["embedded", "domain", "http", "named"],
 )
-def test_every_transport_has_a_form_for_development(transport: CookieTransport) -> None:
+def test_every_transport_has_a_form_for_development(
+    transport: CookieTransport, names: tuple[str, str]
+) -> None:
     plain = transport.for_development()
-    assert (plain.name, plain.anonymous_name, plain.secure) == ("sid", "anon", False)
+    assert (plain.name, plain.anonymous_name, plain.secure) == (*names, False)
     assert (plain.path, plain.http_only) == (transport.path, transport.http_only)
     assert BearerTransport().for_development().secure is False
 

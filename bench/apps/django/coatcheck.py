@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from bench.apps.django.pages import application
-from bench.apps.store import STORE
+from bench.apps.store import blocking_store
 from coatcheck.web.django import session_of
 
 
@@ -25,6 +25,6 @@ app = application(
     middleware=("coatcheck.web.django.middleware.SessionMiddleware",),
     increase_exactly=edit,
     login=sign_in,
-    COATCHECK={"store": STORE, "trusted_proxies": ["127.0.0.1"]},
+    COATCHECK={"store": blocking_store(), "trusted_proxies": ["127.0.0.1"]},
     SESSION_ENGINE="coatcheck.web.django.engine",
 )

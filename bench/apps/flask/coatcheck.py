@@ -3,8 +3,8 @@
 from typing import Any
 
 from bench.apps.flask.pages import application
-from bench.apps.store import STORE
-from coatcheck import BlockingSessions, store_from_url
+from bench.apps.store import blocking_store
+from coatcheck import BlockingSessions
 from coatcheck.web.flask import SessionInterface, session_of
 
 
@@ -21,5 +21,5 @@ def sign_in(user: str) -> None:
 
 
 app = application(increase_exactly=edit, login=sign_in)
-sessions = BlockingSessions(store_from_url(STORE, blocking=True))
+sessions = BlockingSessions(blocking_store())
 app.session_interface = SessionInterface(app, sessions, trusted_proxies=["127.0.0.1"])

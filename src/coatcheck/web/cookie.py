@@ -74,8 +74,10 @@ class CookieTransport:
     def __post_init__(self) -> None:
         for setting in ("name", "anonymous_name"):
             self._check_name(setting, getattr(self, setting))
-        if self.name == self.anonymous_name:
-            raise ConfigurationError("anonymous_name", "is the same as name; the two must differ")
+        if _without_prefix(self.name) == _without_prefix(self.anonymous_name):
+            raise ConfigurationError(
+                "anonymous_name", "is name, but for a prefix; they must differ"
+            )
         if self.path is not None and not _PATH.fullmatch(self.path):
             raise ConfigurationError("path", f"{self.path!r} is no cookie path")
         if self.path is not None and len(self.path) > 1024:
@@ -108,12 +110,19 @@ class CookieTransport:
         return cls(**{limit.setting: limit.value for limit in limits})
 
     def for_development(self) -> "CookieTransport":
-        """Return cookies `sid` and `anon` without `Secure`, for plain HTTP on this machine."""
-        same_site = "Lax" if self.same_site == "None" else self.same_site
+        """Return cookies without `Secure` for plain HTTP on this machine, named without prefix.
+
+        `sid` and `anon`, unless they have names of their own.
+        """
         return replace(
-            self, name="sid", anonymous_name="anon", domain=None, secure=False,
-            same_site=same_site, partitioned=False,
-        )  # fmt: skip
+            self,
+            name=_without_prefix(self.name),
+            anonymous_name=_without_prefix(self.anonymous_name),
+            domain=None,
+            secure=False,
+            same_site="Lax" if self.same_site == "None" else self.same_site,
+            partitioned=False,
+        )
 
     @property
     def challenge(self) -> bytes | None:
@@ -180,12 +189,11 @@ class CookieTransport:
         return "; ".join(parts)
 
     def _check_name(self, setting: str, name: str) -> None:
-        if not _is_name(name):
+        if not _is_name(name) or not _without_prefix(name):
             raise ConfigurationError(setting, f"{name!r} is no cookie name")
         if len(name) + LENGTH > 4096:
             raise ConfigurationError(setting, "leaves no room for a token in 4096 bytes")
-        prefix = next((p for p in _PREFIXES if name.lower().startswith(p.lower())), None)
-        if prefix is None:
+        if (prefix := _prefix(name)) is None:
             return
         if not name.startswith(prefix):
             raise ConfigurationError(setting, f"write the prefix {prefix} as it is")
@@ -201,6 +209,14 @@ class CookieTransport:
 
 # The longer one first: `__Host-Http-` starts as `__Host-` does.
 _PREFIXES = ("__Host-Http-", "__Http-", "__Host-", "__Secure-")
+
+
+def _prefix(name: str) -> str | None:
+    return next((p for p in _PREFIXES if name.lower().startswith(p.lower())), None)
+
+
+def _without_prefix(name: str) -> str:
+    return name[len(_prefix(name) or "") :]
 
 
 def _presented(holder: Holder, value: bytes, *others: bytes) -> Presented:

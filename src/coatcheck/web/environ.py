@@ -111,12 +111,12 @@ class _Body(io.RawIOBase):
 
 
 def headers(environ: Environ) -> Headers:
-    """Return a request's headers as ASGI has them."""
+    """Return a request's headers as ASGI has them; one that is `None`, as in tests, is none."""
     # Most keys are no header's, and `in` tells that in a third of the time of a call.
     return [
         (_name(key), value.encode("latin-1"))
         for key, value in environ.items()
-        if "HTTP_" in key and key.startswith("HTTP_")
+        if "HTTP_" in key and key.startswith("HTTP_") and value is not None
     ]
 
 

@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Any, Unpack, cast
 
 from coatcheck.blocking import BlockingSessions
-from coatcheck.core.unseen import Unseen
 from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailable
 from coatcheck.waiting import finish
 from coatcheck.web.answers import Answer
@@ -19,7 +18,7 @@ from coatcheck.web.environ import enter, entered, is_file
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import GateOptions
-from coatcheck.web.permanent import follow
+from coatcheck.web.permanent import UnseenPermanent, follow
 from coatcheck.web.requires import Age, View, guarded
 from coatcheck.web.reuse import require_new
 from coatcheck.web.streams import Body, has_length, watched
@@ -39,7 +38,7 @@ _ANSWER, _IS_STREAM = "coatcheck.answer", "coatcheck.is_stream"
 cast("Any", SessionMixin).register(FlaskSession)  # not derived from: it would make it larger
 
 
-class _Unseen(Unseen, FlaskSession):
+class _Unseen(UnseenPermanent, FlaskSession):
     """Nobody has looked at it yet."""
 
     __slots__ = ()
@@ -157,6 +156,8 @@ class SessionInterface(FlaskInterface):
             raise ConfigurationError(
                 "app", f"is {app.name!r}: it needs a SessionInterface of its own"
             )
+        if app.testing:  # as a test client's requests have it, but not its `session_transaction`
+            request.environ.setdefault("REMOTE_ADDR", "127.0.0.1")
         session = enter(self._gate, request.environ).session
         distrust(session)
         adopt(session, getattr(app, "login_manager", None))

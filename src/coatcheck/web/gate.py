@@ -37,7 +37,8 @@ class GateOptions(TypedDict, total=False):
 
     Attributes:
         transport: how tokens travel; by default the cookies `__Host-sid` and `__Host-anon`.
-        development: allow plain HTTP from this machine, with cookies named `sid` and `anon`.
+        development: allow plain HTTP from this machine, with cookies without `Secure` and prefix,
+            `sid` and `anon` unless they have names of their own.
         trusted_proxies: addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are
             believed.
         passive: paths of requests that keep nobody signed in, such as polls, below where the
@@ -269,5 +270,5 @@ def _warn_once() -> None:
     if not _warned:
         _warned = True
         _log.warning(
-            "development mode: plain HTTP from this machine gets cookies sid and anon, not Secure"
+            "development mode: plain HTTP from this machine gets cookies that are not Secure"
         )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from coatcheck.core.session import Session
+from coatcheck.core.unseen import Unseen
 from coatcheck.errors import ConfigurationError
 
 PERMANENT = "_permanent"
@@ -50,6 +51,17 @@ class PermanentSession(Session):
     @accessed.setter
     def accessed(self, value: bool) -> None:
         pass
+
+
+class UnseenPermanent(Unseen):
+    """Nobody has looked at one yet. Whether that is so may be asked, which is no look either."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "accessed" and self.state.unseen is not None:
+            return False  # to everybody, so that the answer depends on nothing that is stored
+        return super().__getattribute__(name)
 
 
 def lifetime(settings: Mapping[str, Any], defaults: Mapping[str, Any], absolute: timedelta) -> int:

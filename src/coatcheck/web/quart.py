@@ -7,7 +7,6 @@ in its own way, it is given what is there.
 from collections.abc import Callable
 from typing import Any, Unpack, cast
 
-from coatcheck.core.unseen import Unseen
 from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.web.application import behind, set_up
@@ -15,7 +14,7 @@ from coatcheck.web.asgi import App, Receive, Scope, Send, enter, refuse, serve
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import GateOptions
-from coatcheck.web.permanent import follow
+from coatcheck.web.permanent import UnseenPermanent, follow
 from coatcheck.web.requires import Age, View, guarded
 from coatcheck.web.transport import raw, text
 
@@ -28,6 +27,8 @@ with extra("quart"):
     from coatcheck.web.messages import MessageSession  # which needs what Quart brings along
 
 _IN_A_TEST = "coatcheck.exchange"
+_OF_A_TEST_CLIENT = "_quart._preserve_context"
+"""What Quart's test client puts into a scope, and no server does."""
 
 
 class QuartSession(MessageSession):
@@ -39,7 +40,7 @@ class QuartSession(MessageSession):
 cast("Any", SessionMixin).register(QuartSession)  # not derived from: it would make it larger
 
 
-class _Unseen(Unseen, QuartSession):
+class _Unseen(UnseenPermanent, QuartSession):
     """Nobody has looked at it yet."""
 
     __slots__ = ()
@@ -120,6 +121,7 @@ class SessionInterface(QuartInterface):
         """Return the session of a request; the first look at it raises what went wrong."""
         scope: Scope = request.scope
         if "session" not in scope:  # no ASGI server called us: app.test_request_context did
+            _place(scope)
             scope[_IN_A_TEST] = await enter(self._gate, scope)
         return scope["session"]
 
@@ -137,6 +139,7 @@ class SessionInterface(QuartInterface):
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
+            _place(scope)
             await serve(self._inner, self._gate, scope, receive, send, self._prepare)
         else:
             await self._inner(scope, receive, send)
@@ -144,6 +147,12 @@ class SessionInterface(QuartInterface):
     def _prepare(self, exchange: Exchange, _: Scope, status: int) -> None:
         if exchange.saves(status):
             follow(exchange.session, self._permanent)
+
+
+def _place(scope: Scope) -> None:
+    """Give a request of Quart's test client the address of this machine, as it has none."""
+    if _OF_A_TEST_CLIENT in scope and "client" not in scope:
+        scope["client"] = ("127.0.0.1", 0)
 
 
 def _refuse(error: Exception) -> Response:

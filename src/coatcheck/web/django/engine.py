@@ -114,13 +114,18 @@ class SessionStore(SessionBase):
         session: Session | None = getattr(self, "_session_cache", None)
         if session is None:
             session = await self._open()
-            login.distrust(session)
-            self._expiry = session.get(expiry.KEY)
-            if expiry.is_over(session, self._site.age):
-                session.end()
-                session.state.signs_out = False  # nobody asked for it
+            self._expiry = self._judge(session)
             self._session_cache = session
         return session
+
+    def _judge(self, session: Session) -> expiry.Expiry:
+        """Leave nothing of a session that is over by Django's rules; return when it was to be."""
+        login.distrust(session)
+        asked: expiry.Expiry = session.get(expiry.KEY)
+        if expiry.is_over(session, self._site.age):
+            session.end()
+            session.state.signs_out = False  # nobody asked for it
+        return asked
 
     async def _commit(self, session: Session) -> None:
         self._prepare(session)
@@ -161,7 +166,7 @@ class SessionStore(SessionBase):
 
     def get_session_cookie_age(self) -> int:
         """Return `SESSION_COOKIE_AGE` where it is set, else how long a login lasts at most."""
-        return self._site.age or self._site.kept_for
+        return self._site.cookie_age or self._site.kept_for
 
     def load(self) -> dict[str, Any]:
         """Return the data as it is stored."""
@@ -173,8 +178,9 @@ class SessionStore(SessionBase):
         return await self._site.arun(self._load())
 
     async def _load(self) -> dict[str, Any]:
-        session = await self._open()
-        if session.id is None:
+        session = await self._other(self._token)
+        self._judge(session)
+        if session.id is None or session.state.ending:
             self._presented = None
         return dict(session)
 
@@ -187,10 +193,9 @@ class SessionStore(SessionBase):
         return await self._site.arun(self._exists(session_key))
 
     async def _exists(self, session_key: str | None) -> bool:
-        return (await self._other(session_key)).id is not None
+        return (await self._other(_parsed(session_key))).id is not None
 
-    async def _other(self, session_key: str | None) -> Session:
-        token = Token.parse(session_key) if session_key else None
+    async def _other(self, token: Token | None) -> Session:
         return await self._site.sessions.open(token, is_activity=False, is_held=False)
 
     def create(self) -> None:
@@ -202,6 +207,7 @@ class SessionStore(SessionBase):
         await self._site.arun(self._create())
 
     async def _create(self) -> None:
+        self.accessed = True
         session = await self._loaded()
         if session.id is not None:
             return await self._cycle_key()
@@ -219,11 +225,14 @@ class SessionStore(SessionBase):
         await self._site.arun(self._save(must_create))
 
     async def _save(self, must_create: bool) -> None:
+        self.accessed = True
         session = await self._loaded()
-        if must_create and session.id is not None:
+        is_new = session.id is None
+        if must_create and not is_new:
             raise CreateError
         session.state.is_wanted = True
         await self._commit(session)
+        self.modified = self.modified or is_new  # or Django's own middleware would set no cookie
 
     def delete(self, session_key: str | None = None) -> None:
         """End the session of a token now, or this one."""
@@ -239,7 +248,7 @@ class SessionStore(SessionBase):
             session.end()
             await self._commit(session)
         else:
-            session = await self._other(session_key)
+            session = await self._other(_parsed(session_key))
             session.end()
             await self._site.sessions.commit(session)
 
@@ -278,13 +287,17 @@ class SessionStore(SessionBase):
     @classmethod
     def clear_expired(cls) -> None:
         """Have the store forget what is over."""
-        cls()._run(current().sessions.sweep())
+        SessionStore()._run(current().sessions.sweep())
 
     @classmethod
     async def aclear_expired(cls) -> None:
         """See `clear_expired`."""
         site = current()
         await site.arun(site.sessions.sweep())
+
+
+def _parsed(session_key: str | None) -> Token | None:
+    return Token.parse(session_key) if session_key else None
 
 
 current()  # so that a setting that cannot work stops the start

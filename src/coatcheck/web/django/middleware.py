@@ -56,7 +56,8 @@ class SessionMiddleware(middleware.SessionMiddleware):
                 if refusal is not None:
                     return respond(refusal)
             response: Any = self.get_response(request)
-            return self.process_response(request, response)
+            _require_kept(request)
+            return self._settle(request, store, response)
         except BaseException:
             self._site.run(store.leave())
             raise
@@ -74,6 +75,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
                 if refusal is not None:
                     return respond(refusal)
             response = await cast("Any", self.get_response(request))
+            _require_kept(request)
             if store.is_untouched():
                 require_new(response, hands_over=False)
                 return cast("HttpResponseBase", response)
@@ -101,9 +103,13 @@ class SessionMiddleware(middleware.SessionMiddleware):
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Commit, and tell the browser; or turn the response into an error of the session."""
+        _require_kept(request)
         store = request.session
-        if not isinstance(store, RequestStore):
-            return response
+        return (
+            self._settle(request, store, response) if isinstance(store, RequestStore) else response
+        )
+
+    def _settle(self, request: HttpRequest, store: RequestStore, response: Any) -> Any:
         if store.is_untouched():
             require_new(response, hands_over=False)
             return response
@@ -148,6 +154,20 @@ class SessionMiddleware(middleware.SessionMiddleware):
             response.streaming_content = watched_async(chunks, watch, self._site.arun)
         else:
             response.streaming_content = watched(chunks, watch, self._site.run)
+
+
+def _require_kept(request: HttpRequest) -> None:
+    """Refuse another session in the place of the request's own, which nobody would save.
+
+    Raises:
+        RuntimeError: the application put one there.
+    """
+    session: Any = getattr(request, "session", None)
+    if isinstance(session, SessionBase) and not isinstance(session, RequestStore):
+        raise RuntimeError(
+            "request.session was replaced: the other session would not be saved, nor its token "
+            "handed out. Change the one that is there, by flush(), update(), or Django's login"
+        )
 
 
 def _keep_out_of_cache(request: HttpRequest) -> None:

@@ -13,14 +13,22 @@ from coatcheck.web.transport import Headers, raw
 
 
 class _Line(Morsel[str]):
-    """A cookie that is sent as it was written: Django's own would put it in another order."""
+    """A cookie that is sent as it was written: Django's own would put it in another order.
+
+    Its attributes may be read as any cookie's, by tests above all; to set one changes nothing.
+    """
 
     def __init__(self, line: str) -> None:
         super().__init__()
         self.line = line
-        name, _, rest = line.partition("=")
-        value = rest.partition(";")[0]
+        pair, *attributes = line.split("; ")
+        name, _, value = pair.partition("=")
         self.set(name, value, value)
+        for attribute in attributes:
+            key, equals, said = attribute.partition("=")
+            # Python before 3.14 knows no `Partitioned`, and would refuse it.
+            read: Any = int(said) if key == "Max-Age" else said if equals else True
+            dict[str, Any].__setitem__(self, key.lower(), read)
 
     def output(self, attrs: Any = None, header: str = "Set-Cookie:") -> str:
         return f"{header} {self.line}".lstrip()

@@ -38,6 +38,7 @@ class Site:
         sessions: as coroutines, whichever kind was given.
         age: seconds without activity after which a session is over, where the settings say less
             than the policy does.
+        cookie_age: `SESSION_COOKIE_AGE`, seconds, where it differs from Django's default.
         kept_for: seconds that a browser may keep a cookie.
         saves_every_request: whether requests count that nobody looked at the session in.
         has_csrf: whether the site says how forged requests are told.
@@ -55,6 +56,7 @@ class Site:
         self.policy = self.sessions.policy
         absolute = min(self.policy.absolute, LONGEST_LIFE)
         self.kept_for = int(absolute.total_seconds())
+        self.cookie_age = _age_setting()
         self.age = _age(self.policy)
         self.saves_every_request = bool(settings.SESSION_SAVE_EVERY_REQUEST)
         transport = options.get("transport") or self._transport()

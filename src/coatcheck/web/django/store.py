@@ -96,6 +96,10 @@ class RequestStore(SessionStore):
         exchange = await self.enter()
         return None if exchange.refused is None else exchange.answer(exchange.refused)
 
+    async def _load(self) -> dict[str, Any]:
+        await self._loaded()  # only then is there a token
+        return await super()._load()
+
     async def _commit(self, session: Session) -> None:
         self._prepare(session)
         await self._site.sessions.commit(session)
