@@ -17,6 +17,7 @@ sessions = BlockingSessions(store_from_url("sqlite:///sessions.db", blocking=Tru
 
 # part: settings
 SESSION_ENGINE = "coatcheck.web.django.engine"
+SESSION_COOKIE_NAME = "__Host-sid"  # as without, but Django hides it and tests find it
 MIDDLEWARE = [
     "coatcheck.web.django.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

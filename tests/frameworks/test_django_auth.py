@@ -7,7 +7,7 @@ import pytest
 from django.contrib import auth, messages
 from django.core.checks import run_checks
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.test import AsyncClient
+from django.test import AsyncClient, Client
 from django.urls import path
 
 from coatcheck import BlockingSessions, MemoryStore, Token
@@ -265,6 +265,18 @@ def test_djangos_test_client(sessions: Any, users: Any) -> None:
     assert browser.get("/mine").json()[0] == "bob"
 
 
+def test_djangos_test_client_over_plain_http(users: Any) -> None:
+    """As the suites of sites do that come from Django's own sessions."""
+    settings = {"sessions": BlockingSessions(MemoryStore()), "development": True}
+    with site(path("mine", mine), COATCHECK=settings, SESSION_COOKIE_NAME="sid"):
+        client = Client()
+        client.force_login(users[0])
+        assert client.get("/mine").json()[0] == "alice"
+        assert client.session["_auth_user_id"] == str(users[0].pk)
+        client.logout()
+        assert client.get("/mine").json()[0] == "AnonymousUser"
+
+
 async def test_djangos_client_for_asgi(sessions: Any, users: Any) -> None:
     client = AsyncClient()
     page = await client.get("/async/amine", secure=True)
@@ -340,6 +352,18 @@ def test_a_subject_who_is_no_user_is_nobody(sessions: Any, users: Any, subject: 
     sign_in_elsewhere(sessions, browser, subject)
     assert browser.get("/mine").json()[0] == "AnonymousUser"
     assert sessions.count() == 1
+
+
+@pytest.mark.parametrize("spelled", ["0{}", " {}", "\N{FULLWIDTH DIGIT ZERO}{}"])
+async def test_a_subject_that_only_reads_like_a_users_key_is_nobody(
+    sessions: Any, users: Any, spelled: str
+) -> None:
+    """`end_all` of the user does not end its sessions. Fails when the text is not compared."""
+    browser, client = Browser(), AsyncClient()
+    sign_in_elsewhere(sessions, browser, spelled.format(users[0].pk))
+    client.cookies["__Host-sid"] = browser.tokens["__Host-sid"]
+    assert (await client.get("/mine", secure=True)).json()[0] == "AnonymousUser"
+    assert (await client.get("/async/amine", secure=True)).json()[0] == "AnonymousUser"
 
 
 def test_an_inactive_user_is_nobody(sessions: Any, users: Any) -> None:

@@ -537,6 +537,18 @@ def test_djangos_cache_is_told_of_a_token(serve: Any) -> None:
         assert requests[-1]._cache_update_cache is is_stored
 
 
+def test_no_cache_of_its_own_rules_stores_a_token(serve: Any) -> None:
+    """Fails when only `Cache-Control` is looked at."""
+
+    def login(request: HttpRequest) -> HttpResponse:
+        session_of(request).sign_in("7")
+        return HttpResponse(headers={"CDN-Cache-Control": "max-age=600"})
+
+    answer = serve(path("in", login)).get("/in")
+    assert "CDN-Cache-Control" not in answer.headers
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("looks", [False, True])
 def test_a_response_that_serves_several_requests_hands_nothing_over_twice(

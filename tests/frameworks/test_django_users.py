@@ -8,7 +8,7 @@ import pytest
 from django.contrib import auth
 from django.core.management import call_command
 from django.db import transaction
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_save, pre_save
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import AsyncClient
 from django.urls import path
@@ -35,6 +35,7 @@ def following() -> Generator[None]:
     """What `coatcheck.web.django` in INSTALLED_APPS does; the site of the tests has it not."""
     users.follow()
     yield
+    assert pre_save.disconnect(dispatch_uid="coatcheck.saving")
     assert post_save.disconnect(dispatch_uid="coatcheck.saved")
     assert post_delete.disconnect(dispatch_uid="coatcheck.deleted")
 
@@ -56,7 +57,7 @@ def sessions(store: Away, events: list[Event]) -> Generator[BlockingSessions]:
         policy=Policy(max_sessions=4, at_limit=AtLimit.REFUSE),
         on_event=events.append,
     )
-    views = (login, mine, change, change_and_forget, change_in_vain, aused)
+    views = (login, mine, change, change_and_forget, change_in_vain, reset, aused)
     pages = [path(view.__name__, view) for view in views]
     with site(*pages, COATCHECK={"sessions": sessions}, SESSION_COOKIE_NAME="__Host-sid"):
         yield sessions
@@ -107,6 +108,17 @@ def change_in_vain(request: HttpRequest) -> HttpResponse:
             raise LookupError
     except LookupError:
         return HttpResponse()
+
+
+def reset(request: HttpRequest) -> HttpResponse:
+    """Set the password of who forgot it, as the link of a mail allows, and log in."""
+    if request.META["QUERY_STRING"] == "look":
+        request.session.get("token")  # where Django's own view keeps it
+    user = User.objects.get(username="alice")
+    user.set_password("land")
+    user.save()
+    auth.login(request, user, "django.contrib.auth.backends.ModelBackend")
+    return HttpResponse()
 
 
 async def aused(request: HttpRequest) -> HttpResponse:
@@ -203,6 +215,35 @@ def test_an_administrators_reset_logs_all_out(sessions: Any, alice: User) -> Non
     assert who(browser) == [NOBODY]
 
 
+@pytest.mark.parametrize("look", ["look", "none"])
+@pytest.mark.parametrize("name", ["", "root:root"])
+def test_who_forgot_the_password_may_log_in_at_once(
+    sessions: Any, alice: User, root: User, look: str, name: str
+) -> None:
+    """As `PasswordResetConfirmView(post_reset_login=True)` does, a visitor or another user.
+
+    Fails when the request is not the one that raised the bar (G2).
+    """
+    (other,) = logged_in()
+    browser = logged_in(1, name)[0] if name else Browser()
+    assert browser.get(f"/reset?{look}").status_code == 200
+    assert who(browser, other) == [["alice", str(alice.pk)], NOBODY]
+    assert sessions.count() == 1
+
+
+def test_a_password_that_is_taken_away_logs_all_out(sessions: Any, alice: User, root: User) -> None:
+    """R-038, by the admin's form. Fails when only `set_password` is thought of."""
+    (browser,) = logged_in()
+    (admin,) = logged_in(1, "root:root")
+    elsewhere = in_another_framework(sessions, str(alice.pk))
+    form = {"usable_password": "false", "unset-password": "yes"}
+    assert admin.post(f"/admin/auth/user/{alice.pk}/password/", form).status_code == 302
+    alice.refresh_from_db()
+    assert not alice.has_usable_password()
+    assert sessions.open(elsewhere).subject is None
+    assert who(browser) == [NOBODY]
+
+
 def test_who_forgets_to_update_the_hash_is_logged_out(sessions: Any, alice: User) -> None:
     """As Django says."""
     (browser,) = logged_in()
@@ -229,6 +270,10 @@ def test_what_changes_nothing_ends_nothing(sessions: Any, alice: User) -> None:
     alice.refresh_from_db()
     User.objects.create_user("bob", password="builder").delete()
     assert sessions.count(str(alice.pk)) == 1
+    carol = User.objects.create_user("carol")  # who never had a password
+    in_another_framework(sessions, str(carol.pk))
+    carol.save()
+    assert sessions.count(str(carol.pk)) == 1
 
 
 def test_a_login_under_way_does_not_escape(sessions: Any, alice: User) -> None:

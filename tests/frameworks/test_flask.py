@@ -4,7 +4,9 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, cast
+from wsgiref.util import FileWrapper
 
 import pytest
 from flask import (
@@ -16,12 +18,14 @@ from flask import (
     get_flashed_messages,
     render_template_string,
     request,
+    send_file,
     session,
     stream_with_context,
 )
 from flask.sessions import SecureCookieSessionInterface
 from flask.signals import request_finished
 from markupsafe import Markup
+from werkzeug.test import EnvironBuilder
 
 from coatcheck import BlockingSessions, Policy, Sessions
 from coatcheck.core.events import Happened
@@ -100,6 +104,31 @@ def test_messages_are_shown_once() -> None:
     assert "Max-Age=0" in lines(answer)[0][0], "a visitor for whom nothing is left"
     assert client.get("/show").text == ""
     assert site.subjects == []
+
+
+@pytest.mark.parametrize(
+    "said", [{"title": "hello"}, {"__html__": "<script>"}, {"__html__": ["<script>"]}, None, [1]]
+)
+def test_a_message_that_is_no_text_comes_back_as_it_was(said: Any) -> None:
+    """As of Flask's own sessions. Fails when whatever is a dict is taken for HTML."""
+    site = Site()
+    shown: list[Any] = []
+
+    @site.app.get("/flash/<what>")
+    def put(what: str) -> str:
+        flash(said if what == "it" else what)
+        return ""
+
+    @site.app.get("/show")
+    def show() -> str:
+        shown.extend(get_flashed_messages())
+        return ""
+
+    client = site.client()
+    for path in ("/flash/it", "/flash/again", "/show"):
+        assert client.get(path).status_code == 200
+    assert shown == [said, "again"]
+    assert type(shown[0]) is type(said)
 
 
 def test_a_session_transaction_reads_and_writes() -> None:
@@ -634,6 +663,56 @@ def test_teardown_may_look_and_its_changes_are_reported() -> None:
     client.get("/late")
     assert site.kinds.count(Happened.UNSAVED) == 1
     assert seen == [None, None]
+
+
+@pytest.mark.parametrize("path", ["/file", "/stream"])
+def test_teardown_may_look_although_the_body_is_sent_later(path: str) -> None:
+    """As it runs before. Fails when the commit of a stream forbids it: every static file is one."""
+    site = Site()
+    seen: list[Any] = []
+
+    @site.app.teardown_request
+    def down(_: BaseException | None) -> None:
+        seen.append(session.get("a"))
+        session["late"] = True
+
+    site.app.add_url_rule("/file", "file", lambda: send_file(__file__))
+    site.app.add_url_rule("/stream", "stream", lambda: iter("abc"))
+    with site.client().get(path) as answer:
+        assert answer.status_code == 200
+        assert "Cookie" not in answer.vary
+        assert answer.data in (b"abc", Path(__file__).read_bytes())
+    assert seen == [None]
+    assert site.kinds.count(Happened.UNSAVED) == 1
+
+
+def test_no_cache_of_its_own_rules_stores_a_token() -> None:
+    """Fails when only `Cache-Control` is looked at."""
+    site = Site()
+
+    @site.app.get("/")
+    def login() -> Response:
+        session_of().sign_in("alice")
+        return Response(headers={"CDN-Cache-Control": "max-age=600"})
+
+    answer = site.client().get("/")
+    assert "CDN-Cache-Control" not in answer.headers
+    assert lines(answer)[2] == ["no-store"]
+
+
+def test_a_file_is_left_to_the_server_to_send() -> None:
+    """Fails when its body is wrapped, as those of other streams are."""
+    site = Site()
+    site.app.add_url_rule("/", "file", lambda: (session.get("a"), send_file(__file__))[1])
+    builder = EnvironBuilder("/", base_url="https://localhost")
+    environ = {**builder.get_environ(), "wsgi.file_wrapper": FileWrapper}
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        return None
+
+    body = site.app(environ, start)
+    assert isinstance(body, FileWrapper)
+    body.close()
 
 
 def test_signals_see_the_session() -> None:

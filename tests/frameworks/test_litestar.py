@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 import pytest
-from litestar import Litestar, Request, Response, WebSocket, get, post, route, websocket
+from litestar import Litestar, Request, Response, WebSocket, asgi, get, post, route, websocket
 from litestar.middleware.session.server_side import ServerSideSessionConfig
 from litestar.response import Stream
 
@@ -192,3 +192,43 @@ def test_two_kinds_of_sessions_are_refused() -> None:
         Litestar([], plugins=[plugin], middleware=[ServerSideSessionConfig().middleware])
     with pytest.raises(ConfigurationError, match="plugins: has coatcheck's sessions twice"):
         Litestar([], plugins=[plugin, SessionPlugin(Shop().sessions)])
+
+
+@get("/own", middleware=[ServerSideSessionConfig().middleware])
+async def own(request: AnyRequest) -> dict[str, Any]:
+    return request.session
+
+
+async def test_litestars_sessions_of_a_route_are_refused_and_log_nobody_out() -> None:
+    """Fails when what they put in the place of ours is taken for `set_session`."""
+    shop = Shop()
+    browser = shop.browser(cast("App", Litestar([login, me, own], plugins=[shop_plugin(shop)])))
+    await browser.post("/login")
+    error: BaseException | None = (await browser.get("/own")).error
+    while error is not None and error.__cause__ is not None:  # the log has all of them
+        error = error.__cause__
+    assert isinstance(error, ConfigurationError)
+    assert (await browser.get("/me")).body == b"alice"
+
+
+async def test_a_mounted_application_may_have_sessions_of_its_own() -> None:
+    """Litestar gives it the same scope. Fails when its session is taken for `set_session`."""
+    shop = Shop()
+    seen: list[Any] = []
+
+    @asgi("/mounted", is_mount=True, copy_scope=False)
+    async def mounted(scope: Any, receive: Any, send: Any) -> None:
+        scope["session"] = {}  # as Starlette's middleware does
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"mounted"})
+        seen.append(scope["session"])
+
+    browser = shop.browser(cast("App", Litestar([login, me, mounted], plugins=[shop_plugin(shop)])))
+    await browser.post("/login")
+    assert (await browser.get("/mounted")).body == b"mounted"
+    assert seen == [{}]
+    assert (await browser.get("/me")).body == b"alice"
+
+
+def shop_plugin(shop: Shop) -> SessionPlugin:
+    return SessionPlugin(shop.sessions)

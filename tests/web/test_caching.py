@@ -225,6 +225,26 @@ async def test_a_response_with_a_token_is_never_stored_whatever_was_said(
     assert not storable("GET", reply.status, [], reply.headers)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("CDN-Cache-Control", "max-age=600"),
+        ("Cloudflare-CDN-Cache-Control", "max-age=600"),
+        ("Surrogate-Control", "max-age=600"),
+        ("X-Accel-Expires", "600"),
+    ],
+)
+async def test_nor_by_a_cache_that_has_a_header_of_its_own(
+    sessions: Sessions, name: str, said: str
+) -> None:
+    """R-077, RFC 9213 2.2: it would not look at `no-store`. Fails when the header is kept."""
+    shown = await Client(shop(sessions, looking(len, **{name: said}))).get("/page")
+    assert shown.all(name.lower()) == [said], "without a token, that is the application's to say"
+    reply = await Client(shop(sessions, looking(LOOKS["sign_in"], **{name: said}))).get("/page")
+    assert len(reply.cookies) == 1
+    assert reply.all(name.lower()) == []
+
+
 @pytest.mark.parametrize("path", ["/login", "/logout", "/write", "/stream"])
 async def test_every_change_of_a_cookie_says_no_store(browser: Client, path: str) -> None:
     """R-077: sign-in, sign-out, and the first thing that is put in."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, WebSocket
 from starlette.testclient import TestClient
 
 from coatcheck import MemoryStore, Sessions
@@ -19,6 +19,12 @@ def make_app(sessions: Sessions, transport: Transport | None = None) -> FastAPI:
     async def cart(request: Request) -> Any:
         session_of(request).require_subject()
         return request.session.get("cart", {})
+
+    @app.websocket("/chat")
+    async def chat(socket: WebSocket) -> None:
+        user = session_of(socket).require_subject()
+        await socket.accept()
+        await socket.send_text(f"hello {user}")
 
     return app
 
@@ -42,6 +48,16 @@ def test_half_an_hour_of_nothing_logs_out() -> None:
     assert client.get("/cart").status_code == 200
     clock.move(minutes=31)
     assert client.get("/cart").status_code == 401
+
+
+# end part
+# part: websocket
+def test_the_chat_says_hello() -> None:
+    sessions = Sessions(MemoryStore())
+    client = TestClient(make_app(sessions), "https://shop.test")
+    log_in(client, sessions, "alice")
+    with client.websocket_connect("wss://shop.test/chat") as socket:
+        assert socket.receive_text() == "hello alice"
 
 
 # end part

@@ -43,8 +43,11 @@ _ADAPTER = "coatcheck.adapter"
 _REFUSED = "coatcheck.refused"
 _log = logging.getLogger("coatcheck")
 
-Prepare = Callable[[Exchange, Scope, int], None]
-"""What a framework has to do before the commit; it is told the status of the response."""
+Prepare = Callable[[Exchange, Scope, int], object]
+"""What a framework has to do before the commit; it is told the status of the response.
+
+True: another session in the scope may stay there.
+"""
 
 
 class Connection(Protocol):
@@ -296,9 +299,8 @@ class _Response:
             if (refused := self._scope.pop(_REFUSED, None)) is not None:
                 await self.fail(refused)
                 return
-            if self._prepare is not None:
-                self._prepare(self._exchange, self._scope, status)
-            self._check()
+            if self._prepare is None or not self._prepare(self._exchange, self._scope, status):
+                self._check()
             try:
                 await self._exchange.commit(status, is_last=kind == "http.response.start")
             except Exception as error:

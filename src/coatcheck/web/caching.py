@@ -2,13 +2,30 @@
 
 from coatcheck.web.transport import Headers
 
+_OF_ONE_CACHE = (
+    b"cdn-cache-control",
+    b"akamai-cache-control",
+    b"cloudflare-cdn-cache-control",
+    b"netlify-cdn-cache-control",
+    b"vercel-cdn-cache-control",
+    b"edge-control",
+    b"surrogate-control",
+    b"x-accel-expires",
+)
+"""What some caches follow in place of `Cache-Control` (RFC 9213 2.2), nginx the last of them."""
+
+CHANGED = frozenset(
+    name.decode() for name in (b"vary", b"cache-control", b"clear-site-data", *_OF_ONE_CACHE)
+)
+"""The headers of a response that its departure looks at, and may change or leave out."""
+
 
 def protect(headers: Headers, *, vary: str, hands_over: bool) -> Headers:
     """Return response headers with what a response that looked at the session needs.
 
     `Vary` is extended, not replaced. A response that hands a token over is never stored, whatever
-    the application said (ASVS 5.0 V14.3.2); another is private, unless the application said that it
-    is for everybody, or for nobody.
+    the application said, to one kind of cache alone too (ASVS 5.0 V14.3.2); another is private,
+    unless the application said that it is for everybody, or for nobody.
     """
     kept: Headers = []
     varies: list[bytes] = []
@@ -18,9 +35,9 @@ def protect(headers: Headers, *, vary: str, hands_over: bool) -> Headers:
         if name == b"vary":
             varies.append(header[1])
             continue
+        if hands_over and (name == b"cache-control" or name in _OF_ONE_CACHE):
+            continue
         if name == b"cache-control":
-            if hands_over:
-                continue
             is_decided = is_decided or _is_decided(header[1])
         kept.append(header)
     kept.append((b"vary", _extended(varies, vary)))

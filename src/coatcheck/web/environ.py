@@ -72,6 +72,12 @@ def method(environ: Mapping[str, Any]) -> str | None:
     return None if "HTTP_UPGRADE" in environ and is_handshake(environ["HTTP_UPGRADE"]) else said
 
 
+def is_file(body: object, environ: Mapping[str, Any]) -> bool:
+    """Tell whether a body is a file that the server sends by itself, if it sees it as it is."""
+    wrapper = environ.get("wsgi.file_wrapper")
+    return isinstance(wrapper, type) and isinstance(body, wrapper)
+
+
 async def _peek(environ: Environ, size: int) -> bytes:
     """Return the beginning of a form, and put it back."""
     if not is_form(environ.get("CONTENT_TYPE", "").encode("latin-1")):

@@ -13,14 +13,15 @@ from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailabl
 from coatcheck.waiting import finish
 from coatcheck.web.answers import Answer
 from coatcheck.web.application import behind, set_up
-from coatcheck.web.environ import enter, entered
+from coatcheck.web.caching import CHANGED
+from coatcheck.web.environ import enter, entered, is_file
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import GateOptions
 from coatcheck.web.permanent import UnseenPermanent, follow
 from coatcheck.web.requires import Age, View, guarded
 from coatcheck.web.reuse import require_new
-from coatcheck.web.streams import has_length, watched
+from coatcheck.web.streams import Body, has_length, watched
 from coatcheck.web.transport import raw, text
 
 with extra("flask"):
@@ -32,8 +33,7 @@ with extra("flask"):
     # They need what Flask brings along.
     from coatcheck.web.flask_session import FlaskSession, adopt, distrust
 
-_ANSWER = "coatcheck.answer"
-_OWN = ("vary", "cache-control", "clear-site-data")
+_ANSWER, _IS_STREAM = "coatcheck.answer", "coatcheck.is_stream"
 
 cast("Any", SessionMixin).register(FlaskSession)  # not derived from: it would make it larger
 
@@ -169,8 +169,6 @@ class SessionInterface(FlaskInterface):
         exchange = enter(self._gate, environ)
         if exchange.session is not session:
             raise RuntimeError("this session is of another request")
-        if response.is_streamed:
-            response.call_on_close(exchange.report_unsaved)
         if (answer := environ.pop(_ANSWER, None)) is not None:
             _replace(response, answer)
         elif not exchange.is_answered:
@@ -179,7 +177,9 @@ class SessionInterface(FlaskInterface):
             except CoatcheckError as error:
                 self._answer(exchange, error, response)
             self._depart(exchange, response)
-            _guard(exchange, response)
+            if response.is_streamed and not is_file(response.response, environ):
+                environ[_IS_STREAM] = not response.direct_passthrough  # then it tells of its end
+                _guard(exchange, response)
         exchange.is_over = True
 
     def _commit(self, exchange: Exchange, response: Response) -> None:
@@ -187,9 +187,9 @@ class SessionInterface(FlaskInterface):
         if exchange.saves(status):
             cast("FlaskSession", exchange.session).follow()
             follow(exchange.session, self._permanent)
-        # Nothing of the application makes a response that is no stream any more: who looks first
-        # in `teardown_request`, or in a test, changes nothing about it.
-        finish(exchange.commit(status, is_last=response.is_streamed))
+        # Who looks first in `teardown_request`, or in a test, changes nothing about the response;
+        # what makes a stream might, and finds out when it begins.
+        finish(exchange.commit(status, is_last=False))
 
     def _answer(self, exchange: Exchange, error: CoatcheckError, response: Response) -> None:
         """Turn the response into what the application answers to an error of its commit.
@@ -247,7 +247,7 @@ class SessionInterface(FlaskInterface):
         if not exchange.is_over:
             if error is not None:
                 finish(exchange.leave())
-        elif not exchange.session.state.is_late:  # a stream reports when it is closed
+        elif not request.environ.get(_IS_STREAM):  # which reports when it is closed
             exchange.report_unsaved()
 
 
@@ -281,21 +281,21 @@ def _take(response: Response, other: Response) -> None:
 
 
 def _guard(exchange: Exchange, response: Response) -> None:
-    """Let a stream that has no length stop when the session is over."""
-    if not response.is_streamed or has_length(response.headers.keys()):
-        return
-    if (watch := exchange.watch()) is None:
-        return
-    chunks = response.response
-    if (close := getattr(chunks, "close", None)) is not None:
-        response.call_on_close(close)
-    response.response = watched(cast("Iterable[Any]", chunks), watch)
+    """Let a stream look no more for the first time, stop when the session is over, and report.
+
+    One that has a length ends by itself, and cannot end before.
+    """
+    chunks = cast("Iterable[Any]", response.response)
+    watch = None if has_length(response.headers.keys()) else exchange.watch()
+    guarded = chunks if watch is None else watched(chunks, watch)
+    response.response = Body(guarded, exchange, getattr(chunks, "close", None))
+    response.call_on_close(exchange.report_unsaved)
 
 
 def _add(exchange: Exchange, response: Response) -> None:
     """Add what the session adds; of the response's own headers, only these matter."""
     headers = response.headers
-    own = raw([header for header in headers if header[0].lower() in _OWN])
+    own = raw([header for header in headers if header[0].lower() in CHANGED])
     if (changed := exchange.depart(own)) is own:
         return
     if own:

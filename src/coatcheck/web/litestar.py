@@ -28,6 +28,7 @@ with extra("litestar"):
     from litestar.plugins import InitPlugin
     from litestar.types import Empty
     from litestar.types import Scope as LitestarScope
+    from litestar.utils.scope.state import ScopeState
 
 
 CurrentSession = NamedDependency[Session]
@@ -122,11 +123,24 @@ class SessionPlugin(InitPlugin):
         return around
 
 
-def _follow(exchange: Exchange, scope: Scope, _: int) -> None:
-    """Do what `request.clear_session()` and `request.set_session()` said by replacing ours."""
+def _follow(exchange: Exchange, scope: Scope, _: int) -> bool:
+    """Do what `request.clear_session()` and `request.set_session()` said by replacing ours.
+
+    A mounted application, which has the same scope, may have sessions of its own; return whether
+    that is the case.
+
+    Raises:
+        ConfigurationError: Litestar's own sessions replaced it.
+    """
     session, said = exchange.session, scope["session"]
     if said is session:
-        return
+        return False
+    if getattr(scope.get("route_handler"), "is_mount", False):
+        return True
+    if ScopeState.from_scope(cast("LitestarScope", scope)).session_id is not Empty:
+        raise ConfigurationError(
+            "middleware", "of this route has Litestar's sessions, or is SessionAuth: leave it out"
+        )
     scope["session"] = session
     if said is Empty or not said:
         session.end()
@@ -135,6 +149,7 @@ def _follow(exchange: Exchange, scope: Scope, _: int) -> None:
         session.update(cast("Mapping[str, Any]", said))
     else:
         raise TypeError(f"a session holds keys and values, not {type(said).__name__}")
+    return False
 
 
 def _provide(scope: LitestarScope) -> Session:

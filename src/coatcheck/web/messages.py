@@ -36,16 +36,21 @@ class MessageSession(PermanentSession):
 
 
 def _stored_message(message: tuple[str, Any]) -> tuple[str, Any]:
-    """Return a message of `flash` as it is stored: what is HTML is said to be, as Flask does."""
+    """Return a message of `flash` as it is stored: what is HTML is said to be, as Flask does.
+
+    By a tuple, so that no JSON that is flashed as it came from a client is taken for HTML. Messages
+    that are stored already stay as they are.
+    """
     category, shown = message
     if (html := getattr(shown, "__html__", None)) is None:
         return message
-    return category, {_HTML: str(html())}
+    return category, {_HTML: (str(html()),)}
 
 
 def _message(stored: tuple[str, Any]) -> tuple[str, Any]:
     """Return what `_stored_message` was given."""
     category, shown = stored
-    if not isinstance(shown, dict):
+    html = cast("dict[str, Any]", shown).get(_HTML) if isinstance(shown, dict) else None
+    if not isinstance(html, tuple):
         return stored
-    return category, Markup(cast("dict[str, str]", shown)[_HTML])  # noqa: S704 - it was HTML before
+    return category, Markup(cast("tuple[str]", html)[0])  # noqa: S704 - it was HTML before

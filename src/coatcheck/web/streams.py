@@ -8,14 +8,38 @@ from collections.abc import (
     Coroutine,
     Generator,
     Iterable,
+    Iterator,
 )
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from coatcheck.lookout import Watched
 from coatcheck.waiting import finish
+from coatcheck.web.exchange import Exchange
 
 T = TypeVar("T")
 Look = Coroutine[Any, Any, bool]
+
+
+class Body(Generic[T]):
+    """The chunks of a response that nobody may look at the session for, once they are sent.
+
+    Args:
+        close: of who makes the chunks; called whether or not one of them was made.
+    """
+
+    def __init__(
+        self, chunks: Iterable[T], exchange: Exchange, close: Callable[[], object] | None
+    ) -> None:
+        self._chunks, self._exchange, self._close = chunks, exchange, close
+
+    def __iter__(self) -> Iterator[T]:
+        self._exchange.session.state.is_late = True
+        return iter(self._chunks)
+
+    def close(self) -> None:
+        """Close what makes the chunks."""
+        if self._close is not None:
+            self._close()
 
 
 def watched(

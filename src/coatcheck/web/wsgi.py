@@ -15,7 +15,7 @@ from coatcheck.errors import ConfigurationError
 from coatcheck.lookout import Watched
 from coatcheck.waiting import finish
 from coatcheck.web.answers import Answer
-from coatcheck.web.environ import Environ, enter
+from coatcheck.web.environ import Environ, enter, is_file
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, GateOptions
 from coatcheck.web.streams import has_length, watched
@@ -226,9 +226,7 @@ class _Body:
 
 def _is_whole(body: Iterable[bytes], environ: Environ) -> bool:
     """Tell whether nothing of the application runs any more when the body is sent."""
-    wrapper = environ.get("wsgi.file_wrapper")  # the server must see it as it is, to send a file
-    is_file = isinstance(wrapper, type) and isinstance(body, wrapper)
-    return is_file or isinstance(body, list | tuple)
+    return isinstance(body, list | tuple) or is_file(body, environ)
 
 
 def _closing(body: Iterable[bytes], replaced: Iterable[bytes]) -> Iterable[bytes]:

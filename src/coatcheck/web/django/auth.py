@@ -46,7 +46,7 @@ def _user(request: HttpRequest) -> Any:
     if not hasattr(request, "_cached_user"):
         session = session_of(request)
         for backend, path, pk in _unmet(session):
-            if (user := backend.get_user(pk)) is not None:
+            if _is_subject(session, user := backend.get_user(pk)):
                 _adopt(session, path, user)
                 break
     return middleware.get_user(request)
@@ -56,7 +56,7 @@ async def _auser(request: HttpRequest) -> Any:
     if not hasattr(request, "_acached_user"):
         session = await asession_of(request)
         for backend, path, pk in _unmet(session):
-            if (user := await backend.aget_user(pk)) is not None:
+            if _is_subject(session, user := await backend.aget_user(pk)):
                 _adopt(session, path, user)
                 break
     return await middleware.auser(request)
@@ -75,6 +75,15 @@ def _unmet(session: Session) -> Iterator[tuple[Any, str, Any]]:
         return  # it is nobody's key
     for path in settings.AUTHENTICATION_BACKENDS:
         yield load_backend(path), path, pk
+
+
+def _is_subject(session: Session, user: Any) -> bool:
+    """Tell whether a user was found by that very text, under which their sessions are listed.
+
+    A key is also read from `01`, or from digits of other scripts, who would be somebody else to an
+    end of all sessions.
+    """
+    return user is not None and user._meta.pk.value_to_string(user) == session.subject
 
 
 def _adopt(session: Session, backend: str, user: Any) -> None:

@@ -7,10 +7,9 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
 from coatcheck.web.answers import Answer
+from coatcheck.web.caching import CHANGED
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.transport import Headers, raw
-
-_CHANGED = {"vary", "cache-control", "clear-site-data"}
 
 
 class _Line(Morsel[str]):
@@ -38,7 +37,7 @@ class _Line(Morsel[str]):
 def depart(exchange: Exchange, response: HttpResponseBase) -> None:
     """Add what the session says."""
     headers = response.headers
-    own = [name for name in headers if name.lower() in _CHANGED]  # asking for each costs more
+    own = [name for name in headers if name.lower() in CHANGED]  # asking for each costs more
     before = raw([(name.lower(), headers[name]) for name in own])
     after = exchange.depart(before)
     if after is before:

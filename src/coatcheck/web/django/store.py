@@ -50,6 +50,14 @@ class RequestStore(SessionStore):
         """The session, if anybody has looked at it."""
         return getattr(self, "_session_cache", None)
 
+    def own(self) -> Session | None:
+        """Return the session, for what is done to others in its name; `None` once it is answered.
+
+        Raises:
+            StoreUnavailable: it could not be loaded.
+        """
+        return self.opened if self._is_answered else self.get_session()
+
     def _run(self, coroutine: Any, *, is_load: bool = False) -> Any:
         return self._site.run(coroutine, is_load=is_load)
 
