@@ -1,13 +1,15 @@
 """No sessions, but an exchange with the store for each, and another for what is written."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
 from bench import data
-from bench.apps.django.none import Handler
 from bench.apps.django.pages import application
 from bench.apps.exchange import EXCHANGE
+
+Handler = Callable[[HttpRequest], HttpResponse]
 
 
 def bare(handler: Handler) -> Handler:
