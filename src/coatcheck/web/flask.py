@@ -296,7 +296,7 @@ def _guard(exchange: Exchange, response: Response) -> None:
 def _add(exchange: Exchange, response: Response) -> None:
     """Add what the session adds; of the response's own headers, only these matter."""
     headers = response.headers
-    own = raw([header for header in headers if header[0].lower() in CHANGED])
+    own = raw([header for header in headers if header[0].lower().endswith(CHANGED)])
     if (changed := exchange.depart(own)) is own:
         return
     if own:
