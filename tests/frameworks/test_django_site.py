@@ -724,9 +724,7 @@ def test_another_session_in_the_place_of_the_requests_is_refused(
     assert sessions.count() == 0
 
 
-async def test_it_is_refused_in_an_event_loop_too(
-    serve: Callable[..., Browser], sessions: BlockingSessions
-) -> None:
+async def test_it_is_refused_in_an_event_loop_too(serve: Callable[..., Browser]) -> None:
     async def replace(request: HttpRequest) -> HttpResponse:
         request.session = make()
         await request.session.aset("hat", 1)

@@ -1,4 +1,4 @@
-"""Streams that are made chunk by chunk: they stop when their session is over."""
+"""Streams that are made chunk by chunk: they look no more, and stop when their session is over."""
 
 from collections.abc import (
     AsyncGenerator,
