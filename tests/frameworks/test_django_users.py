@@ -244,6 +244,21 @@ def test_a_password_that_is_taken_away_logs_all_out(sessions: Any, alice: User, 
     assert who(browser) == [NOBODY]
 
 
+def test_what_comes_after_a_request_is_not_done_in_its_name(sessions: Any, alice: User) -> None:
+    """R-038: a test of asyncio, or a server, may do both in one task. Fails when it goes on."""
+    (one,) = logged_in()
+
+    async def both() -> None:
+        client = AsyncClient()
+        client.cookies = one.cookies
+        await client.get("/mine", secure=True)
+        alice.set_password("land")
+        await alice.asave()
+
+    asyncio.run(both())
+    assert sessions.count(str(alice.pk)) == 0
+
+
 def test_who_forgets_to_update_the_hash_is_logged_out(sessions: Any, alice: User) -> None:
     """As Django says."""
     (browser,) = logged_in()

@@ -665,8 +665,9 @@ def test_teardown_may_look_and_its_changes_are_reported() -> None:
     assert seen == [None, None]
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", ["/file", "/stream"])
-def test_teardown_may_look_although_the_body_is_sent_later(path: str) -> None:
+def test_teardown_may_look_although_the_body_is_sent_later(path: str, method: str) -> None:
     """As it runs before. Fails when the commit of a stream forbids it: every static file is one."""
     site = Site()
     seen: list[Any] = []
@@ -678,12 +679,39 @@ def test_teardown_may_look_although_the_body_is_sent_later(path: str) -> None:
 
     site.app.add_url_rule("/file", "file", lambda: send_file(__file__))
     site.app.add_url_rule("/stream", "stream", lambda: iter("abc"))
-    with site.client().get(path) as answer:
+    with site.client().open(path, method=method) as answer:
         assert answer.status_code == 200
         assert "Cookie" not in answer.vary
-        assert answer.data in (b"abc", Path(__file__).read_bytes())
+        assert answer.data in (b"abc", Path(__file__).read_bytes(), b"")
     assert seen == [None]
     assert site.kinds.count(Happened.UNSAVED) == 1
+
+
+@pytest.mark.parametrize("keeps_context", [True, False])
+def test_a_stream_does_not_see_what_teardown_looked_at(keeps_context: bool) -> None:
+    """R-079. Fails when that look is one for the stream, whose headers do not say so."""
+    site = Site()
+    seen: list[Any] = []
+
+    @site.app.teardown_request
+    def down(_: BaseException | None) -> None:
+        if not seen:  # and not again when the stream is over
+            seen.append(session.get("cart"))
+
+    @site.app.get("/page")
+    def page() -> Response:
+        opened: Any = cast("Any", session)._get_current_object()
+
+        def chunks() -> Generator[str]:
+            yield "the cart: "
+            yield str(opened.get("cart"))
+
+        made = stream_with_context(chunks()) if keeps_context else chunks()
+        return Response(made, headers={"Cache-Control": "public, max-age=60"})
+
+    with pytest.raises(RuntimeError, match="looked at for the first time after the response"):
+        site.client().get("/page").get_data()
+    assert seen == [None]
 
 
 def test_no_cache_of_its_own_rules_stores_a_token() -> None:
@@ -693,10 +721,10 @@ def test_no_cache_of_its_own_rules_stores_a_token() -> None:
     @site.app.get("/")
     def login() -> Response:
         session_of().sign_in("alice")
-        return Response(headers={"CDN-Cache-Control": "max-age=600"})
+        return Response(headers={"X-LiteSpeed-Cache-Control": "max-age=600"})
 
     answer = site.client().get("/")
-    assert "CDN-Cache-Control" not in answer.headers
+    assert "X-LiteSpeed-Cache-Control" not in answer.headers
     assert lines(answer)[2] == ["no-store"]
 
 

@@ -230,6 +230,9 @@ async def test_a_response_with_a_token_is_never_stored_whatever_was_said(
     [
         ("CDN-Cache-Control", "max-age=600"),
         ("Cloudflare-CDN-Cache-Control", "max-age=600"),
+        ("X-LiteSpeed-Cache-Control", "public, max-age=600"),
+        ("Akamai-Cache-Control", "max-age=600"),
+        ("Edge-Control", "max-age=600"),
         ("Surrogate-Control", "max-age=600"),
         ("X-Accel-Expires", "600"),
     ],

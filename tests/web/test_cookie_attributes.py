@@ -115,6 +115,7 @@ async def test_settings_become_attributes(
         ({"anonymous_name": "__Host-sid"}, "anonymous_name"),
         ({"anonymous_name": "__Secure-sid"}, "anonymous_name"),
         ({"name": "__Host-"}, "name"),
+        ({"name": "__Host-__Secure-sid"}, "name"),
         ({"name": "__Secure-sid", "anonymous_name": "a", "secure": False}, "secure"),
         ({"name": "__Host-Http-sid", "http_only": False}, "http_only"),
         ({"name": "__Http-sid", "anonymous_name": "a", "http_only": False}, "http_only"),

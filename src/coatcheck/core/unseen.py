@@ -65,6 +65,18 @@ def look(session: Session) -> Session:
     return session
 
 
+def look_away(session: Session, kind: type[Session]) -> None:
+    """Make a session what it was before a look that no response can say; what was put in is lost.
+
+    Args:
+        kind: what it was, an `Unseen`.
+    """
+    state = session.state
+    state.unseen, state.is_seen = dict(session), False
+    dict[str, Any].clear(session)
+    session.__class__ = kind
+
+
 def _watch(name: str) -> None:
     """Make a special method a look; Python does not ask `__getattribute__` for those."""
 

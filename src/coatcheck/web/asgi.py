@@ -43,7 +43,7 @@ _ADAPTER = "coatcheck.adapter"
 _REFUSED = "coatcheck.refused"
 _log = logging.getLogger("coatcheck")
 
-Prepare = Callable[[Exchange, Scope, int], object]
+Prepare = Callable[[Exchange, Scope, int], bool | None]
 """What a framework has to do before the commit; it is told the status of the response.
 
 True: another session in the scope may stay there.

@@ -2,22 +2,13 @@
 
 from coatcheck.web.transport import Headers
 
-_OF_ONE_CACHE = (
-    b"cdn-cache-control",
-    b"akamai-cache-control",
-    b"cloudflare-cdn-cache-control",
-    b"netlify-cdn-cache-control",
-    b"vercel-cdn-cache-control",
-    b"edge-control",
-    b"surrogate-control",
-    b"x-accel-expires",
-)
-"""What some caches follow in place of `Cache-Control` (RFC 9213 2.2), nginx the last of them."""
+_FOR_CACHES = (b"cache-control", b"edge-control", b"surrogate-control", b"x-accel-expires")
+"""How headers end that tell caches what to store: all of them, or one kind, which then follows that
+in place of `Cache-Control`. Such headers end in `-Cache-Control` by convention (RFC 9213 2), the
+last one is nginx's."""
 
-CHANGED = frozenset(
-    name.decode() for name in (b"vary", b"cache-control", b"clear-site-data", *_OF_ONE_CACHE)
-)
-"""The headers of a response that its departure looks at, and may change or leave out."""
+CHANGED = ("vary", "clear-site-data", *(name.decode() for name in _FOR_CACHES))
+"""How headers of a response end that its departure looks at, and may change or leave out."""
 
 
 def protect(headers: Headers, *, vary: str, hands_over: bool) -> Headers:
@@ -35,7 +26,7 @@ def protect(headers: Headers, *, vary: str, hands_over: bool) -> Headers:
         if name == b"vary":
             varies.append(header[1])
             continue
-        if hands_over and (name == b"cache-control" or name in _OF_ONE_CACHE):
+        if hands_over and name.endswith(_FOR_CACHES):
             continue
         if name == b"cache-control":
             is_decided = is_decided or _is_decided(header[1])

@@ -33,7 +33,7 @@ with extra("flask"):
     # They need what Flask brings along.
     from coatcheck.web.flask_session import FlaskSession, adopt, distrust
 
-_ANSWER, _IS_STREAM = "coatcheck.answer", "coatcheck.is_stream"
+_ANSWER, _REPORTS = "coatcheck.answer", "coatcheck.reports"
 
 cast("Any", SessionMixin).register(FlaskSession)  # not derived from: it would make it larger
 
@@ -178,8 +178,10 @@ class SessionInterface(FlaskInterface):
                 self._answer(exchange, error, response)
             self._depart(exchange, response)
             if response.is_streamed and not is_file(response.response, environ):
-                environ[_IS_STREAM] = not response.direct_passthrough  # then it tells of its end
                 _guard(exchange, response)
+                if exchange.session.state.is_seen and not response.direct_passthrough:
+                    environ[_REPORTS] = True  # as what makes it may change the session
+                    response.call_on_close(exchange.report_unsaved)
         exchange.is_over = True
 
     def _commit(self, exchange: Exchange, response: Response) -> None:
@@ -247,7 +249,7 @@ class SessionInterface(FlaskInterface):
         if not exchange.is_over:
             if error is not None:
                 finish(exchange.leave())
-        elif not request.environ.get(_IS_STREAM):  # which reports when it is closed
+        elif not request.environ.get(_REPORTS):  # a stream, when it is closed
             exchange.report_unsaved()
 
 
@@ -281,7 +283,7 @@ def _take(response: Response, other: Response) -> None:
 
 
 def _guard(exchange: Exchange, response: Response) -> None:
-    """Let a stream look no more for the first time, stop when the session is over, and report.
+    """Let a stream look no more for the first time, and stop when the session is over.
 
     One that has a length ends by itself, and cannot end before.
     """
@@ -289,13 +291,12 @@ def _guard(exchange: Exchange, response: Response) -> None:
     watch = None if has_length(response.headers.keys()) else exchange.watch()
     guarded = chunks if watch is None else watched(chunks, watch)
     response.response = Body(guarded, exchange, getattr(chunks, "close", None))
-    response.call_on_close(exchange.report_unsaved)
 
 
 def _add(exchange: Exchange, response: Response) -> None:
     """Add what the session adds; of the response's own headers, only these matter."""
     headers = response.headers
-    own = raw([header for header in headers if header[0].lower() in CHANGED])
+    own = raw([header for header in headers if header[0].lower().endswith(CHANGED)])
     if (changed := exchange.depart(own)) is own:
         return
     if own:

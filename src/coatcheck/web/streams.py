@@ -1,4 +1,4 @@
-"""Streams that are made chunk by chunk: they stop when their session is over."""
+"""Streams that are made chunk by chunk: they look no more, and stop when their session is over."""
 
 from collections.abc import (
     AsyncGenerator,
@@ -12,6 +12,7 @@ from collections.abc import (
 )
 from typing import Any, Generic, TypeVar
 
+from coatcheck.core.unseen import look_away
 from coatcheck.lookout import Watched
 from coatcheck.waiting import finish
 from coatcheck.web.exchange import Exchange
@@ -23,6 +24,9 @@ Look = Coroutine[Any, Any, bool]
 class Body(Generic[T]):
     """The chunks of a response that nobody may look at the session for, once they are sent.
 
+    Who looked between the response's start and the first chunk changed nothing about its headers,
+    so what makes the chunks is not to see what they saw.
+
     Args:
         close: of who makes the chunks; called whether or not one of them was made.
     """
@@ -31,9 +35,13 @@ class Body(Generic[T]):
         self, chunks: Iterable[T], exchange: Exchange, close: Callable[[], object] | None
     ) -> None:
         self._chunks, self._exchange, self._close = chunks, exchange, close
+        self._kind = type(exchange.session)
 
     def __iter__(self) -> Iterator[T]:
-        self._exchange.session.state.is_late = True
+        session = self._exchange.session
+        if type(session) is not self._kind:
+            look_away(session, self._kind)
+        session.state.is_late = True
         return iter(self._chunks)
 
     def close(self) -> None:

@@ -68,7 +68,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
         """Serve one request in an event loop."""
         self.process_request(request)
         store: Any = request.session
-        SERVING.set(store)  # in the context of this request's own task
+        serving = SERVING.set(store)
         try:
             if self._is_guarded(request):
                 refusal = await self._site.arun(store.refusal())
@@ -83,6 +83,8 @@ class SessionMiddleware(middleware.SessionMiddleware):
         except BaseException:  # cancelled too, as the client went away
             await asyncio.shield(self._site.arun(store.leave()))
             raise
+        finally:
+            SERVING.reset(serving)
         return self._respond(request, store, response, answer)
 
     def _is_guarded(self, request: HttpRequest) -> bool:

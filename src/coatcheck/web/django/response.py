@@ -37,7 +37,7 @@ class _Line(Morsel[str]):
 def depart(exchange: Exchange, response: HttpResponseBase) -> None:
     """Add what the session says."""
     headers = response.headers
-    own = [name for name in headers if name.lower() in CHANGED]  # asking for each costs more
+    own = [name for name in headers if name.lower().endswith(CHANGED)]  # to ask for each is slower
     before = raw([(name.lower(), headers[name]) for name in own])
     after = exchange.depart(before)
     if after is before:
