@@ -1,5 +1,6 @@
 """What the settings of a Django site do, and what happens around a request's session."""
 
+import copy
 import gc
 import logging
 import pickle
@@ -710,18 +711,28 @@ def test_a_test_client_may_give_a_header_that_is_none(serve: Callable[..., Brows
     assert browser.get("/look", HTTP_REMOTE_USER=None).status_code == 200
 
 
+def test_a_response_with_a_session_cookie_is_not_copied(serve: Callable[..., Browser]) -> None:
+    """Fails when a cache that pickles responses may keep one client's token for others."""
+    response = serve().get("/login")
+    for copied in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="nobody else's"):
+            copied(response.cookies[SID])
+
+
 def test_another_session_in_the_place_of_the_requests_is_refused(
-    serve: Callable[..., Browser], sessions: BlockingSessions
+    serve: Callable[..., Browser],
 ) -> None:
-    """Fails when it is neither saved nor handed out, without a word."""
+    """Fails when it is neither saved nor handed out, without a word; another request's is one."""
+    others: list[Any] = []
 
     def replace(request: HttpRequest) -> None:
-        request.session = make()
-        request.session["hat"] = 1
+        others.append(request.session)
+        request.session = make() if len(others) == 1 else others[0]
 
-    with pytest.raises(RuntimeError, match="was replaced"):
-        serve(page(replace)).get("/page")
-    assert sessions.count() == 0
+    browser = serve(page(replace))
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="was replaced"):
+            browser.get("/page")
 
 
 async def test_it_is_refused_in_an_event_loop_too(serve: Callable[..., Browser]) -> None:

@@ -114,12 +114,12 @@ class SessionStore(SessionBase):
         session: Session | None = getattr(self, "_session_cache", None)
         if session is None:
             session = await self._open()
-            self._expiry = self._judge(session)
+            self._expiry = self._end_if_over(session)
             self._session_cache = session
         return session
 
-    def _judge(self, session: Session) -> expiry.Expiry:
-        """Leave nothing of a session that is over by Django's rules; return when it was to be."""
+    def _end_if_over(self, session: Session) -> expiry.Expiry:
+        """End a session that is over by Django's rules; return what expiry it asked for."""
         login.distrust(session)
         asked: expiry.Expiry = session.get(expiry.KEY)
         if expiry.is_over(session, self._site.age):
@@ -179,7 +179,7 @@ class SessionStore(SessionBase):
 
     async def _load(self) -> dict[str, Any]:
         session = await self._other(self._token)
-        self._judge(session)
+        self._end_if_over(session)
         if session.id is None or session.state.ending:
             self._presented = None
         return dict(session)

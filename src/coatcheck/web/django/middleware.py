@@ -56,7 +56,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
                 if refusal is not None:
                     return respond(refusal)
             response: Any = self.get_response(request)
-            _require_kept(request)
+            _require_kept(request, store)
             return self._settle(request, store, response)
         except BaseException:
             self._site.run(store.leave())
@@ -75,7 +75,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
                 if refusal is not None:
                     return respond(refusal)
             response = await cast("Any", self.get_response(request))
-            _require_kept(request)
+            _require_kept(request, store)
             if store.is_untouched():
                 require_new(response, hands_over=False)
                 return cast("HttpResponseBase", response)
@@ -105,11 +105,11 @@ class SessionMiddleware(middleware.SessionMiddleware):
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Commit, and tell the browser; or turn the response into an error of the session."""
-        _require_kept(request)
         store = request.session
-        return (
-            self._settle(request, store, response) if isinstance(store, RequestStore) else response
-        )
+        if not isinstance(store, RequestStore):
+            _require_kept(request, None)
+            return response
+        return self._settle(request, store, response)
 
     def _settle(self, request: HttpRequest, store: RequestStore, response: Any) -> Any:
         if store.is_untouched():
@@ -158,14 +158,14 @@ class SessionMiddleware(middleware.SessionMiddleware):
             response.streaming_content = watched(chunks, watch, self._site.run)
 
 
-def _require_kept(request: HttpRequest) -> None:
+def _require_kept(request: HttpRequest, store: RequestStore | None) -> None:
     """Refuse another session in the place of the request's own, which nobody would save.
 
     Raises:
         RuntimeError: the application put one there.
     """
     session: Any = getattr(request, "session", None)
-    if isinstance(session, SessionBase) and not isinstance(session, RequestStore):
+    if isinstance(session, SessionBase) and session is not store:
         raise RuntimeError(
             "request.session was replaced: the other session would not be saved, nor its token "
             "handed out. Change the one that is there, by flush(), update(), or Django's login"

@@ -1,7 +1,7 @@
 """What the session adds to Django's responses, or puts in their place."""
 
 from http.cookies import Morsel
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -15,7 +15,8 @@ from coatcheck.web.transport import Headers, raw
 class _Line(Morsel[str]):
     """A cookie that is sent as it was written: Django's own would put it in another order.
 
-    Its attributes may be read as any cookie's, by tests above all; to set one changes nothing.
+    Its attributes may be read as any cookie's, by tests above all; to set one changes nothing. It
+    is not copied, as a cache would, that gives one client's token to others.
     """
 
     def __init__(self, line: str) -> None:
@@ -29,6 +30,11 @@ class _Line(Morsel[str]):
             # Python before 3.14 knows no `Partitioned`, and would refuse it.
             read: Any = int(said) if key == "Max-Age" else said if equals else True
             dict[str, Any].__setitem__(self, key.lower(), read)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a response with a session's cookie is nobody else's: do not store or copy it"
+        )
 
     def output(self, attrs: Any = None, header: str = "Set-Cookie:") -> str:
         return f"{header} {self.line}".lstrip()
