@@ -41,6 +41,8 @@ _STARTS = (
 )
 _ADAPTER = "coatcheck.adapter"
 _REFUSED = "coatcheck.refused"
+_OWN_CODES = 3000
+"""From here on, a WebSocket's closing codes are not the protocol's own (RFC 6455 7.4.2)."""
 _log = logging.getLogger("coatcheck")
 
 Prepare = Callable[[Exchange, Scope, int], object]
@@ -377,10 +379,17 @@ class _Response:
 
     async def _close(self, fate: Fate) -> None:
         """Close what is open, without waiting for the application."""
-        close: Message = {"type": "http.response.body", "body": b"", "more_body": False}
-        if self.is_socket:
-            close = {"type": "websocket.close", "code": close_code(fate), "reason": fate.value}
-        await self._send(close)
+        if not self.is_socket:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        code = close_code(fate)
+        close: Message = {"type": "websocket.close", "code": code, "reason": fate.value}
+        try:
+            await self._send(close)
+        except OSError:  # the client is gone
+            raise
+        except Exception:  # it lets applications say their own codes only, as daphne does
+            await self._send({**close, "code": _OWN_CODES + code})
 
     def leave(self) -> None:
         """Note that nothing is open any more."""
