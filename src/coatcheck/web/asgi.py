@@ -125,6 +125,9 @@ class SessionMiddleware:
         """Serve one request or one WebSocket."""
         if self._wrong is not None:
             await _stop_the_start(self._wrong, scope, receive, send)
+        if scope["type"] == "lifespan" and not _is_serving():
+            error = ConfigurationError("server", "does not run asyncio, which is needed: trio?")
+            await _stop_the_start(error, scope, receive, send)
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, self._flushing(send))
             return
@@ -447,7 +450,7 @@ class _Response:
 
 
 def _is_serving() -> bool:
-    """Tell whether the application is being made by a server that runs already."""
+    """Tell whether a server runs already, by asyncio."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
