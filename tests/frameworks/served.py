@@ -37,7 +37,7 @@ def make_app(url: str) -> Flask:
     @app.get("/wait")
     async def wait() -> str:
         waiting.set()
-        while waiting.is_set():
+        while waiting.is_set():  # noqa: ASYNC110 - who tells it has no event loop
             await asyncio.sleep(0.01)
         return ""
 
