@@ -1,6 +1,7 @@
 """Run the one `async` source for blocking callers, and wait in whichever world the caller lives."""
 
 import asyncio
+import threading
 import time
 import types
 from collections.abc import Coroutine, Generator
@@ -42,9 +43,13 @@ def finish(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that runs here, `None` in a thread without one."""
+    """Return the event loop that runs here, `None` in a thread or a greenlet without one."""
     # For event loops, its documentation says; the one for everybody raises where there is none.
-    return asyncio._get_running_loop()  # pyright: ignore[reportPrivateUsage]
+    loop = asyncio._get_running_loop()  # pyright: ignore[reportPrivateUsage]
+    # Greenlets share a thread, and with it the note of which loop runs; not their number.
+    if loop is not None and getattr(loop, "_thread_id", None) not in (None, threading.get_ident()):
+        return None
+    return loop
 
 
 def start(

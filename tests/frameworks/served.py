@@ -1,6 +1,8 @@
 """A Flask application for real servers, which name the store in `STORE`."""
 
+import asyncio
 import os
+import threading
 import time
 from collections.abc import Generator
 from datetime import timedelta
@@ -24,11 +26,28 @@ def make_app(url: str) -> Flask:
     sessions = BlockingSessions(store_from_url(url, blocking=True), policy=policy)
     app.session_interface = SessionInterface(app, sessions, trusted_proxies=["127.0.0.1"])
     LoginManager(app).user_loader(_load)
+    waiting = threading.Event()
 
     @app.get("/login")
     def login() -> str:
         session["items"] = {}
         login_user(_User())
+        return ""
+
+    @app.get("/wait")
+    async def wait() -> str:
+        waiting.set()
+        while waiting.is_set():  # noqa: ASYNC110 - who tells it has no event loop
+            await asyncio.sleep(0.01)
+        return ""
+
+    @app.get("/is-waiting")
+    def is_waiting() -> str:
+        return str(waiting.is_set())
+
+    @app.get("/go-on")
+    def go_on() -> str:
+        waiting.clear()
         return ""
 
     @app.get("/process")

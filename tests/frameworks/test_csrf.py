@@ -132,6 +132,21 @@ def test_the_body_reaches_a_wsgi_application_whole(sessions: BlockingSessions, s
     assert client.send("POST", body, **unended) == (200, body)
 
 
+class _Gone(Input):
+    """As servers say that a client hung up, or that nothing came from it in time."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise OSError("unexpected end of file while reading request")
+
+
+def test_a_form_that_breaks_off_is_refused(sessions: BlockingSessions) -> None:
+    """Fails when who hangs up makes the server log an error of the application."""
+    client = Wsgi(sessions)
+    token = client.send("GET")[1]
+    body = b"csrf_token=" + token
+    assert client.send("POST", body, **{"wsgi.input": _Gone(body)})[0] == 403
+
+
 def test_a_handshake_that_wsgi_passes_on_is_none_of_a_get(sessions: BlockingSessions) -> None:
     client = Wsgi(sessions)
     for upgrade in ("websocket", "WebSocket "):

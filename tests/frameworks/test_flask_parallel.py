@@ -96,6 +96,23 @@ def test_all_updates_on_a_real_server_survive(
 
 
 @SHARED
+def test_an_event_loop_in_one_greenlet_is_none_of_the_others(
+    serve: Callable[[list[str]], Driver],
+) -> None:
+    """Flask runs an `async` view in one. Fails when who saves beside it takes it for its own."""
+    driver = serve([*GEVENT, "--workers=1"])
+    with ThreadPoolExecutor(1) as pool:
+        waited = pool.submit(driver.send, "GET", "/wait")
+        while driver.send("GET", "/is-waiting").body != b"True":
+            assert not waited.done()
+        try:
+            visit(driver)
+        finally:
+            driver.send("GET", "/go-on")
+        assert waited.result().status == 200
+
+
+@SHARED
 @pytest.mark.parametrize("command", [THREADS, GEVENT], ids=["threads", "gevent"])
 def test_a_stream_ends_with_its_session(
     serve: Callable[[list[str]], Driver], command: list[str]

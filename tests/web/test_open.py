@@ -122,6 +122,28 @@ async def test_a_socket_is_closed_and_its_application_told(
     assert await leaves_nothing(sessions)
 
 
+async def test_a_socket_is_closed_by_a_server_that_refuses_the_protocols_own_codes(
+    app: Starlette, browser: Client, said: Said
+) -> None:
+    """As daphne does. Fails when its error is taken for a client that is gone: it stays open."""
+    await browser.post("/login")
+
+    async def picky(scope: Message, receive: Receive, send: Send) -> None:
+        async def send_some(message: Message) -> None:
+            if 1000 < message.get("code", 1000) < 3000:
+                raise ValueError("must be 1000 or from [3000, 4999]")
+            await send(message)
+
+        await app(scope, receive, send_some)
+
+    async with Line(Client(picky, jar=browser.jar, scheme="wss"), "/chat") as line:
+        await line.hear()
+        await browser.post("/logout")
+        assert await line.hear() == {**ENDED, "code": 4008}
+        assert await line.done() == []
+    assert (said.code, line.error) == (1008, None)
+
+
 async def test_a_logout_closes_the_sockets_of_the_browser(browser: Client, socket: Client) -> None:
     async with Line(socket, "/chat") as one, Line(socket, "/chat") as two:
         for line in (one, two):

@@ -41,6 +41,8 @@ _STARTS = (
 )
 _ADAPTER = "coatcheck.adapter"
 _REFUSED = "coatcheck.refused"
+_OWN_CODES = 3000
+"""From here on, a WebSocket's closing codes are not the protocol's own (RFC 6455 7.4.2)."""
 _log = logging.getLogger("coatcheck")
 
 Prepare = Callable[[Exchange, Scope, int], bool | None]
@@ -123,6 +125,9 @@ class SessionMiddleware:
         """Serve one request or one WebSocket."""
         if self._wrong is not None:
             await _stop_the_start(self._wrong, scope, receive, send)
+        if scope["type"] == "lifespan" and not _is_serving():
+            error = ConfigurationError("server", "does not run asyncio, which is needed: trio?")
+            await _stop_the_start(error, scope, receive, send)
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, self._flushing(send))
             return
@@ -377,10 +382,17 @@ class _Response:
 
     async def _close(self, fate: Fate) -> None:
         """Close what is open, without waiting for the application."""
-        close: Message = {"type": "http.response.body", "body": b"", "more_body": False}
-        if self.is_socket:
-            close = {"type": "websocket.close", "code": close_code(fate), "reason": fate.value}
-        await self._send(close)
+        if not self.is_socket:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        code = close_code(fate)
+        close: Message = {"type": "websocket.close", "code": code, "reason": fate.value}
+        try:
+            await self._send(close)
+        except OSError:  # the client is gone
+            raise
+        except Exception:  # it lets applications say their own codes only, as daphne does
+            await self._send({**close, "code": _OWN_CODES + code})
 
     def leave(self) -> None:
         """Note that nothing is open any more."""
@@ -438,7 +450,7 @@ class _Response:
 
 
 def _is_serving() -> bool:
-    """Tell whether the application is being made by a server that runs already."""
+    """Tell whether a server runs already, by asyncio."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -88,8 +88,10 @@ async def _peek(environ: Environ, size: int) -> bytes:
         return b""  # nobody can tell where it ends
     body = io.BufferedReader(_Body(environ["wsgi.input"], left), size)
     environ["wsgi.input"] = body
-    begun = body.peek()
-    return begun[:size]
+    try:
+        return body.peek()[:size]
+    except OSError:  # the client is gone, or silent for too long: nothing was proved
+        return b""
 
 
 class _Body(io.RawIOBase):

@@ -4,12 +4,14 @@ Every connection is in autocommit, so that a statement by itself is one round tr
 anything went wrong is closed: nobody knows what it would answer next.
 """
 
+import os
+import weakref
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Engine, event
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool import Pool, PoolProxiedConnection
 from sqlalchemy.pool.base import ResetStyle
 
 from coatcheck.backoff import back_off
@@ -51,12 +53,23 @@ class Channel:
         self._driver, self._name = driver_of(engine), engine.name
         self.kind, self.code = self._driver.kind, self._driver.code
         self._begin, self._commit, self._rollback = transaction
-        self._pool = engine.pool.recreate()
+        self._start(engine.pool)
+        event.listen(self._pool, "connect", self._limit, insert=True)
+        event.listen(self._pool, "connect", self._prepare)
+        _watch_forks(weakref.ref(self))
+
+    def _start(self, pool: Pool) -> None:
+        """Connect as a pool does, in a new one."""
+        self._pool = pool.recreate()
         # Nothing is ever left to roll back, and to do it is a round trip on MySQL.
         self._pool._reset_on_return = ResetStyle.reset_none  # pyright: ignore[reportPrivateUsage]
         self._turns = self._driver.turns(self._pool)
-        event.listen(self._pool, "connect", self._limit, insert=True)
-        event.listen(self._pool, "connect", self._prepare)
+
+    def after_fork(self) -> None:
+        """Leave the parent its connections: each would be told what the other one asked for."""
+        _INHERITED.append((self._driver, self._pool))
+        self._driver = type(self._driver)()
+        self._start(self._pool)
 
     def _limit(self, connection: Any, _: object) -> None:
         self._driver.limit(connection)
@@ -174,6 +187,20 @@ class Channel:
         what = type(error).__name__ + (f" {code}" if code else "")
         do = advice(error, code)
         return StoreUnavailable(f"{self._name}: {what}" + (f": {do}" if do else ""))
+
+
+_INHERITED: list[object] = []
+"""What is never closed here, or collected: it would say goodbye in the parent's name."""
+
+
+def _watch_forks(channel: "weakref.ref[Channel]") -> None:
+    """Tell a channel of forks, as long as it is there; Python keeps the function for ever."""
+
+    def after() -> None:
+        if (this := channel()) is not None:
+            this.after_fork()
+
+    os.register_at_fork(after_in_child=after)
 
 
 class _NotDoneError(Exception):
