@@ -29,7 +29,7 @@ from werkzeug.test import EnvironBuilder
 
 from coatcheck import BlockingSessions, Policy, Sessions
 from coatcheck.core.events import Happened
-from coatcheck.errors import ConfigurationError, InsecureTransport
+from coatcheck.errors import ConfigurationError, InsecureTransport, StoreUnavailable
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import BrowserContract, Driver, Pages, WsgiDriver
 from coatcheck.web.flask import SessionInterface, session_of
@@ -232,6 +232,71 @@ def test_a_test_context_has_a_session() -> None:
         session["a"] = 1
         assert dict(session) == {"a": 1}
     assert site.subjects == []
+
+
+def test_events_of_one_environ_have_the_session_as_it_is_by_then() -> None:
+    """As a socket's have, whose handshake's token is long replaced.
+
+    Fails when the session of the first serves them all, and when the old token opens it.
+    """
+    site = Site()
+
+    @site.app.get("/set/<value>")
+    def put(value: str) -> str:
+        session["value"] = value
+        if session_of().subject is None:
+            session_of().sign_in("alice")
+        return ""
+
+    @site.app.get("/out")
+    def out() -> str:
+        session_of().end()
+        return ""
+
+    client = site.client()
+    client.get("/set/old")
+    environ = EnvironBuilder(base_url="https://localhost").get_environ()
+    environ["HTTP_COOKIE"] = f"__Host-sid={token(client)}"
+
+    def event(value: str | None = None) -> tuple[Any, str | None]:
+        with site.app.request_context(environ):
+            before = session.get("value")
+            if value is not None:
+                session["value"] = value
+                site.app.session_interface.save_session(
+                    site.app, cast("Any", session)._get_current_object(), Response()
+                )
+            return before, session_of().subject
+
+    assert event() == ("old", "alice")
+    for _ in range(4):  # each time with another token
+        site.clock.move(minutes=16)
+        client.get("/set/new")
+    assert event("newer") == ("new", "alice")
+    assert event() == ("newer", "alice")
+    assert Happened.REPLAYED not in site.kinds
+    client.get("/out")
+    assert event("too late") == (None, None)
+    assert site.subjects == []
+
+
+def test_an_event_while_the_store_is_away_says_so() -> None:
+    site = Site()
+
+    @site.app.get("/set")
+    def put() -> str:
+        session["value"] = 1
+        return ""
+
+    client = site.client()
+    client.get("/set")
+    environ = EnvironBuilder(base_url="https://localhost").get_environ()
+    environ["HTTP_COOKIE"] = f"__Host-anon={token(client, '__Host-anon')}"
+    with site.app.request_context(environ):
+        assert session["value"] == 1
+    site.store.is_away = True
+    with site.app.request_context(environ), pytest.raises(StoreUnavailable):
+        assert session["value"]
 
 
 def test_a_request_that_is_sent_again_is_another_one() -> None:
