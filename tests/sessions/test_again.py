@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from coatcheck import Done, Session, Sessions
+from coatcheck.core.record import Stored
 from coatcheck.core.unseen import look
 from coatcheck.errors import StoreUnavailable, Undecodable
 from coatcheck.stores.memory import MemoryStore
-from coatcheck.core.record import Stored
 from coatcheck.testing import Clock
 from tests.sessions.browser import Browser
 
