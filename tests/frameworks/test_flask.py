@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, cast
 from wsgiref.util import FileWrapper
 
@@ -15,6 +16,7 @@ from flask import (
     Response,
     copy_current_request_context,
     flash,
+    g,
     get_flashed_messages,
     render_template_string,
     request,
@@ -297,6 +299,54 @@ def test_an_event_while_the_store_is_away_says_so() -> None:
     site.store.is_away = True
     with site.app.request_context(environ), pytest.raises(StoreUnavailable):
         assert session["value"]
+
+
+def form_token() -> str:
+    """Make a token for a form as Flask-WTF does: one a request, by what the session holds."""
+    if "csrf_token" not in g:
+        g.csrf_token = session.setdefault("csrf_token", token_hex())
+    made: str = g.csrf_token
+    return made
+
+
+@pytest.mark.parametrize("how", ["in", "out"])
+def test_a_form_in_the_answer_to_a_login_or_logout_is_good(how: str) -> None:
+    """Fails when its token is that of the session which was left."""
+    site = Site()
+
+    @site.app.get("/form")
+    def form() -> str:
+        return form_token()
+
+    @site.app.get("/<how>")
+    def change(how: str) -> list[str]:
+        before = form_token()
+        if how == "in":
+            session_of().sign_in("alice")
+        else:
+            session_of().end()
+        return [before, form_token()]
+
+    client = site.client()
+    shown = client.get("/form").text
+    before, after = client.get(f"/{how}").json or []
+    assert before == shown != after
+    assert client.get("/form").text == after
+
+
+def test_who_logs_in_again_keeps_the_forms() -> None:
+    """The session stays the user's. Fails when every login makes another token."""
+    site = Site()
+
+    @site.app.get("/in")
+    def log_in() -> list[str]:
+        session_of().sign_in("alice")
+        before = form_token()
+        session_of().sign_in("alice")
+        return [before, form_token()]
+
+    before, after = site.client().get("/in").json or []
+    assert before == after
 
 
 def test_a_request_that_is_sent_again_is_another_one() -> None:
