@@ -36,7 +36,7 @@ from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import BrowserContract, Driver, Pages, WsgiDriver
 from coatcheck.web.flask import SessionInterface, session_of
 from coatcheck.web.wsgi import SessionMiddleware
-from tests.frameworks.flask_site import NOTHING, READ, Site, copy, lines, token
+from tests.frameworks.flask_site import NOTHING, READ, Site, copy, json, lines, token
 
 
 class TestFlask(BrowserContract):
@@ -329,7 +329,7 @@ def test_a_form_in_the_answer_to_a_login_or_logout_is_good(how: str) -> None:
 
     client = site.client()
     shown = client.get("/form").text
-    before, after = client.get(f"/{how}").json or []
+    before, after = json(client.get(f"/{how}"))
     assert before == shown != after
     assert client.get("/form").text == after
 
@@ -345,7 +345,7 @@ def test_who_logs_in_again_keeps_the_forms() -> None:
         session_of().sign_in("alice")
         return [before, form_token()]
 
-    before, after = site.client().get("/in").json or []
+    before, after = json(site.client().get("/in"))
     assert before == after
 
 
