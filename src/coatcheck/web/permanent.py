@@ -37,7 +37,7 @@ class PermanentSession(Session):
 
         Flask-WTF and Quart-WTF make one token a request, by what the session held then.
         """
-        if FORM_KEY not in self and (made := self._of_request()) is not None:
+        if (made := self._of_request()) is not None:
             made.pop(FORM_KEY, None)
 
     def _of_request(self) -> Any:
