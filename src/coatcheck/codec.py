@@ -1,5 +1,8 @@
 """MessagePack, with every type coming back as itself or refused by name.
 
+Only subclasses of text, numbers, lists and dicts come back as what they are to JSON, as they do in
+the frameworks' own sessions, on which extensions rely.
+
 ormsgpack encodes, as it stops at every type that MessagePack lacks, subclasses too, so that only
 data with such values is looked at in Python, and rewritten or refused. It takes `bytearray` and
 `memoryview` without asking, though; they would come back as `bytes`. msgspec decodes, as it takes
@@ -26,6 +29,20 @@ _KEYS = frozenset({str, int, float, bool, type(None)})
 _DEEPEST = 64  # far below what can be read again in a deep stack
 _BUFFERS = frozenset({bytearray, memoryview})
 
+
+def _dict(value: dict[Any, Any]) -> dict[Any, Any]:
+    return dict(dict.items(value))
+
+
+# What makes of a subclass what it is to JSON: an enum of text its text, a token of OAuth its dict.
+_PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, float.__float__),
+    (dict, _dict),
+    (list, list.copy),
+)
+
 _ASKING = (
     mp.OPT_PASSTHROUGH_BIG_INT
     | mp.OPT_PASSTHROUGH_DATACLASS
@@ -41,7 +58,8 @@ class MessagePackCodec:
     """The default codec: JSON's types, bytes, and the standard library's everyday values.
 
     Beyond JSON: `bytes`, `datetime` (with and without offset), `date`, `time`, `timedelta`, `UUID`,
-    `Decimal`, `set`, `frozenset`, `tuple`. Dicts keep their order; sets are written sorted.
+    `Decimal`, `set`, `frozenset`, `tuple`. Dicts keep their order; sets are written sorted. A
+    subclass of `str`, `int`, `float`, `list` or `dict` comes back as that.
     """
 
     def encode(self, data: Mapping[str, Any], before: bytes = b"", /) -> bytes:
@@ -51,7 +69,8 @@ class MessagePackCodec:
             before: what it was encoded as.
 
         Raises:
-            TypeError: a value or key of another type, subclasses included; it names the key.
+            TypeError: a value or key of another type, or of a subclass of one beyond JSON; it
+                names the key.
         """
         try:
             # Without a function to ask: while one runs, another thread could change the data that
@@ -153,6 +172,9 @@ def _checked(value: Any, path: str, depth: int = 0) -> Any:
     if kind is list:
         return [_checked(item, path, depth + 1) for item in value]
     if kind not in _WRITERS:
+        for base, plain in _PLAIN:
+            if issubclass(kind, base):
+                return _checked(plain(value), path, depth)
         raise _Refused(
             f"session key {path!r} holds a {kind.__module__}.{kind.__qualname__}, which cannot be "
             "stored: keep plain values (text, numbers, lists, dicts, dates) or an id"
@@ -167,15 +189,18 @@ def _a(kind: type) -> str:
 
 
 def _text_key(key: Any) -> str:
-    if type(key) is not str:
+    if not issubclass(type(key), str):
         raise _Refused(f"session key {key!r} is {_a(type(key))}, it must be a str")
-    return key
+    return str.__str__(key)
 
 
 def _scalar_key(key: Any, path: str) -> Any:
-    if type(key) not in _KEYS:
-        raise _Refused(f"session key {path!r} has a dict with {_a(type(key))} as a key")
-    return key
+    if type(key) in _KEYS:
+        return key
+    for base, plain in _PLAIN:
+        if issubclass(type(key), base):
+            return plain(key)
+    raise _Refused(f"session key {path!r} has a dict with {_a(type(key))} as a key")
 
 
 def _culprit(data: Mapping[str, Any]) -> str:

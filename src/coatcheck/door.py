@@ -14,6 +14,7 @@ from coatcheck.bindings import Bindings
 from coatcheck.core.binding import Action, Drift
 from coatcheck.core.doubt import Doubt
 from coatcheck.core.events import SYSTEM, Happened, Listener, administrator
+from coatcheck.core.fate import goes_on
 from coatcheck.core.merge import Data
 from coatcheck.core.once import Once
 from coatcheck.core.outcome import Holder
@@ -174,6 +175,29 @@ class Door:
             return self._blank(of, client, is_activity, arrival)
         first.state.failure = first.state.refusal
         return first
+
+    async def again(self, before: Session, *, of: type[Unseen]) -> Session:
+        """Open once more what was opened and stored. See `Sessions.again`."""
+        base, client = before.state.base, before.state.client
+        session = self._blank(of, client, True, None)
+        if base is None:
+            return session
+        state = session.state
+        state.presented = before.state.presented
+        try:
+            stored = await self._parts.store.load(base.id)
+            if isinstance(stored, Record) and goes_on(base, stored, state.opened_at):
+                state.standing, state.was_seen_at = Standing.CURRENT, stored.seen_at
+                self._fill(session, state, stored)
+                if ACTOR not in state.own or await self._may_act(state, stored):
+                    return session
+        except StoreUnavailable as failure:
+            return self._unavailable(of, None, failure, client, True, None)
+        except Undecodable as error:
+            self._report_unreadable(base.id, error, state)
+        session = self._blank(of, client, True, None, Standing.RETIRED)
+        session.state.is_gone = True  # what is put in is dropped: nobody would get its token
+        return session
 
     async def redeem(
         self,

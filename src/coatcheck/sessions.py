@@ -196,6 +196,15 @@ class Sessions:
             presented, client=client, is_activity=is_activity, of=of, arrival=arrival
         )
 
+    async def again(self, session: Session, *, of: type[Unseen] = Unseen) -> Session:
+        """Open a session anew for an adapter, as it is stored by now; it never fails. See `admit`.
+
+        For one more event on a connection: it is the same session, whatever token it has by now.
+        Once that ended, expired, or changed its privileges elsewhere, it is nobody's. It has no
+        token, so none is renewed.
+        """
+        return await self._door.again(session, of=of)
+
     async def redeem(
         self,
         text: str,

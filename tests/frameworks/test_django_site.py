@@ -498,7 +498,7 @@ def test_threads_of_one_request_may_look_at_once(
     serve()
     from coatcheck.web.django.store import RequestStore  # noqa: PLC0415 - it needs the settings
 
-    store = RequestStore(current(), RequestFactory().get("/", secure=True), is_guarded=False)
+    store = RequestStore.of(current(), RequestFactory().get("/", secure=True), is_guarded=False)
     request = vars(store)["_request"]
     is_first = True
 
@@ -733,6 +733,51 @@ def test_another_session_in_the_place_of_the_requests_is_refused(
     for _ in range(2):
         with pytest.raises(RuntimeError, match="was replaced"):
             browser.get("/page")
+
+
+def test_the_class_of_the_session_gives_it_again_by_its_key(
+    serve: Callable[..., Browser], sessions: BlockingSessions
+) -> None:
+    """Extensions load anew what they saved. Fails when that is another session, or an error."""
+
+    def load_again(request: HttpRequest) -> None:
+        request.session["state"] = 1
+        request.session.save()
+        request.session = type(request.session)(request.session.session_key)
+        request.session["more"] = request.session["state"] + 1
+
+    browser = serve(page(load_again))
+    assert browser.get("/page").json() == {"state": 1, "more": 2}
+    assert browser.get("/look").json() == {"state": 1, "more": 2}
+    assert sessions.count() == 1
+
+
+def test_the_class_of_the_session_opens_others_by_their_keys(
+    serve: Callable[..., Browser],
+) -> None:
+    """Fails when it opens none, or when what is put in the request's place is taken."""
+    keys: list[str | None] = []
+
+    def note(request: HttpRequest) -> None:
+        request.session["hat"] = 1
+        request.session.save()
+        keys.append(request.session.session_key)
+
+    def other(request: HttpRequest) -> None:
+        request.session["mine"] = 1
+        store = type(request.session)(keys[0])
+        assert (type(store), dict(store.items())) == (type(make()), {"hat": 1})
+        assert type(request.session)().is_empty()
+
+    def replace(request: HttpRequest) -> None:
+        assert "mine" not in request.session
+        request.session = type(request.session)(keys[0])
+
+    browser = serve(page(note, "note"), page(other, "other"), page(replace, "replace"))
+    browser.get("/note")
+    Browser().get("/other")
+    with pytest.raises(RuntimeError, match="was replaced"):
+        Browser().get("/replace")
 
 
 async def test_it_is_refused_in_an_event_loop_too(serve: Callable[..., Browser]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, cast
 from wsgiref.util import FileWrapper
 
@@ -15,6 +16,7 @@ from flask import (
     Response,
     copy_current_request_context,
     flash,
+    g,
     get_flashed_messages,
     render_template_string,
     request,
@@ -29,12 +31,12 @@ from werkzeug.test import EnvironBuilder
 
 from coatcheck import BlockingSessions, Policy, Sessions
 from coatcheck.core.events import Happened
-from coatcheck.errors import ConfigurationError, InsecureTransport
+from coatcheck.errors import ConfigurationError, InsecureTransport, StoreUnavailable
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import BrowserContract, Driver, Pages, WsgiDriver
 from coatcheck.web.flask import SessionInterface, session_of
 from coatcheck.web.wsgi import SessionMiddleware
-from tests.frameworks.flask_site import NOTHING, READ, Site, copy, lines, token
+from tests.frameworks.flask_site import NOTHING, READ, Site, copy, json, lines, token
 
 
 class TestFlask(BrowserContract):
@@ -232,6 +234,119 @@ def test_a_test_context_has_a_session() -> None:
         session["a"] = 1
         assert dict(session) == {"a": 1}
     assert site.subjects == []
+
+
+def test_events_of_one_environ_have_the_session_as_it_is_by_then() -> None:
+    """As a socket's have, whose handshake's token is long replaced.
+
+    Fails when the session of the first serves them all, and when the old token opens it.
+    """
+    site = Site()
+
+    @site.app.get("/set/<value>")
+    def put(value: str) -> str:
+        session["value"] = value
+        if session_of().subject is None:
+            session_of().sign_in("alice")
+        return ""
+
+    @site.app.get("/out")
+    def out() -> str:
+        session_of().end()
+        return ""
+
+    client = site.client()
+    client.get("/set/old")
+    environ = EnvironBuilder(base_url="https://localhost").get_environ()
+    environ["HTTP_COOKIE"] = f"__Host-sid={token(client)}"
+
+    def event(value: str | None = None) -> tuple[Any, str | None]:
+        with site.app.request_context(environ):
+            before = session.get("value")
+            if value is not None:
+                session["value"] = value
+                site.app.session_interface.save_session(
+                    site.app, cast("Any", session)._get_current_object(), Response()
+                )
+            return before, session_of().subject
+
+    assert event() == ("old", "alice")
+    for _ in range(4):  # each time with another token
+        site.clock.move(minutes=16)
+        client.get("/set/new")
+    assert event("newer") == ("new", "alice")
+    assert event() == ("newer", "alice")
+    assert Happened.REPLAYED not in site.kinds
+    client.get("/out")
+    assert event("too late") == (None, None)
+    assert site.subjects == []
+
+
+def test_an_event_while_the_store_is_away_says_so() -> None:
+    site = Site()
+
+    @site.app.get("/set")
+    def put() -> str:
+        session["value"] = 1
+        return ""
+
+    client = site.client()
+    client.get("/set")
+    environ = EnvironBuilder(base_url="https://localhost").get_environ()
+    environ["HTTP_COOKIE"] = f"__Host-anon={token(client, '__Host-anon')}"
+    with site.app.request_context(environ):
+        assert session["value"] == 1
+    site.store.is_away = True
+    with site.app.request_context(environ), pytest.raises(StoreUnavailable):
+        assert session["value"]
+
+
+def form_token() -> str:
+    """Make a token for a form as Flask-WTF does: one a request, by what the session holds."""
+    if "csrf_token" not in g:
+        g.csrf_token = session.setdefault("csrf_token", token_hex())
+    made: str = g.csrf_token
+    return made
+
+
+@pytest.mark.parametrize("how", ["in", "out"])
+def test_a_form_in_the_answer_to_a_login_or_logout_is_good(how: str) -> None:
+    """Fails when its token is that of the session which was left."""
+    site = Site()
+
+    @site.app.get("/form")
+    def form() -> str:
+        return form_token()
+
+    @site.app.get("/<how>")
+    def change(how: str) -> list[str]:
+        before = form_token()
+        if how == "in":
+            session_of().sign_in("alice")
+        else:
+            session_of().end()
+        return [before, form_token()]
+
+    client = site.client()
+    shown = client.get("/form").text
+    before, after = json(client.get(f"/{how}"))
+    assert before == shown != after
+    assert client.get("/form").text == after
+
+
+def test_who_logs_in_again_keeps_the_forms() -> None:
+    """The session stays the user's. Fails when every login makes another token."""
+    site = Site()
+
+    @site.app.get("/in")
+    def log_in() -> list[str]:
+        session_of().sign_in("alice")
+        before = form_token()
+        session_of().sign_in("alice")
+        return [before, form_token()]
+
+    before, after = json(site.client().get("/in"))
+    assert before == after
 
 
 def test_a_request_that_is_sent_again_is_another_one() -> None:

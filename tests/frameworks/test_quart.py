@@ -2,11 +2,21 @@
 
 import asyncio
 from datetime import timedelta
+from secrets import token_hex
 from typing import Any, cast
 
 import pytest
 from markupsafe import Markup
-from quart import Quart, Response, flash, get_flashed_messages, request, session, websocket
+from quart import (
+    Quart,
+    Response,
+    flash,
+    g,
+    get_flashed_messages,
+    request,
+    session,
+    websocket,
+)
 from quart.globals import request_ctx
 
 from coatcheck import MemoryStore, Sessions
@@ -157,6 +167,33 @@ async def test_messages_are_those_of_flask() -> None:
     shown = ["('warning', 'plain <b>')", "('message', Markup('<b>bold</b>'))"]
     assert (await browser.get("/show")).json() == shown
     assert (await browser.get("/show")).json() == []
+
+
+async def test_a_form_in_the_answer_to_a_login_is_good() -> None:
+    """Fails when its token is that of the session which was left."""
+    shop = Shop()
+    app = shop_of(shop)
+
+    def form_token() -> str:  # as Quart-WTF makes it: one a request
+        if "csrf_token" not in g:
+            g.csrf_token = session.setdefault("csrf_token", token_hex())
+        made: str = g.csrf_token
+        return made
+
+    @app.route("/form")
+    async def form() -> list[str]:
+        return [form_token()]
+
+    @app.route("/in")
+    async def log_in() -> list[str]:
+        before = form_token()
+        session_of().sign_in("alice")
+        return [before, form_token()]
+
+    browser = shop.browser(cast("App", app))
+    before, after = (await browser.get("/in")).json()
+    assert before != after
+    assert (await browser.get("/form")).json() == [after]
 
 
 async def test_the_settings_of_cookies_hold() -> None:

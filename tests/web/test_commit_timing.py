@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import UserDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -154,7 +155,7 @@ class Hat:
     size: int
 
 
-class Cart(dict[str, Any]):
+class Cart(UserDict[str, Any]):
     pass
 
 

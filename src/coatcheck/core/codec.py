@@ -14,7 +14,8 @@ class Codec(Protocol):
             before: what the data was encoded as; if it still is, nothing needs to be looked at.
 
         Raises:
-            TypeError: a value of a type that would not come back as itself; it names the key.
+            TypeError: a value that would come back neither as itself nor as what it is to JSON; it
+                names the key.
         """
         ...
 

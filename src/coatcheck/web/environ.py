@@ -14,7 +14,8 @@ from coatcheck.web.twice import serving, two
 
 Environ = dict[str, Any]
 
-_KEY = "coatcheck.exchange"
+_OURS = "coatcheck."
+_KEY = f"{_OURS}exchange"
 
 
 def enter(gate: Gate, environ: Environ) -> Exchange:
@@ -45,6 +46,19 @@ def enter(gate: Gate, environ: Environ) -> Exchange:
     )
     environ[_KEY] = gate, exchange, id(environ)
     return exchange
+
+
+def anew(gate: Gate, environ: Environ) -> Environ:
+    """Return the environ for one more request that a server makes of one: for a socket's event.
+
+    That is a copy in which the session is as it is stored by now; the same, where none is stored.
+    """
+    owner, exchange, of = environ.get(_KEY, (None, None, None))
+    if owner is not gate or of != id(environ) or exchange.session.state.base is None:
+        return environ
+    copied = {key: value for key, value in environ.items() if not key.startswith(_OURS)}
+    copied[_KEY] = gate, finish(gate.again(exchange)), id(copied)
+    return copied
 
 
 def require_alone(environ: Environ, adapter: str) -> None:

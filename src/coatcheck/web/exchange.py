@@ -82,6 +82,14 @@ class Exchange:
             error = unavailable if answer(error) else error
         return self.answer(error)
 
+    def again(self, session: Session) -> "Exchange":
+        """Return the way out for what happens on the same connection, with the same session."""
+        again = Exchange(
+            self._sessions, session, self._transport, self._mount, self._to_page, self._at_logout
+        )
+        again.refused = self.refused
+        return again
+
     async def leave(self) -> None:
         """Let an `end()` hold even where there was no response."""
         if self.session.state.ending:

@@ -14,7 +14,7 @@ from coatcheck.waiting import finish
 from coatcheck.web.answers import Answer
 from coatcheck.web.application import behind, set_up
 from coatcheck.web.caching import CHANGED
-from coatcheck.web.environ import enter, entered, is_file
+from coatcheck.web.environ import anew, enter, entered, is_file
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import GateOptions
@@ -34,6 +34,7 @@ with extra("flask"):
     from coatcheck.web.flask_session import FlaskSession, adopt, distrust
 
 _ANSWER, _REPORTS = "coatcheck.answer", "coatcheck.reports"
+_OPENED = "coatcheck.opened"  # in the request itself, as an environ may serve several
 
 cast("Any", SessionMixin).register(FlaskSession)  # not derived from: it would make it larger
 
@@ -158,6 +159,9 @@ class SessionInterface(FlaskInterface):
             )
         if app.testing:  # as a test client's requests have it, but not its `session_transaction`
             request.environ.setdefault("REMOTE_ADDR", "127.0.0.1")
+        if _OPENED not in vars(request):
+            vars(request)[_OPENED] = True
+            request.environ = anew(self._gate, request.environ)
         session = enter(self._gate, request.environ).session
         distrust(session)
         adopt(session, getattr(app, "login_manager", None))

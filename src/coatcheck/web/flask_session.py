@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from flask import g, has_app_context
+
 from coatcheck.core.intents import SignIn
 from coatcheck.core.session import Session
 from coatcheck.web.messages import MESSAGES, MessageSession
@@ -20,6 +22,9 @@ class FlaskSession(MessageSession):
     """
 
     __slots__ = ()
+
+    def _of_request(self) -> Any:
+        return g if has_app_context() else None
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key == _USER:

@@ -219,6 +219,14 @@ class Gate:
             exchange.refused = await self._refusal(objection, session, headers, peek)
         return exchange
 
+    async def again(self, exchange: Exchange) -> Exchange:
+        """Enter once more by what was entered by already: as for the next event of a socket."""
+        before = exchange.session
+        session = await self._sessions.again(before, of=self._of)
+        session.state.is_deliverable = before.state.is_deliverable
+        session.state.is_development = before.state.is_development
+        return exchange.again(session)
+
     async def _refusal(
         self, objection: Objection, session: Session, headers: Headers, peek: Peek | None
     ) -> CoatcheckError | None:

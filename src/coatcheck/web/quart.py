@@ -19,7 +19,7 @@ from coatcheck.web.requires import Age, View, guarded
 from coatcheck.web.transport import raw, text
 
 with extra("quart"):
-    from quart import Quart, Response, has_request_context, request, websocket
+    from quart import Quart, Response, g, has_app_context, has_request_context, request, websocket
     from quart import session as current
     from quart.sessions import SessionInterface as QuartInterface
     from quart.sessions import SessionMixin
@@ -35,6 +35,9 @@ class QuartSession(MessageSession):
     """A session with what Quart asks of one. What changed is found out; nothing has to be said."""
 
     __slots__ = ()
+
+    def _of_request(self) -> Any:
+        return g if has_app_context() else None
 
 
 cast("Any", SessionMixin).register(QuartSession)  # not derived from: it would make it larger

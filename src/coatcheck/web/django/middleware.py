@@ -101,7 +101,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
             asgi.require_alone(scope, adapter)
         else:
             environ.require_alone(request.META, adapter)
-        request.session = RequestStore(self._site, request, is_guarded=self._guards)
+        request.session = RequestStore.of(self._site, request, is_guarded=self._guards)
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Commit, and tell the browser; or turn the response into an error of the session."""

@@ -6,8 +6,10 @@ from django.http import HttpRequest
 
 from coatcheck.core.session import Session, show
 from coatcheck.core.unseen import look
+from coatcheck.door import Arrival
 from coatcheck.web.answers import Answer
 from coatcheck.web.django import expiry
+from coatcheck.web.django.access import SERVING
 from coatcheck.web.django.engine import SessionStore
 from coatcheck.web.django.site import Site
 from coatcheck.web.environ import headers, method
@@ -22,22 +24,45 @@ class RequestStore(SessionStore):
         error: an error of the session that left the view.
     """
 
-    def __init__(self, site: Site, request: HttpRequest, *, is_guarded: bool) -> None:
-        """Wait for the first look.
+    exchange: Exchange | None
+    error: Exception | None
+    _request: HttpRequest | None
+    _arrival: Arrival
+    _is_guarded: bool
+    _is_answered: bool
+
+    def __new__(cls, session_key: str | None = None) -> Any:
+        """Return the session of a key, as of any engine: the request's own, if it is that one's.
+
+        Extensions ask the class of `request.session` for it to load anew what they saved. Its own
+        is as it is stored then, and is what will be saved; another one is an ordinary store.
+        """
+        serving = SERVING.get()
+        if serving is None or serving.opened is None or session_key is None:
+            return SessionStore(session_key)
+        return serving if serving.session_key == session_key else SessionStore(session_key)
+
+    def __init__(self, session_key: str | None = None) -> None:
+        """Change nothing: a request's own is made by `of`, once."""
+
+    @classmethod
+    def of(cls, site: Site, request: HttpRequest, *, is_guarded: bool) -> "RequestStore":
+        """Make the session of a request, which waits for the first look.
 
         Args:
             is_guarded: whether a forged request is refused here.
         """
-        super().__init__()
-        self._is_guarded = is_guarded
-        self._site = site
+        store: RequestStore = super().__new__(cls)
+        SessionStore.__init__(store)
+        store._is_guarded = is_guarded
+        store._site = site
         # Only until the session is open: each has the other, and the token would stay in memory
         # until Python looks for such cycles.
-        self._request: HttpRequest | None = request
-        self._arrival = site.gate.arrive()  # a login that began before an end of all is refused
-        self.exchange: Exchange | None = None
-        self.error: Exception | None = None
-        self._is_answered = False
+        store._request = request
+        store._arrival = site.gate.arrive()  # a login that began before an end of all is refused
+        store.exchange = store.error = None
+        store._is_answered = False
+        return store
 
     @property
     def session_key(self) -> str | None:
