@@ -189,8 +189,8 @@ class CookieTransport:
         return "; ".join(parts)
 
     def _check_name(self, setting: str, name: str) -> None:
-        rest = _without_prefix(name)
-        if not _is_name(name) or not rest or _prefix(rest) is not None:
+        rest = _without_prefix(name) if _is_name(name) else ""
+        if not rest or _prefix(rest) is not None:
             raise ConfigurationError(setting, f"{name!r} is no cookie name")
         if len(name) + LENGTH > 4096:
             raise ConfigurationError(setting, "leaves no room for a token in 4096 bytes")
