@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 import traceback
 import uuid
 from collections.abc import Callable, Generator
@@ -143,6 +144,26 @@ def run(kind: Kind, make: Callable[[], RedisStore]) -> None:
 @pytest.mark.parametrize("kind", FORMS)
 def test_a_client_that_a_sentinel_made(behind_sentinel: Watched, kind: Kind) -> None:
     run(kind, lambda: RedisStore(sentinel_of(behind_sentinel, kind).master_for(SERVICE), wait=1))
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_sentinels_that_are_no_longer_in_the_drivers_list_are_asked_again(
+    behind_sentinel: Watched, kind: Kind
+) -> None:
+    """Fails when the last sentinel that is left takes the store along, though others are there."""
+
+    async def work() -> None:
+        known = sentinel_of(behind_sentinel, kind)
+        every, store = set(known.sentinels), RedisStore(known.master_for(SERVICE))
+        await store.time()  # the first look is a second from here
+        known.sentinels[:] = known.sentinels[:1] * len(every)
+        deadline = time.monotonic() + 10
+        while set(known.sentinels) != every and time.monotonic() < deadline:
+            await store.time()
+        assert (set(known.sentinels), len(known.sentinels)) == (every, len(every))
+        await store.close()
+
+    run_as(kind, work())
 
 
 @pytest.mark.parametrize("kind", FORMS)
