@@ -34,7 +34,7 @@ def _dict(value: dict[Any, Any]) -> dict[Any, Any]:
     return dict(dict.items(value))
 
 
-# What makes of a subclass what it is to JSON: an enum of text its text, a token of OAuth its dict.
+# Of an enum of text its text, of a token of OAuth its dict.
 _PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (str, str.__str__),
     (int, int.__int__),
@@ -172,15 +172,19 @@ def _checked(value: Any, path: str, depth: int = 0) -> Any:
     if kind is list:
         return [_checked(item, path, depth + 1) for item in value]
     if kind not in _WRITERS:
-        for base, plain in _PLAIN:
-            if issubclass(kind, base):
-                return _checked(plain(value), path, depth)
+        if (plain := _plain(kind)) is not None:
+            return _checked(plain(value), path, depth)
         raise _Refused(
             f"session key {path!r} holds a {kind.__module__}.{kind.__qualname__}, which cannot be "
             "stored: keep plain values (text, numbers, lists, dicts, dates) or an id"
         )
     code, write = _WRITERS[kind]
     return mp.Ext(code, write(value, path, depth))
+
+
+def _plain(kind: type) -> Callable[[Any], Any] | None:
+    """Return what makes of a subclass of JSON's types what it is to JSON."""
+    return next((plain for base, plain in _PLAIN if issubclass(kind, base)), None)
 
 
 def _a(kind: type) -> str:
@@ -197,9 +201,8 @@ def _text_key(key: Any) -> str:
 def _scalar_key(key: Any, path: str) -> Any:
     if type(key) in _KEYS:
         return key
-    for base, plain in _PLAIN:
-        if issubclass(type(key), base):
-            return plain(key)
+    if (plain := _plain(type(key))) is not None:
+        return plain(key)
     raise _Refused(f"session key {path!r} has a dict with {_a(type(key))} as a key")
 
 

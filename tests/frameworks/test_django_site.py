@@ -741,6 +741,8 @@ def test_the_class_of_the_session_gives_it_again_by_its_key(
     """Extensions load anew what they saved. Fails when that is another session, or an error."""
 
     def load_again(request: HttpRequest) -> None:
+        request.session.save()
+        assert type(request.session)(request.session.session_key) is request.session, "empty, too"
         request.session["state"] = 1
         request.session.save()
         request.session = type(request.session)(request.session.session_key)
@@ -780,7 +782,9 @@ def test_the_class_of_the_session_opens_others_by_their_keys(
         Browser().get("/replace")
 
 
-async def test_it_is_refused_in_an_event_loop_too(serve: Callable[..., Browser]) -> None:
+async def test_another_session_is_refused_in_an_event_loop_too(
+    serve: Callable[..., Browser],
+) -> None:
     async def replace(request: HttpRequest) -> HttpResponse:
         request.session = make()
         await request.session.aset("hat", 1)

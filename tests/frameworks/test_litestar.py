@@ -202,7 +202,9 @@ async def own(request: AnyRequest) -> dict[str, Any]:
 async def test_litestars_sessions_of_a_route_are_refused_and_log_nobody_out() -> None:
     """Fails when what they put in the place of ours is taken for `set_session`."""
     shop = Shop()
-    browser = shop.browser(cast("App", Litestar([login, me, own], plugins=[shop_plugin(shop)])))
+    browser = shop.browser(
+        cast("App", Litestar([login, me, own], plugins=[SessionPlugin(shop.sessions)]))
+    )
     await browser.post("/login")
     error: BaseException | None = (await browser.get("/own")).error
     while error is not None and error.__cause__ is not None:  # the log has all of them
@@ -223,12 +225,10 @@ async def test_a_mounted_application_may_have_sessions_of_its_own() -> None:
         await send({"type": "http.response.body", "body": b"mounted"})
         seen.append(scope["session"])
 
-    browser = shop.browser(cast("App", Litestar([login, me, mounted], plugins=[shop_plugin(shop)])))
+    browser = shop.browser(
+        cast("App", Litestar([login, me, mounted], plugins=[SessionPlugin(shop.sessions)]))
+    )
     await browser.post("/login")
     assert (await browser.get("/mounted")).body == b"mounted"
     assert seen == [{}]
     assert (await browser.get("/me")).body == b"alice"
-
-
-def shop_plugin(shop: Shop) -> SessionPlugin:
-    return SessionPlugin(shop.sessions)

@@ -125,10 +125,10 @@ class SessionMiddleware:
         """Serve one request or one WebSocket."""
         if self._wrong is not None:
             await _stop_the_start(self._wrong, scope, receive, send)
-        if scope["type"] == "lifespan" and not _is_serving():
-            error = ConfigurationError("server", "does not run asyncio, which is needed: trio?")
-            await _stop_the_start(error, scope, receive, send)
         if scope["type"] not in ("http", "websocket"):
+            if scope["type"] == "lifespan" and not _is_serving():
+                error = ConfigurationError("server", "does not run asyncio, which is needed: trio?")
+                await _stop_the_start(error, scope, receive, send)
             await self._app(scope, receive, self._flushing(send))
             return
         await serve(self._app, self._gate, scope, receive, send)

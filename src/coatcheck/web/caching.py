@@ -7,8 +7,8 @@ _FOR_CACHES = (b"cache-control", b"edge-control", b"surrogate-control", b"x-acce
 in place of `Cache-Control`. Such headers end in `-Cache-Control` by convention (RFC 9213 2), the
 last one is nginx's."""
 
-CHANGED = ("vary", "clear-site-data", *(name.decode() for name in _FOR_CACHES))
-"""How headers of a response end that its departure looks at, and may change or leave out."""
+LOOKED_AT = ("vary", *(name.decode() for name in _FOR_CACHES))
+"""How headers of a response end that `protect` looks at; the others stay as they are."""
 
 
 def protect(headers: Headers, *, vary: str, hands_over: bool) -> Headers:

@@ -13,10 +13,13 @@ from coatcheck.lookout import OnEnd, Watched
 from coatcheck.sessions import Sessions
 from coatcheck.web import clear_site_data
 from coatcheck.web.answers import Answer, answer, challenge, see_other
-from coatcheck.web.caching import protect
+from coatcheck.web.caching import LOOKED_AT, protect
 from coatcheck.web.cookie import LONGEST_LIFE
 from coatcheck.web.redirect import ToPage
 from coatcheck.web.transport import Headers, Transport
+
+OWN = (*LOOKED_AT, "clear-site-data")
+"""How headers of a response end that `Exchange.depart` looks at, and may change or leave out."""
 
 
 class Exchange:

@@ -13,15 +13,14 @@ from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailabl
 from coatcheck.waiting import finish
 from coatcheck.web.answers import Answer
 from coatcheck.web.application import behind, set_up
-from coatcheck.web.caching import CHANGED
 from coatcheck.web.environ import anew, enter, entered, is_file
-from coatcheck.web.exchange import Exchange
+from coatcheck.web.exchange import OWN, Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import GateOptions
 from coatcheck.web.permanent import UnseenPermanent, follow
 from coatcheck.web.requires import Age, View, guarded
 from coatcheck.web.reuse import require_new
-from coatcheck.web.streams import Body, has_length, watched
+from coatcheck.web.streams import Chunks, has_length, watched
 from coatcheck.web.transport import raw, text
 
 with extra("flask"):
@@ -294,13 +293,13 @@ def _guard(exchange: Exchange, response: Response) -> None:
     chunks = cast("Iterable[Any]", response.response)
     watch = None if has_length(response.headers.keys()) else exchange.watch()
     guarded = chunks if watch is None else watched(chunks, watch)
-    response.response = Body(guarded, exchange, getattr(chunks, "close", None))
+    response.response = Chunks(guarded, exchange, getattr(chunks, "close", None))
 
 
 def _add(exchange: Exchange, response: Response) -> None:
     """Add what the session adds; of the response's own headers, only these matter."""
     headers = response.headers
-    own = raw([header for header in headers if header[0].lower().endswith(CHANGED)])
+    own = raw([header for header in headers if header[0].lower().endswith(OWN)])
     if (changed := exchange.depart(own)) is own:
         return
     if own:

@@ -6,7 +6,8 @@ from flask import g, has_app_context
 
 from coatcheck.core.intents import SignIn
 from coatcheck.core.session import Session
-from coatcheck.web.messages import MESSAGES, MessageSession
+from coatcheck.web.forms import FormSession
+from coatcheck.web.messages import MESSAGES
 from coatcheck.web.permanent import stored
 
 # What Flask-Login keeps among the data.
@@ -14,7 +15,7 @@ _USER, _FRESH = "_user_id", "_fresh"
 _OF_LOGIN = (_USER, _FRESH, "_id", "_remember", "_remember_seconds")
 
 
-class FlaskSession(MessageSession):
+class FlaskSession(FormSession):
     """A session with what Flask asks of one. What changed is found out; nothing has to be said.
 
     Who Flask-Login puts in is signed in at that moment, as by `sign_in`; who it takes out ends the

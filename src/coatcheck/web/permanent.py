@@ -11,9 +11,6 @@ from coatcheck.errors import ConfigurationError
 PERMANENT = "_permanent"
 """The key that says so among the data."""
 
-FORM_KEY = "csrf_token"
-"""The key by which extensions check forms, here and in the framework's `g`."""
-
 _LIFETIME = "PERMANENT_SESSION_LIFETIME"
 
 
@@ -21,28 +18,6 @@ class PermanentSession(Session):
     """A session that a browser may keep. What changed is found out; nothing has to be said."""
 
     __slots__ = ()
-
-    def sign_in(self, subject: str, *, assurance: int = 1) -> None:
-        """Make this the session of `subject`. See `Session.sign_in`."""
-        super().sign_in(subject, assurance=assurance)
-        self._renew_forms()
-
-    def end(self) -> None:
-        """End the session everywhere. See `Session.end`."""
-        super().end()
-        self._renew_forms()
-
-    def _renew_forms(self) -> None:
-        """Have the forms that this request makes from now on checked by the session as it is now.
-
-        Flask-WTF and Quart-WTF make one token a request, by what the session held then.
-        """
-        if (made := self._of_request()) is not None:
-            made.pop(FORM_KEY, None)
-
-    def _of_request(self) -> Any:
-        """Return what the framework keeps for the length of a request, `g`, if one is served."""
-        raise NotImplementedError
 
     @property
     def permanent(self) -> bool:

@@ -24,14 +24,14 @@ with extra("quart"):
     from quart.sessions import SessionInterface as QuartInterface
     from quart.sessions import SessionMixin
 
-    from coatcheck.web.messages import MessageSession  # which needs what Quart brings along
+    from coatcheck.web.forms import FormSession  # which needs what Quart brings along
 
 _IN_A_TEST = "coatcheck.exchange"
 _OF_A_TEST_CLIENT = "_quart._preserve_context"
 """What Quart's test client puts into a scope, and no server does."""
 
 
-class QuartSession(MessageSession):
+class QuartSession(FormSession):
     """A session with what Quart asks of one. What changed is found out; nothing has to be said."""
 
     __slots__ = ()

@@ -10,7 +10,7 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from coatcheck.core.unseen import look_away
 from coatcheck.lookout import Watched
@@ -21,8 +21,8 @@ T = TypeVar("T")
 Look = Coroutine[Any, Any, bool]
 
 
-class Body(Generic[T]):
-    """The chunks of a response that nobody may look at the session for, once they are sent.
+class Chunks:
+    """Those of a response that nobody may look at the session for, once they are sent.
 
     Who looked between the response's start and the first chunk changed nothing about its headers,
     so what makes the chunks is not to see what they saw.
@@ -32,12 +32,12 @@ class Body(Generic[T]):
     """
 
     def __init__(
-        self, chunks: Iterable[T], exchange: Exchange, close: Callable[[], object] | None
+        self, chunks: Iterable[Any], exchange: Exchange, close: Callable[[], object] | None
     ) -> None:
         self._chunks, self._exchange, self._close = chunks, exchange, close
         self._kind = type(exchange.session)
 
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Iterator[Any]:
         session = self._exchange.session
         if type(session) is not self._kind:
             look_away(session, self._kind)

@@ -188,7 +188,7 @@ class Node:
         start = time.monotonic()
         self._look_at = start + LOOK_EVERY
         before = self._pool.master_address
-        self._ask_all_sentinels()
+        self._restore_sentinels()
         with contextlib.suppress(RedisError, OSError):
             if self._pool.get_master_address() != before:
                 self._loans.close()
@@ -197,19 +197,19 @@ class Node:
 
     async def _look_behind(self) -> None:
         before = self._pool.master_address
-        self._ask_all_sentinels()
+        self._restore_sentinels()
         with contextlib.suppress(RedisError, OSError):
             if await self._pool.get_master_address() != before:
                 for connection in self._pool._in_use_connections:
                     connection.mark_for_reconnect()  # once what is under way is answered
 
-    def _ask_all_sentinels(self) -> None:
+    def _restore_sentinels(self) -> None:
         """Have each in the driver's list once, which it puts in order: who answered comes first.
 
         Several connections that are made at once, as after a failover, put it in order at once.
         """
-        known = dict.fromkeys(self._sentinel.sentinels)  # in the order of the driver
-        self._sentinel.sentinels[:] = known | dict.fromkeys(self._sentinels)
+        listed: list[Any] = self._sentinel.sentinels
+        listed[:] = dict.fromkeys([*listed, *self._sentinels])
 
     async def _forget_connections(self) -> None:
         """Open new ones from now on: those that there are lead to what is a replica now."""

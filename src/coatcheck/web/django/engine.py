@@ -65,7 +65,7 @@ class SessionStore(SessionBase):
 
     @_session_key.setter
     def _session_key(self, value: object) -> None:
-        self._presented = Token.parse(value) if isinstance(value, str) else None
+        self._presented = _parsed(value)
 
     @property
     def _token(self) -> Token | None:
@@ -296,8 +296,8 @@ class SessionStore(SessionBase):
         await site.arun(site.sessions.sweep())
 
 
-def _parsed(session_key: str | None) -> Token | None:
-    return Token.parse(session_key) if session_key else None
+def _parsed(session_key: object) -> Token | None:
+    return Token.parse(session_key) if isinstance(session_key, str) else None
 
 
 current()  # so that a setting that cannot work stops the start

@@ -7,8 +7,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
 from coatcheck.web.answers import Answer
-from coatcheck.web.caching import CHANGED
-from coatcheck.web.exchange import Exchange
+from coatcheck.web.exchange import OWN, Exchange
 from coatcheck.web.transport import Headers, raw
 
 
@@ -43,7 +42,7 @@ class _Line(Morsel[str]):
 def depart(exchange: Exchange, response: HttpResponseBase) -> None:
     """Add what the session says."""
     headers = response.headers
-    own = [name for name in headers if name.lower().endswith(CHANGED)]  # to ask for each is slower
+    own = [name for name in headers if name.lower().endswith(OWN)]  # to ask for each is slower
     before = raw([(name.lower(), headers[name]) for name in own])
     after = exchange.depart(before)
     if after is before:

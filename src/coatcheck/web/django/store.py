@@ -38,7 +38,7 @@ class RequestStore(SessionStore):
         is as it is stored then, and is what will be saved; another one is an ordinary store.
         """
         serving = SERVING.get()
-        if serving is None or serving.opened is None or session_key is None:
+        if session_key is None or serving is None or serving.opened is None:
             return SessionStore(session_key)
         return serving if serving.session_key == session_key else SessionStore(session_key)
 

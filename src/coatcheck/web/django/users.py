@@ -38,9 +38,9 @@ def _saving(instance: Any, using: str, update_fields: Collection[str] | None, **
     is_saved = update_fields is None or "password" in update_fields
     if user.pk is None or not is_saved or user.has_usable_password():
         return
-    stored = get_user_model()._base_manager.using(using).filter(pk=instance.pk)
+    stored = get_user_model()._base_manager.using(using).filter(pk=user.pk)
     was = stored.values_list("password", flat=True).first()
-    setattr(instance, _TAKEN, was is not None and is_password_usable(was))
+    setattr(user, _TAKEN, was is not None and is_password_usable(was))
 
 
 def _saved(instance: Any, created: bool, using: str, **_: object) -> None:
