@@ -1,5 +1,6 @@
 """What a `Sessions` works with: settings, store, clock, chance, and whoever listens."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from coatcheck.core.state import State
 from coatcheck.core.token import Token
 from coatcheck.keyed import KeyedTokens
 from coatcheck.stores.protocol import Store
+from coatcheck.waiting import running_loop
 
 _log = logging.getLogger("coatcheck")
 _LOUD = {
@@ -109,13 +111,15 @@ class Parts:
         actor = state.actor_on(subject)
         self.tell(kind, id, subject, actor=actor, cause=cause, client=client, **facts)
 
-    def flush(self) -> None:
+    async def flush(self) -> None:
         """Have a listener that writes behind, as `observe.Audit` does, write now. Never raises."""
+        flush = getattr(self.listener, "flush", None)
         try:
-            getattr(self.listener, "flush", _nothing)()
+            if flush is None:
+                return
+            if running_loop() is None:
+                flush()
+            else:
+                await asyncio.to_thread(flush)  # it may wait for a network
         except Exception:
             _log.exception("the event listener failed to flush")
-
-
-def _nothing() -> None:
-    pass

@@ -569,7 +569,7 @@ class Sessions:
         """Write what waits to be written, as at the end of the process. Never raises."""
         await self._groups.wait()
         await self._touches.flush()
-        self._parts.flush()
+        await self._parts.flush()
 
     async def close(self) -> None:
         """Write what waits to be written, and let go of the store's connections."""

@@ -140,6 +140,19 @@ class TestOrder:
         flushing.join()
         assert after == [1]
 
+    async def test_a_flush_holds_no_event_loop_up(self) -> None:
+        """Fails, by the time the sink gives up, when it is written in the loop."""
+        sink = Gated()
+        audit = Audit(sink, slow=True)
+        sessions = Sessions(MemoryStore(), on_event=audit)
+        audit(LOGIN)
+        flushing = asyncio.create_task(sessions.flush())
+        assert await asyncio.to_thread(sink.begun.wait, 30)
+        assert sink.events == []
+        sink.may_write.set()
+        await flushing
+        assert sink.events == [LOGIN]
+
     def test_what_finds_no_room_is_dropped_and_told(self, caplog: pytest.LogCaptureFixture) -> None:
         sink = Gated()
         audit = Audit(sink, limit=2)
