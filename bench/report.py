@@ -31,11 +31,18 @@ def medians(group: Group, costs: Mapping[str, Any]) -> Mapping[tuple[str, str], 
 
 
 def report(results: Mapping[str, Any]) -> str:
-    """Return the whole page; parts that were not measured are left out."""
+    """Return the whole page; parts that were not measured are left out.
+
+    Raises:
+        LookupError: the results of a group are older than one of its subjects.
+    """
     parts: list[str] = []
     aims: list[Target] = []
     for group in GROUPS:
         if costs := results.get(group.name):
+            if new := [each.title for each in group.subjects if each.name not in costs["counts"]]:
+                again = f"measure it again with `make bench ARGS={group.name}`"
+                raise LookupError(f"{group.name} has no results of {', '.join(new)}: {again}")
             found = medians(group, costs)
             parts += [f"## {group.title}\n", _setting(group, costs["settings"])]
             parts += [_kind(group, kind, found, costs) for kind in group.kinds]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from bench.report import report, table
 from bench.rounds import Run
 from bench.subjects import FLASK, STARLETTE, Group
@@ -81,3 +83,10 @@ def test_repetitions_are_shown_as_median_and_range() -> None:
     page = report({"survivors": survivors(150), "versions": {}})
     assert "| coatcheck, Redis | 2 | 200 (150-200) | 200 |" in page
     assert "Targets" not in page
+
+
+def test_results_that_are_older_than_a_subject_are_to_be_measured_again() -> None:
+    old = costs(FLASK)
+    del old["counts"][FLASK.ours[0].name]
+    with pytest.raises(LookupError, match=rf"{FLASK.ours[0].title}: .*`make bench ARGS=flask`"):
+        report({"flask": old, "versions": {}})
