@@ -5,7 +5,6 @@ Written behind means by a thread of its own. In a fork, what waits stays the par
 
 import atexit
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from weakref import WeakSet
 
 from coatcheck.core.events import SYSTEM, Event, Happened, Listener
 from coatcheck.errors import ConfigurationError
+from coatcheck.forks import tell_of_forks
 
 _log = logging.getLogger("coatcheck")
 
@@ -56,6 +56,7 @@ class Audit:
         self._limit, self._slow = limit, slow
         self._start_afresh()
         _audits.add(self)
+        tell_of_forks(self, in_child=Audit._start_afresh)
 
     def _start_afresh(self) -> None:
         self._waiting = deque[Event]()
@@ -166,12 +167,3 @@ _audits = WeakSet[Audit]()
 def _flush() -> None:
     for audit in list(_audits):
         audit.flush()
-
-
-def _start_afresh() -> None:
-    for audit in list(_audits):
-        audit._start_afresh()  # pyright: ignore[reportPrivateUsage] # one file
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_afresh)

@@ -4,13 +4,13 @@ import os
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 from random import random
 from typing import Concatenate, ParamSpec, TypeVar
 
 from coatcheck.errors import ConfigurationError
+from coatcheck.forks import tell_of_forks
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -49,7 +49,8 @@ class SQLiteFile:
             if "no such column" in str(error):
                 problem = f"{path!r} has tables of another layout: move it away for a new one"
             raise ConfigurationError("path", problem) from error
-        _watch_forks(weakref.ref(self))
+        on = SQLiteFile._go_on
+        tell_of_forks(self, before=SQLiteFile._pause, in_parent=on, in_child=on)
 
     def run(
         self,
@@ -78,12 +79,12 @@ class SQLiteFile:
         with self._turn:
             self._close()
 
-    def before_fork(self) -> None:
+    def _pause(self) -> None:
         """Wait for the turn, and keep it until the fork is over, with nothing open."""
         self._turn.acquire()
         self._close()
 
-    def after_fork(self) -> None:
+    def _go_on(self) -> None:
         """Let the others go on, in the parent as in the child."""
         self._turn.release()
 
@@ -148,19 +149,3 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01 * random())  # noqa: S311 - jitter, not a secret
-
-
-def _watch_forks(file: "weakref.ref[SQLiteFile]") -> None:
-    """Tell a file of forks, as long as it is there; Python keeps the functions for ever."""
-    told: list[SQLiteFile] = []
-
-    def before() -> None:
-        if (this := file()) is not None:
-            this.before_fork()
-            told.append(this)
-
-    def after() -> None:
-        while told:
-            told.pop().after_fork()
-
-    os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)
