@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis.crc import key_slot
 
-from coatcheck import Sessions, store_from_url
+from coatcheck import store_from_url
 from coatcheck.clock import StoreClock, system
 from coatcheck.core.record import Record
 from coatcheck.errors import StoreUnavailable
