@@ -380,6 +380,49 @@ async def test_a_server_that_shuts_down_writes_what_waits(
     assert touched == [("lifespan.startup.complete", 0), ("lifespan.shutdown.complete", 1)]
 
 
+@pytest.mark.parametrize("how", ["raises", "returns"])
+async def test_an_application_without_a_lifespan_has_what_waits_written_too(
+    browser: Browser, store: TouchedStore, clock: Clock, how: str
+) -> None:
+    """Fails when it is left to the server, which then tells nobody that it shuts down."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if how == "raises":
+            raise ValueError("I speak HTTP only")
+
+    incoming = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    touched: list[tuple[str, int]] = []
+
+    async def receive() -> Message:
+        return incoming.pop(0)
+
+    async def send(message: Message) -> None:
+        touched.append((message["type"], len(store.touched)))
+
+    clock.move(minutes=5)
+    await read(browser)
+    middleware = SessionMiddleware(application, sessions=browser.sessions)
+    await middleware({"type": "lifespan"}, receive, send)
+    assert touched == [("lifespan.startup.complete", 0), ("lifespan.shutdown.complete", 1)]
+
+
+async def test_an_application_that_fails_to_start_still_fails(sessions: Sessions) -> None:
+    """Fails when its lifespan is taken over though it speaks it."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        raise ValueError("no database")
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    with pytest.raises(ValueError, match="no database"):
+        await SessionMiddleware(application, sessions=sessions)({"type": "lifespan"}, receive, send)
+
+
 async def test_closing_waits_for_what_is_being_saved(clock: Clock) -> None:
     """J6: a request was cancelled in mid-save, and the server shuts down."""
     begun, may_save = asyncio.Event(), asyncio.Event()
