@@ -57,7 +57,7 @@ _log = logging.getLogger("coatcheck")
 Infos = list[SessionInfo]
 
 BATCH = 100
-"""How many sessions `end_everything` ends before it lets others go on."""
+"""How many sessions `end_all` and `end_everything` end before they let others go on."""
 
 
 class Sessions:
@@ -455,7 +455,9 @@ class Sessions:
                 keep.state.bar = (subject, barred.bar)
         ended = 0
         actor, client = _caused(keep if actor is None else actor, subject, APPLICATION)
-        for id in barred.ids:
+        for number, id in enumerate(barred.ids, 1):
+            if number % BATCH == 0:
+                await pause(0)
             if keep is None or not await self._is_kept(keep, id):
                 why = Ended.END_ALL
                 ended += await end(

@@ -35,10 +35,12 @@ class Audit:
     Args:
         sinks: functions of one `Event`, such as `JSONFile`, `JSONLog`, `list.append`. One that has
             a method `write_all`, of many, is given at once what waits.
-        limit: how many events may wait.
+        limit: how many events may wait; with `slow` as many again of what concerns authentication,
+            so that refused tokens, however many, leave it its place.
         slow: for sinks that take more than some microseconds, as what is sent over a network does:
             nothing is written before the answer then, and a crash loses what waits. What concerns
-            authentication is still never dropped: over `limit` its request waits for the sink.
+            authentication is still never dropped: when twice `limit` waits, so does its request,
+            and with it an event loop.
 
     Raises:
         ConfigurationError: a sink is no plain function, or there is none; or `limit` is below 1.
@@ -67,8 +69,9 @@ class Audit:
 
     def __call__(self, event: Event) -> None:
         """Write an event, now or behind. Never raises."""
-        is_full = len(self._waiting) >= self._limit
-        if not event.kind.is_routine and (is_full or not self._slow):
+        is_routine = event.kind.is_routine
+        is_full = len(self._waiting) >= (self._limit if is_routine else 2 * self._limit)
+        if not is_routine and (is_full or not self._slow):
             with self._lock:
                 self._write([event])
         elif is_full:
