@@ -5,9 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from coatcheck import BlockingSessions, Done, Policy, Session, Sessions
+from coatcheck import BlockingSessions, Done, Policy, Session, Sessions, Store
+from coatcheck.clock import GivenClock
+from coatcheck.codec import MessagePackCodec
+from coatcheck.core.envelope import Checked
 from coatcheck.core.record import Record
+from coatcheck.core.settings import Settings
 from coatcheck.errors import StoreUnavailable
+from coatcheck.parts import Parts
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import Clock, make_record
 from coatcheck.touches import Touches
@@ -52,6 +57,11 @@ async def browser(sessions: Sessions) -> Browser:
     browser = Browser(sessions)
     await browser.sign_in("alice", cart="hat")
     return browser
+
+
+def touches_of(store: Store, clock: Clock) -> Touches:
+    settings = Settings(MessagePackCodec(), Policy(), Checked(), {})
+    return Touches(Parts(store, settings, GivenClock(clock)), behind=True)
 
 
 async def read(browser: Browser) -> Done | None:
@@ -198,7 +208,7 @@ async def test_who_fails_lets_the_others_go_first_the_next_time(clock: Clock) ->
             self.recorded += 1
 
     store = Half()
-    touches = Touches(Sessions(store, clock=clock)._parts, behind=True)
+    touches = touches_of(store, clock)
     records = [make_record() for _ in range(200)]
     away = {record.id for record in records[:128]}
     for record in records:
@@ -223,7 +233,7 @@ async def test_a_round_with_failures_is_over_before_long(
                 raise StoreUnavailable("its node is away")
 
     store = Half()
-    touches = Touches(Sessions(store, clock=clock)._parts, behind=True)
+    touches = touches_of(store, clock)
     for record in [make_record() for _ in range(200)]:
         await touches.record(record, record.seen_at + MINUTE)
     await touches.flush()

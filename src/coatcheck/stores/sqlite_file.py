@@ -119,7 +119,7 @@ class SQLiteFile:
     def _connect(self, wait: float) -> sqlite3.Connection:
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         connection = sqlite3.connect(
-            self._path, wait, isolation_level=None, check_same_thread=False
+            self._path, timeout=wait, isolation_level=None, check_same_thread=False
         )
         try:
             connection.text_factory = _text
