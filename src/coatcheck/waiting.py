@@ -7,7 +7,7 @@ import types
 from collections.abc import Coroutine, Generator
 from enum import StrEnum
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -63,9 +63,13 @@ def start(
         waited_for = coroutine.send(None)
     except StopIteration:
         return None
-    task = loop.create_task(cast("Coroutine[Any, Any, None]", _go_on(coroutine, waited_for)))
+    task = loop.create_task(_rest(coroutine, waited_for))
     task.add_done_callback(lambda _: coroutine.close())  # it may be cancelled before it goes on
     return task
+
+
+async def _rest(coroutine: Coroutine[Any, Any, None], waited_for: object) -> None:
+    await _go_on(coroutine, waited_for)
 
 
 @types.coroutine
