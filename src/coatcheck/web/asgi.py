@@ -342,6 +342,8 @@ class _Response:
             if self._open.fate is not None:
                 return
         await self._send(message)
+        if message["type"] == "http.response.body" and not more:
+            self._exchange.session.state.is_sent = True
 
     async def receive(self) -> Message:
         """Return the next message to a WebSocket; a disconnect, when its session is over."""
