@@ -178,7 +178,7 @@ async def serve(
     finally:
         if not response.has_started:  # the application was cancelled, or answered nothing
             await asyncio.shield(exchange.leave())
-        elif response.is_long:
+        elif response.is_long or exchange.session.state.is_sent:  # as a background task may go on
             response.leave()
             exchange.report_unsaved()
         serving.reset(within)
