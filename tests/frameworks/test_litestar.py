@@ -1,11 +1,16 @@
 """Litestar, by a plugin."""
 
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from litestar import Litestar, Request, Response, WebSocket, asgi, get, post, route, websocket
+from litestar.exceptions import NotFoundException
 from litestar.middleware.session.server_side import ServerSideSessionConfig
-from litestar.response import Stream
+from litestar.plugins.flash import FlashConfig, FlashPlugin, flash
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.response import Stream, Template
+from litestar.template import TemplateConfig
 
 from coatcheck import Sessions
 from coatcheck.errors import ConfigurationError, Superseded, Unauthenticated
@@ -117,6 +122,48 @@ async def test_setting_the_session_replaces_its_data_and_clearing_ends_it() -> N
     await browser.post("/clear")
     assert (await browser.get("/me")).status == 401
     assert await shop.sessions.count() == 0
+
+
+async def test_the_plugin_of_flash_messages_finds_its_sessions(tmp_path: Path) -> None:
+    """Fails when the application starts if the plugin sees no middleware of sessions."""
+
+    @post("/say")
+    async def say(request: AnyRequest) -> None:
+        flash(request, "saved", "info")
+
+    @get("/page")
+    async def page() -> Template:
+        return Template(template_str="{% for it in get_flashes() %}{{ it.message }}{% endfor %}")
+
+    shop = Shop()
+    templates = TemplateConfig(directory=tmp_path, engine=JinjaTemplateEngine)
+    plugins = [SessionPlugin(shop.sessions), FlashPlugin(FlashConfig(templates))]
+    app = Litestar([say, page], plugins=plugins, template_config=templates)
+    browser = shop.browser(cast("App", app))
+    await browser.post("/say")
+    assert [(await browser.get("/page")).body for _ in range(2)] == [b"saved", b""]
+
+
+async def test_what_middleware_makes_of_a_session_is_answered_like_a_handler_s() -> None:
+    """Fails when Litestar answers outside: a cache may keep it, and the cookie stays."""
+
+    def hide(app: Any) -> Any:
+        async def hiding(scope: Any, receive: Any, send: Any) -> None:
+            session_of(Request(scope)).end()
+            raise NotFoundException
+
+        return hiding
+
+    @get("/hidden", middleware=[hide])
+    async def hidden() -> None: ...
+
+    shop = Shop()
+    app = Litestar([*HANDLERS, hidden], plugins=[SessionPlugin(shop.sessions)])
+    browser = shop.browser(cast("App", app))
+    await browser.post("/login")
+    reply = await browser.get("/hidden")
+    assert (reply.status, reply.get("vary")) == (404, "Cookie")
+    assert browser.cookie == ""
 
 
 async def test_an_error_of_the_session_is_answered_and_nothing_saved() -> None:

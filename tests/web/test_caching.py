@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -388,6 +389,21 @@ async def late_look(request: Request) -> Response:
         yield str(session.get("cart"))
 
     return StreamingResponse(body())
+
+
+async def test_a_first_look_after_the_whole_response_finds_the_session(
+    sessions: Sessions, browser: Client
+) -> None:
+    """Fails, with an error, when a background task counts as part of the response."""
+    found: list[str] = []
+
+    async def looks_behind(request: Request) -> Response:
+        return Response(background=BackgroundTask(lambda: found.append(request.session["cart"])))
+
+    browser.app = shop(sessions, looks_behind)
+    await browser.get("/write?cart=secret")
+    reply = await browser.get("/looks_behind")
+    assert (reply.error, reply.get("vary"), found) == (None, None, ["secret"])
 
 
 async def test_a_first_look_in_the_middle_of_a_stream_does_not_leak(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -244,6 +245,21 @@ async def test_a_long_stream_saves_what_it_commits_itself(
     browser.app = app
     assert (await browser.get("/counts_on")).body == b"12345"
     assert await stored(sessions, browser) == {"n": 4}
+
+
+async def test_what_a_background_task_changes_is_reported(
+    sessions: Sessions, browser: Client, events: list[Event]
+) -> None:
+    """Fails when only streams and sockets are asked what they left behind."""
+
+    async def changes_behind(request: Request) -> Response:
+        request.session["in"] = "time"
+        late = BackgroundTask(lambda: request.session.update(late=True))
+        return PlainTextResponse("", background=late)
+
+    browser.app = shop(sessions, changes_behind)
+    await browser.get("/changes_behind")
+    assert [event.kind for event in events].count(Happened.UNSAVED) == 1
 
 
 async def empties(request: Request) -> Response:

@@ -61,6 +61,7 @@ class State:
         is_committing: whether a commit is under way; it knows what was done before it began.
         is_committed: whether a commit was made already; the next is later activity.
         is_late: whether the response has started, so that nobody may look for the first time.
+        is_sent: whether it is whole, so that they may again: nothing of it is in there.
         unseen: the data, where nobody looked at it yet.
         is_seen: false while nobody has looked at a session that `admit` opened.
         own: what the library keeps beside the data; see `core.own`.
@@ -99,6 +100,7 @@ class State:
         "is_in_doubt",
         "is_late",
         "is_seen",
+        "is_sent",
         "is_wanted",
         "kept_for",
         "leaving",
@@ -171,7 +173,7 @@ class State:
         self.is_development = False
         self.is_committing = False
         self.is_committed = False
-        self.is_late = False
+        self.is_late = self.is_sent = False
         self.unseen: dict[str, Any] | None = None
         self.is_seen = True
         self.lent: dict[str, tuple[Any, bytes]] | None = None

@@ -45,12 +45,13 @@ def look(session: Session) -> Session:
 
     Raises:
         StoreUnavailable: it could not be loaded.
-        RuntimeError: the response has started, without saying that it depends on the session.
+        RuntimeError: the response has started, without saying that it depends on the session, and
+            goes on.
     """
     state = session.state
     if state.unseen is None:
         return session
-    if state.is_late:
+    if state.is_late and not state.is_sent:
         raise RuntimeError(
             "the session is looked at for the first time after the response started, which may be "
             "cached by now: look at it before, as in `session = request.session; len(session)`"

@@ -201,7 +201,7 @@ async def serve(
     finally:
         if not response.has_started:  # the application was cancelled, or answered nothing
             await asyncio.shield(exchange.leave())
-        elif response.is_long:
+        elif response.is_long or exchange.session.state.is_sent:  # as a background task may go on
             response.leave()
             exchange.report_unsaved()
         serving.reset(within)
@@ -365,6 +365,8 @@ class _Response:
             if self._open.fate is not None:
                 return
         await self._send(message)
+        if message["type"] == "http.response.body" and not more:
+            self._exchange.session.state.is_sent = True
 
     async def receive(self) -> Message:
         """Return the next message to a WebSocket; a disconnect, when its session is over."""

@@ -11,7 +11,7 @@ from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import ERRORS, answer
-from coatcheck.web.asgi import App, Receive, Scope, Send, refuse, serve
+from coatcheck.web.asgi import App, Scope, refuse, serve
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, GateOptions
@@ -24,8 +24,10 @@ with extra("litestar"):
     from litestar.di import NamedDependency, Provide
     from litestar.handlers import BaseRouteHandler
     from litestar.middleware import DefineMiddleware
+    from litestar.middleware._internal.exceptions import ExceptionHandlerMiddleware
     from litestar.middleware.session.base import SessionMiddleware
     from litestar.plugins import InitPlugin
+    from litestar.security.session_auth.middleware import MiddlewareWrapper
     from litestar.types import Empty
     from litestar.types import Scope as LitestarScope
     from litestar.utils.scope.state import ScopeState
@@ -104,7 +106,7 @@ class SessionPlugin(InitPlugin):
                 raise ConfigurationError("middleware", "has Litestar's sessions: leave them out")
         if sum(isinstance(plugin, SessionPlugin) for plugin in app_config.plugins) > 1:
             raise ConfigurationError("plugins", "has coatcheck's sessions twice: leave one out")
-        app_config.middleware.insert(0, self._around)
+        app_config.middleware.insert(0, DefineMiddleware(_Around, self._gate))
         app_config.dependencies.setdefault("session", Provide(_provide, sync_to_thread=False))
         untyped: Any = app_config  # Litestar leaves out what its handlers are generic in
         for error in ERRORS:
@@ -113,14 +115,21 @@ class SessionPlugin(InitPlugin):
         app_config.on_shutdown.append(self._sessions.flush)
         return app_config
 
-    def _around(self, app: Any) -> Any:
-        """Return the middleware of a route."""
-        inner, gate = cast("App", app), self._gate
 
-        async def around(scope: Scope, receive: Receive, send: Send) -> None:
-            await serve(inner, gate, scope, receive, send, _follow)
+class _Around(MiddlewareWrapper):
+    """The middleware of a route.
 
-        return around
+    By the kind of it Litestar's own plugins, such as that of flash messages, see that there are
+    sessions; its command line takes it for no backend.
+
+    What other middleware raises is answered inside, as any response that may depend on the session.
+    """
+
+    def __init__(self, gate: Gate, app: Any) -> None:
+        self._gate, self._inner = gate, cast("App", ExceptionHandlerMiddleware(app, debug=None))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await serve(self._inner, self._gate, scope, receive, send, _follow)
 
 
 def _follow(exchange: Exchange, scope: Scope, _: int) -> bool:
