@@ -117,7 +117,7 @@ class Sessions:
         self._parts = Parts(store, self._settings, self._clock, on_event, tokens=tokens)
         self._groups = Groups(self._parts)
         self._touches = Touches(self._parts, behind=self._writes_behind)
-        self._sweeper = Sweeper(self._parts)
+        self._sweeper = Sweeper(self._parts, self._let_others)
         self._door = Door(self._parts, self._touches, notify)
         self._lookout = Lookout(self._parts)
         self._throttle = Throttle(self._parts)
@@ -456,7 +456,7 @@ class Sessions:
         ended = 0
         actor, client = _caused(keep if actor is None else actor, subject, APPLICATION)
         for id in barred.ids:
-            await pause(0)  # a store that never waits would hold up everybody else
+            await self._let_others()
             if keep is None or not await self._is_kept(keep, id):
                 why = Ended.END_ALL
                 ended += await end(
@@ -508,8 +508,13 @@ class Sessions:
         ended: list[bool] = []
         for each in ends:
             ended.append(await each)
-            await pause(0)  # a store that never waits would hold up everybody else
+            await self._let_others()
         return ended
+
+    async def _let_others(self) -> None:
+        """Let others go on, whom a store that never waits would hold up; threads do anyway."""
+        if not self.is_blocking:
+            await pause(0)
 
     async def _is_kept(self, keep: Session, id: str) -> bool:
         """Tell whether `id` is `keep`, and still in the hands that this request knows."""

@@ -12,7 +12,6 @@ from coatcheck.core.policy import GRACE
 from coatcheck.errors import StoreUnavailable
 from coatcheck.parts import Parts
 from coatcheck.stores.protocol import Store
-from coatcheck.waiting import pause
 
 EVERY = 60_000
 BATCH = 1_000
@@ -23,10 +22,13 @@ class Sweeper:
 
     The first commit sweeps, too, as a process may be over before long. While a batch does not
     suffice, it is once a second.
+
+    Args:
+        let_others: lets others go on between two batches.
     """
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, parts: Parts, let_others: Callable[[], Awaitable[None]]) -> None:
+        self._parts, self._let_others = parts, let_others
         self._due = 0
 
     def is_due(self, now: int) -> bool:
@@ -43,7 +45,7 @@ class Sweeper:
         before = parts.clock.now() - GRACE
         while (batch := await parts.store.sweep(before, BATCH)) == BATCH:
             swept += batch
-            await pause(0)  # a store that never waits would hold up everybody else
+            await self._let_others()
         parts.tell(Happened.SWEPT, None, actor=SYSTEM, count=swept + batch)
         return swept + batch
 

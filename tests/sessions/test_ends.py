@@ -64,6 +64,22 @@ async def test_others_go_on_while_a_users_many_sessions_end(clock: Clock) -> Non
     assert await ending == 250
 
 
+async def test_ends_of_many_by_threads_methods_where_an_event_loop_runs(clock: Clock) -> None:
+    """As in a test, or a handler that calls them all the same. Fails when they let the loop go on.
+
+    A store in memory never waits.
+    """
+    store = MemoryStore()
+    sessions = BlockingSessions(store, clock=clock)
+    for end in (lambda: sessions.end_all("alice"), sessions.end_everything):
+        for _ in range(3):
+            await Browser(Sessions(store, clock=clock)).sign_in("alice")
+        assert end() == 3
+        clock.move(seconds=1)  # who signed in before is not let in any more
+    clock.move(days=40)
+    assert sessions.sweep() == 6
+
+
 async def test_why_it_ended_is_known_for_two_minutes(store: Store, clock: Clock) -> None:
     """On each store, as some keep a tombstone until they are swept.
 
