@@ -18,6 +18,7 @@ from coatcheck.core.policy import AtLimit
 from coatcheck.errors import StoreUnavailable, Unauthenticated
 from coatcheck.stores.protocol import Barred
 from coatcheck.web.django import session_of, users
+from coatcheck.web.django.engine import SessionStore
 from tests.frameworks.django_site import Browser, User, site
 
 
@@ -57,7 +58,7 @@ def sessions(store: Away, events: list[Event]) -> Generator[BlockingSessions]:
         policy=Policy(max_sessions=4, at_limit=AtLimit.REFUSE),
         on_event=events.append,
     )
-    views = (login, mine, change, change_and_forget, change_in_vain, reset, aused)
+    views = (login, mine, change, change_and_forget, change_in_vain, reset, aused, change_by_key)
     pages = [path(view.__name__, view) for view in views]
     with site(*pages, COATCHECK={"sessions": sessions}, SESSION_COOKIE_NAME="__Host-sid"):
         yield sessions
@@ -92,6 +93,17 @@ def change(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)
     auth.update_session_auth_hash(request, request.user)
     return HttpResponse()
+
+
+def change_by_key(request: HttpRequest) -> HttpResponse:
+    """Serve a client whose key is in a header, as allauth does: by its session, for a while."""
+    own, request.session = request.session, SessionStore(request.META["HTTP_X_SESSION_TOKEN"])
+    try:
+        change(request)
+        request.session.save()
+        return HttpResponse(request.session.session_key)
+    finally:
+        request.session = own
 
 
 def change_and_forget(request: HttpRequest) -> HttpResponse:
@@ -203,6 +215,20 @@ def test_a_new_password_logs_the_others_out(sessions: Any, alice: User, page: st
     thief = Browser()
     thief.cookies["__Host-sid"] = old
     assert who(thief) == [NOBODY]
+
+
+def test_a_new_password_keeps_the_session_in_the_place_of_the_requests(
+    sessions: Any, alice: User
+) -> None:
+    """Fails when a client with its key in a header is logged out by changing its password."""
+    app, browser = Browser(), Browser()
+    app.get("/login?alice:wonder")
+    browser.get("/login?alice:wonder")
+    key = app.tokens["__Host-sid"]
+    answer = Browser().get("/change_by_key", headers={"x-session-token": key})
+    assert SessionStore(answer.content.decode())["_auth_user_id"] == str(alice.pk)
+    assert sessions.count() == 1
+    assert browser.get("/mine").json()[0] == "AnonymousUser"
 
 
 def test_an_administrators_reset_logs_all_out(sessions: Any, alice: User) -> None:

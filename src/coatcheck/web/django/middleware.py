@@ -49,7 +49,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
             return self.__acall__(request)
         self.process_request(request)
         store: Any = request.session
-        serving = SERVING.set(store)
+        serving = SERVING.set(request)
         try:
             if self._is_guarded(request):
                 refusal = self._site.run(store.refusal(), is_load=True)
@@ -68,7 +68,7 @@ class SessionMiddleware(middleware.SessionMiddleware):
         """Serve one request in an event loop."""
         self.process_request(request)
         store: Any = request.session
-        serving = SERVING.set(store)
+        serving = SERVING.set(request)
         try:
             if self._is_guarded(request):
                 refusal = await self._site.arun(store.refusal())

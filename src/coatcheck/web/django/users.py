@@ -14,7 +14,7 @@ from django.contrib.auth.hashers import is_password_usable
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save, pre_save
 
-from coatcheck.web.django.access import SERVING
+from coatcheck.web.django.access import served
 from coatcheck.web.django.site import current
 
 _TAKEN = "_coatcheck_password_taken"
@@ -71,7 +71,7 @@ def _end_now(subject: str, reason: str, *, keeps_own: bool) -> None:
     Django's `update_session_auth_hash` gives that a new token; without, it ends by itself. Who
     forgot the password may sign in by the very request that sets it.
     """
-    serving = SERVING.get()
+    serving = served()
     own = None
     if serving is not None:
         own = serving.own() if keeps_own else serving.opened
