@@ -5,12 +5,14 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib import auth
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import AsyncClient
+from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
 from coatcheck import BlockingSessions, Event, Happened, MemoryStore, Policy, Sessions
@@ -36,9 +38,9 @@ def following() -> Generator[None]:
     """What `coatcheck.web.django` in INSTALLED_APPS does; the site of the tests has it not."""
     users.follow()
     yield
-    assert pre_save.disconnect(dispatch_uid="coatcheck.saving")
-    assert post_save.disconnect(dispatch_uid="coatcheck.saved")
-    assert post_delete.disconnect(dispatch_uid="coatcheck.deleted")
+    assert pre_save.disconnect(sender=User, dispatch_uid="coatcheck.saving")
+    assert post_save.disconnect(sender=User, dispatch_uid="coatcheck.saved")
+    assert post_delete.disconnect(sender=User, dispatch_uid="coatcheck.deleted")
 
 
 @pytest.fixture
@@ -193,6 +195,20 @@ def test_a_deleted_user_is_logged_out_everywhere(sessions: Any, alice: User) -> 
     assert sessions.open(elsewhere).subject is None
     assert who(browser) == [NOBODY]
     assert sessions.count() == 0
+
+
+def test_rows_of_other_models_are_deleted_without_being_loaded(sessions: Any) -> None:
+    """Fails when the site's large deletes are slow, as somebody listens to each row."""
+    with CaptureQueriesContext(connection) as queries:
+        apps.get_model("admin", "LogEntry").objects.all().delete()
+    assert [query for query in queries if query["sql"].startswith("SELECT")] == []
+
+
+def test_signals_of_other_models_may_have_other_arguments(sessions: Any) -> None:
+    """Fails when what an application sends about its own models is an error here."""
+    entry = apps.get_model("admin", "LogEntry")
+    for signal in (pre_save, post_save, post_delete):
+        signal.send(sender=entry, instance=entry())
 
 
 @pytest.mark.parametrize("page", ["change", "aused"])
