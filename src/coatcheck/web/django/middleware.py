@@ -187,6 +187,7 @@ def _kinds() -> list[type]:
 
 
 def _require_one(kinds: list[type]) -> None:
-    ours = [kind for kind in kinds if issubclass(kind, middleware.SessionMiddleware)]
-    if len(ours) > 1:
+    ours = [kind for kind in kinds if issubclass(kind, SessionMiddleware)]
+    puts = middleware.SessionMiddleware.process_request  # a subclass may have a session elsewhere
+    if any(getattr(kind, "process_request", None) is puts for kind in kinds) or len(ours) > 1:
         raise ConfigurationError("MIDDLEWARE", "has two middleware classes for sessions")
