@@ -1,11 +1,13 @@
 """Django's own logins, its admin and its messages; users who signed in by another framework."""
 
 from collections.abc import Generator
+from functools import partial
 from typing import Any
 
 import pytest
 from django.contrib import auth, messages
 from django.core.checks import run_checks
+from django.core.exceptions import SynchronousOnlyOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import AsyncClient, Client
 from django.urls import path
@@ -18,9 +20,9 @@ from tests.frameworks.django_site import Browser, User, site
 @pytest.fixture
 def sessions() -> Generator[BlockingSessions]:
     sessions = BlockingSessions(MemoryStore())
-    pages = [path("async/" + view.__name__, view) for view in (amine, alogin, alogout)]
+    pages = [path("async/" + view.__name__, view) for view in (amine, alogin, alogout, anoted)]
     pages += [path(view.__name__, view) for view in (login, put, mine, leave, change, say)]
-    pages += [path(view.__name__, view) for view in (act_as, back)]
+    pages += [path(view.__name__, view) for view in (act_as, back, noted)]
     with site(
         *pages,
         COATCHECK={"sessions": sessions},
@@ -44,6 +46,29 @@ def login(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=403)
     auth.login(request, user)
     return JsonResponse(session_of(request).subject, safe=False)
+
+
+def noted(request: HttpRequest) -> HttpResponse:
+    """Log in, and give away under which key."""
+    keys: list[str | None] = []
+    note = partial(_note, keys)
+    auth.user_logged_in.connect(note)
+    login(request)
+    auth.user_logged_in.disconnect(note)
+    request.session.set_expiry(600)
+    return JsonResponse([*keys, request.session.session_key], safe=False)
+
+
+def _note(keys: list[str | None], request: HttpRequest, **_: object) -> None:
+    keys.append(request.session.session_key)
+
+
+async def anoted(request: HttpRequest) -> HttpResponse:
+    await alogin(request)
+    with pytest.raises(SynchronousOnlyOperation, match="asave"):
+        assert request.session.session_key
+    await request.session.asave()
+    return HttpResponse(request.session.session_key)
 
 
 def put(request: HttpRequest) -> HttpResponse:
@@ -114,6 +139,26 @@ def test_a_login_takes_the_cart_along_and_is_listed(sessions: Any, users: Any) -
     assert sessions.open(Token.parse(visitor)).id is None
     assert sessions.end_all(str(users[0].pk)) == 1
     assert browser.get("/mine").json() == ["AnonymousUser", None]
+
+
+def test_the_key_after_a_login_is_the_one_that_is_handed_out(sessions: Any, users: Any) -> None:
+    """Fails when who notes the key, to end the session by it, notes one that opens nothing."""
+    browser = Browser()
+    for page in ("/put?hat", "/login?alice:wonder", "/login?bob:builder"):
+        browser.get(page)  # nobody, a visitor, the same user, another one
+        said = browser.get("/noted?alice:wonder").json()
+        assert said == [browser.tokens["__Host-sid"]] * 2
+        assert browser.get("/mine").json()[0] == "alice"
+    assert Browser().get("/noted?alice:wonder").json()[0]
+    assert sessions.count() == 2
+
+
+async def test_in_coroutines_such_a_key_is_there_once_it_is_saved(
+    sessions: Any, users: Any
+) -> None:
+    browser = AsyncClient()
+    said = await browser.get("/async/anoted", secure=True)
+    assert said.content.decode() == browser.cookies["__Host-sid"].value
 
 
 def test_another_user_starts_with_nothing_and_ends_the_first(sessions: Any, users: Any) -> None:

@@ -301,6 +301,17 @@ def test_a_session_is_over_when_django_says_so(sessions: Any, clock: Clock, form
     assert make(key).get("hat") is None
 
 
+def test_the_key_stays_where_no_browser_is_to_be_told(store: Any) -> None:
+    """Fails when whoever carries the key in a header holds one that opens nothing."""
+    store["hat"] = 1
+    store.save()
+    key = store.session_key
+    store.set_expiry(60)
+    store.save()
+    assert store.session_key == key
+    assert make(key).get_expiry_age() == 60
+
+
 def test_what_is_over_loads_nothing(sessions: Any, clock: Clock) -> None:
     """Fails when `load` returns what every other method hides."""
     store = make()

@@ -13,6 +13,7 @@ from secrets import token_hex
 from typing import Any
 
 import pytest
+from django.contrib.sessions import middleware
 from django.core.exceptions import SynchronousOnlyOperation
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
@@ -174,6 +175,34 @@ def test_two_middleware_classes_are_refused() -> None:
         middleware = [OUR_SESSIONS, OUR_AUTH, other]
         with site(MIDDLEWARE=middleware), pytest.raises(ConfigurationError, match="MIDDLEWARE"):
             WSGIHandler()
+
+
+class Elsewhere(middleware.SessionMiddleware):
+    """As djangosaml2 has it: with a session and a cookie of its own, beside the request's."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        vars(request)["other"] = self.SessionStore(request.COOKIES.get("other"))
+
+    def process_response(self, request: HttpRequest, response: Any) -> Any:
+        store = vars(request)["other"]
+        if store.modified:
+            store.save()
+            response.set_cookie("other", store.session_key, secure=True)
+        return response
+
+
+def test_a_middleware_class_for_another_session_is_none_for_this_one(serve: Any) -> None:
+    def write(request: HttpRequest) -> None:
+        vars(request)["other"]["hat"] = 1
+        request.session["coat"] = 1
+
+    def read(request: HttpRequest) -> None:
+        assert vars(request)["other"]["hat"] == 1
+
+    chain = [OUR_SESSIONS, f"{__name__}.{Elsewhere.__name__}"]
+    browser = serve(page(write, "write"), page(read, "read"), MIDDLEWARE=chain)
+    browser.get("/write")
+    assert browser.get("/read").json() == {"coat": 1}
 
 
 def test_sessions_of_asyncio_are_refused_under_wsgi(monkeypatch: pytest.MonkeyPatch) -> None:

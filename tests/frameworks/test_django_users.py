@@ -5,12 +5,14 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib import auth
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import AsyncClient
+from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
 from coatcheck import BlockingSessions, Event, Happened, MemoryStore, Policy, Sessions
@@ -18,6 +20,7 @@ from coatcheck.core.policy import AtLimit
 from coatcheck.errors import StoreUnavailable, Unauthenticated
 from coatcheck.stores.protocol import Barred
 from coatcheck.web.django import session_of, users
+from coatcheck.web.django.engine import SessionStore
 from tests.frameworks.django_site import Browser, User, site
 
 
@@ -35,9 +38,9 @@ def following() -> Generator[None]:
     """What `coatcheck.web.django` in INSTALLED_APPS does; the site of the tests has it not."""
     users.follow()
     yield
-    assert pre_save.disconnect(dispatch_uid="coatcheck.saving")
-    assert post_save.disconnect(dispatch_uid="coatcheck.saved")
-    assert post_delete.disconnect(dispatch_uid="coatcheck.deleted")
+    assert pre_save.disconnect(sender=User, dispatch_uid="coatcheck.saving")
+    assert post_save.disconnect(sender=User, dispatch_uid="coatcheck.saved")
+    assert post_delete.disconnect(sender=User, dispatch_uid="coatcheck.deleted")
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def sessions(store: Away, events: list[Event]) -> Generator[BlockingSessions]:
         policy=Policy(max_sessions=4, at_limit=AtLimit.REFUSE),
         on_event=events.append,
     )
-    views = (login, mine, change, change_and_forget, change_in_vain, reset, aused)
+    views = (login, mine, change, change_and_forget, change_in_vain, reset, aused, change_by_key)
     pages = [path(view.__name__, view) for view in views]
     with site(*pages, COATCHECK={"sessions": sessions}, SESSION_COOKIE_NAME="__Host-sid"):
         yield sessions
@@ -92,6 +95,17 @@ def change(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)
     auth.update_session_auth_hash(request, request.user)
     return HttpResponse()
+
+
+def change_by_key(request: HttpRequest) -> HttpResponse:
+    """Serve a client whose key is in a header, as allauth does: by its session, for a while."""
+    own, request.session = request.session, SessionStore(request.META["HTTP_X_SESSION_TOKEN"])
+    try:
+        change(request)
+        request.session.save()
+        return HttpResponse(request.session.session_key)
+    finally:
+        request.session = own
 
 
 def change_and_forget(request: HttpRequest) -> HttpResponse:
@@ -183,6 +197,20 @@ def test_a_deleted_user_is_logged_out_everywhere(sessions: Any, alice: User) -> 
     assert sessions.count() == 0
 
 
+def test_rows_of_other_models_are_deleted_without_being_loaded(sessions: Any) -> None:
+    """Fails when the site's large deletes are slow, as somebody listens to each row."""
+    with CaptureQueriesContext(connection) as queries:
+        apps.get_model("admin", "LogEntry").objects.all().delete()
+    assert [query for query in queries if query["sql"].startswith("SELECT")] == []
+
+
+def test_signals_of_other_models_may_have_other_arguments(sessions: Any) -> None:
+    """Fails when what an application sends about its own models is an error here."""
+    entry = apps.get_model("admin", "LogEntry")
+    for signal in (pre_save, post_save, post_delete):
+        signal.send(sender=entry, instance=entry())
+
+
 @pytest.mark.parametrize("page", ["change", "aused"])
 def test_a_new_password_logs_the_others_out(sessions: Any, alice: User, page: str) -> None:
     """R-038: at once, and whoever changed it goes on, by a new token."""
@@ -203,6 +231,20 @@ def test_a_new_password_logs_the_others_out(sessions: Any, alice: User, page: st
     thief = Browser()
     thief.cookies["__Host-sid"] = old
     assert who(thief) == [NOBODY]
+
+
+def test_a_new_password_keeps_the_session_in_the_place_of_the_requests(
+    sessions: Any, alice: User
+) -> None:
+    """Fails when a client with its key in a header is logged out by changing its password."""
+    app, browser = Browser(), Browser()
+    app.get("/login?alice:wonder")
+    browser.get("/login?alice:wonder")
+    key = app.tokens["__Host-sid"]
+    answer = Browser().get("/change_by_key", headers={"x-session-token": key})
+    assert SessionStore(answer.content.decode())["_auth_user_id"] == str(alice.pk)
+    assert sessions.count() == 1
+    assert browser.get("/mine").json()[0] == "AnonymousUser"
 
 
 def test_an_administrators_reset_logs_all_out(sessions: Any, alice: User) -> None:

@@ -8,11 +8,12 @@ from coatcheck.core.session import Session
 from coatcheck.web.requires import Age, View, demanding, guard
 
 if TYPE_CHECKING:
-    from coatcheck.web.django.engine import SessionStore
-    from coatcheck.web.django.store import RequestStore
+    from django.http import HttpRequest
 
-SERVING: ContextVar[Optional["RequestStore"]] = ContextVar("SERVING", default=None)
-"""The session of the request that is being served here."""
+    from coatcheck.web.django.engine import SessionStore
+
+SERVING: ContextVar[Optional["HttpRequest"]] = ContextVar("SERVING", default=None)
+"""The request that is being served here."""
 
 
 class Request(Protocol):
@@ -22,6 +23,15 @@ class Request(Protocol):
     def session(self) -> Any:
         """Of Django's type, whichever that is."""
         ...
+
+
+def served() -> Optional["SessionStore"]:
+    """Return the session of the request that is being served here.
+
+    A view may have put another in its place for a while, as one that reads a token of its own does.
+    """
+    store = getattr(SERVING.get(), "session", None)
+    return store if getattr(store, "is_of_coatcheck", False) else None
 
 
 def session_of(request: Request) -> Session:

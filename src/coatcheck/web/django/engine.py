@@ -55,7 +55,9 @@ class SessionStore(SessionBase):
 
     @property
     def session_key(self) -> str | None:
-        """The token, `None` while nothing is stored."""
+        """The token, `None` while nothing is stored. A login, which changes it, is saved first."""
+        if (session := self.opened) is not None and self._is_to_change(session):
+            self._run(self._commit(session))  # Django's key is the last one when it is asked for
         token = self._token
         return token.reveal() if token else None
 
@@ -73,6 +75,19 @@ class SessionStore(SessionBase):
         if session is None:
             return self._presented
         return session.state.held
+
+    @property
+    def opened(self) -> Session | None:
+        """The session, if anybody has looked at it."""
+        return getattr(self, "_session_cache", None)
+
+    def own(self) -> Session | None:
+        """Return the session, for what is done to others in its name.
+
+        Raises:
+            StoreUnavailable: it could not be loaded.
+        """
+        return self.get_session()
 
     def get_session(self) -> Session:
         """Return the session behind this, loaded. See `coatcheck.web.django.session_of`."""
@@ -139,14 +154,16 @@ class SessionStore(SessionBase):
         if outcome.done is Done.DROPPED:
             raise UpdateError("the session has ended")
 
+    def _is_to_change(self, session: Session) -> bool:
+        """Tell whether the next commit makes a new token."""
+        if session.state.is_committing:
+            return False
+        self._prepare(session)
+        return session.state.privilege is not None
+
     def _prepare(self, session: Session) -> None:
         """Let a commit do what Django's keys among the data say."""
         login.follow(session)
-        asked = session.get(expiry.KEY)
-        if asked != self._expiry:
-            self._expiry = asked
-            if session.state.base is not None:
-                session.privilege_changed()  # a new token tells the browser how long it lasts
 
     # What follows is Django's contract, each method once as a coroutine.
 

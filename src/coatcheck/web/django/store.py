@@ -9,7 +9,7 @@ from coatcheck.core.unseen import look
 from coatcheck.door import Arrival
 from coatcheck.web.answers import Answer
 from coatcheck.web.django import expiry
-from coatcheck.web.django.access import SERVING
+from coatcheck.web.django.access import served
 from coatcheck.web.django.engine import SessionStore
 from coatcheck.web.django.site import Site
 from coatcheck.web.environ import headers, method
@@ -37,10 +37,10 @@ class RequestStore(SessionStore):
         Extensions ask the class of `request.session` for it to load anew what they saved. Its own
         is as it is stored then, and is what will be saved; another one is an ordinary store.
         """
-        serving = SERVING.get()
-        if session_key is None or serving is None or serving.opened is None:
-            return SessionStore(session_key)
-        return serving if serving.session_key == session_key else SessionStore(session_key)
+        other, serving = SessionStore(session_key), served()
+        if other._token is None or serving is None or other._token != serving._token:
+            return other
+        return serving
 
     def __init__(self, session_key: str | None = None) -> None:
         """Change nothing: a request's own is made by `of`, once."""
@@ -70,18 +70,9 @@ class RequestStore(SessionStore):
         self.get_session()
         return super().session_key
 
-    @property
-    def opened(self) -> Session | None:
-        """The session, if anybody has looked at it."""
-        return getattr(self, "_session_cache", None)
-
     def own(self) -> Session | None:
-        """Return the session, for what is done to others in its name; `None` once it is answered.
-
-        Raises:
-            StoreUnavailable: it could not be loaded.
-        """
-        return self.opened if self._is_answered else self.get_session()
+        """Return the same; `None` once it is answered and nobody looked."""
+        return self.opened if self._is_answered else super().own()
 
     def _run(self, coroutine: Any, *, is_load: bool = False) -> Any:
         return self._site.run(coroutine, is_load=is_load)
@@ -124,6 +115,14 @@ class RequestStore(SessionStore):
     async def _load(self) -> dict[str, Any]:
         await self._loaded()  # only then is there a token
         return await super()._load()
+
+    def _prepare(self, session: Session) -> None:
+        super()._prepare(session)
+        asked = session.get(expiry.KEY)
+        if asked != self._expiry:
+            self._expiry = asked
+            if session.state.base is not None and not any(session.state.cookies.values()):
+                session.privilege_changed()  # a new token tells the browser how long it lasts
 
     async def _commit(self, session: Session) -> None:
         self._prepare(session)

@@ -9,22 +9,29 @@ from collections.abc import Collection
 from functools import partial
 from typing import Any, cast
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import is_password_usable
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save, pre_save
 
-from coatcheck.web.django.access import SERVING
+from coatcheck.web.django.access import served
 from coatcheck.web.django.site import current
 
 _TAKEN = "_coatcheck_password_taken"
 
 
 def follow() -> None:
-    """Begin to listen to what happens to users."""
-    pre_save.connect(_saving, dispatch_uid="coatcheck.saving")
-    post_save.connect(_saved, dispatch_uid="coatcheck.saved")
-    post_delete.connect(_deleted, dispatch_uid="coatcheck.deleted")
+    """Begin to listen to what happens to users, by whichever of their models.
+
+    Not to all models: Django would load each row of any before it deletes it, and some applications
+    send these signals about theirs with other arguments.
+    """
+    for model in apps.get_models():
+        if issubclass(model, get_user_model()):
+            pre_save.connect(_saving, model, dispatch_uid="coatcheck.saving")
+            post_save.connect(_saved, model, dispatch_uid="coatcheck.saved")
+            post_delete.connect(_deleted, model, dispatch_uid="coatcheck.deleted")
 
 
 def _saving(instance: Any, using: str, update_fields: Collection[str] | None, **_: object) -> None:
@@ -32,7 +39,7 @@ def _saving(instance: Any, using: str, update_fields: Collection[str] | None, **
 
     The database is asked only about users who have none.
     """
-    if not isinstance(instance, get_user_model()) or not hasattr(instance, "has_usable_password"):
+    if not hasattr(instance, "has_usable_password"):
         return  # a model of users may have no passwords
     user: Any = instance
     is_saved = update_fields is None or "password" in update_fields
@@ -44,7 +51,7 @@ def _saving(instance: Any, using: str, update_fields: Collection[str] | None, **
 
 
 def _saved(instance: Any, created: bool, using: str, **_: object) -> None:
-    if created or not isinstance(instance, get_user_model()):
+    if created:
         return
     is_taken = vars(instance).pop(_TAKEN, False)
     is_set = getattr(instance, "_password", None) is not None  # by `set_password`, until saved
@@ -55,8 +62,7 @@ def _saved(instance: Any, created: bool, using: str, **_: object) -> None:
 
 
 def _deleted(instance: Any, using: str, **_: object) -> None:
-    if isinstance(instance, get_user_model()):
-        _end_all(instance, using, "deleted", keeps_own=False)
+    _end_all(instance, using, "deleted", keeps_own=False)
 
 
 def _end_all(user: Any, using: str, reason: str, *, keeps_own: bool) -> None:
@@ -71,7 +77,7 @@ def _end_now(subject: str, reason: str, *, keeps_own: bool) -> None:
     Django's `update_session_auth_hash` gives that a new token; without, it ends by itself. Who
     forgot the password may sign in by the very request that sets it.
     """
-    serving = SERVING.get()
+    serving = served()
     own = None
     if serving is not None:
         own = serving.own() if keeps_own else serving.opened
