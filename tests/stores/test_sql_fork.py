@@ -27,7 +27,7 @@ def connections(port: int) -> int:
         with suppress(OSError):  # the one that reads this folder, and what is connected to nobody
             if stat.S_ISSOCK(os.fstat(int(fd)).st_mode):
                 with socket.socket(fileno=os.dup(int(fd))) as same:
-                    number += same.getpeername()[1] == port
+                    number += same.family == socket.AF_INET and same.getpeername()[1] == port
     return number
 
 
