@@ -28,7 +28,7 @@ test: .venv/.dev ## Run the tests (ARGS=... goes to pytest)
 	@tools/programs.sh
 	$(BIN)/python -m pytest $(or $(ARGS),-p tools.matrix --numprocesses=2 --dist=loadfile)
 
-# A search of three requests takes minutes; pytest takes a test of two minutes for one that hangs.
+# A search of three requests takes minutes; pytest takes a test of five minutes for one that hangs.
 model: rules ## Run the long model tests, and take each rule out to see its test fail
 	$(BIN)/pytest -o faulthandler_timeout=1800 tests/model/long_machine.py tests/model/long_explorer.py $(ARGS)
 
