@@ -92,7 +92,10 @@ def test_all_updates_on_a_real_server_survive(
     """Two processes; under gevent every lock and every socket is gevent's."""
     driver = serve(command)
     wait_for_both(driver)
-    assert len(visit(driver)) == 2
+    deadline, served_by = time.monotonic() + 90, visit(driver)
+    while len(served_by) < 2:  # the other one had no processor
+        assert time.monotonic() < deadline, "only one process serves"
+        served_by |= visit(driver)
 
 
 @SHARED
