@@ -57,7 +57,7 @@ _log = logging.getLogger("coatcheck")
 Infos = list[SessionInfo]
 
 BATCH = 100
-"""How many sessions `end_everything` ends before it lets others go on."""
+"""How many sessions `end_everything` ends at once."""
 
 
 class Sessions:
@@ -456,6 +456,7 @@ class Sessions:
         ended = 0
         actor, client = _caused(keep if actor is None else actor, subject, APPLICATION)
         for id in barred.ids:
+            await pause(0)  # a store that never waits would hold up everybody else
             if keep is None or not await self._is_kept(keep, id):
                 why = Ended.END_ALL
                 ended += await end(
@@ -493,7 +494,6 @@ class Sessions:
             ended += sum(await self._end_each(found, name, client))
             if (after := page.next) is None:
                 break
-            await pause(0)  # a store that never waits would hold up everybody else
         kind = Happened.EVERYTHING_ENDED
         self._parts.tell(kind, None, actor=name, client=client, count=ended, reason=reason)
         return ended
@@ -505,7 +505,11 @@ class Sessions:
         ends = (end(parts, *each, why, actor=actor, client=client) for each in found)
         if self.kind is Kind.ASYNCIO:  # what many ask at once leaves together
             return await gather(*ends)
-        return [await end for end in ends]
+        ended: list[bool] = []
+        for each in ends:
+            ended.append(await each)
+            await pause(0)  # a store that never waits would hold up everybody else
+        return ended
 
     async def _is_kept(self, keep: Session, id: str) -> bool:
         """Tell whether `id` is `keep`, and still in the hands that this request knows."""

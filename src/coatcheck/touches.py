@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from contextvars import Context
 
 from coatcheck.core.events import Happened
@@ -16,6 +17,8 @@ BEHIND = 1.0
 """Seconds that activity may wait to be recorded (T3); a crash may cost as much of it."""
 _BATCH = 64  # at a time, so that many hold no event loop up
 _LIMIT = 10_000  # sessions that wait in an outage: bounded memory
+_ROUND = 4.0
+"""Seconds after which failures end a round, as at the end of a process, which waits for it."""
 
 
 class Touches:
@@ -68,20 +71,22 @@ class Touches:
 
     async def _record_all(self) -> None:
         pending, self._waiting = list(self._waiting.values()), {}
+        all_failed: list[tuple[Record, int]] = []
+        until = time.monotonic() + _ROUND
         try:
             while pending:
                 batch = pending[:_BATCH]
                 failures = await asyncio.gather(*(self._touch(*each) for each in batch))
                 del pending[:_BATCH]
                 failed = [each for each, failure in zip(batch, failures, strict=True) if failure]
-                for each in failed:
-                    self._add(*each)
+                all_failed += failed
                 if failed:
                     self._tell(failed[0][0], next(filter(None, failures)))
-                if len(failed) == len(batch):
-                    return  # it is no use now
+                    if len(failed) == len(batch) or time.monotonic() > until:
+                        return  # it is no use now
         finally:
-            for each in pending:
+            # One node of a cluster may be away: others' sessions do not wait behind its own.
+            for each in [*pending, *all_failed]:
                 self._add(*each)
 
     def _set(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -106,6 +106,28 @@ async def test_requests_that_wait_for_the_lock_hold_the_event_loop_up_only_short
     await store.close()
 
 
+async def test_a_file_that_is_opened_under_a_lock_holds_the_event_loop_up_only_shortly(
+    path: Path,
+) -> None:
+    """As when a process starts, and after a fork.
+
+    Fails when a new connection waits for its five seconds, again and again.
+    """
+    store, record = SQLiteStore(path), make_record()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    begun = time.monotonic()
+    saving = asyncio.create_task(store.save(record, None))
+    await asyncio.sleep(0)
+    assert time.monotonic() - begun < 2
+    assert not saving.done()
+    other.close()
+    await saving
+    assert await store.load(record.id) == record
+    await store.close()
+
+
 async def test_reads_do_not_wait_for_a_writer(path: Path, waits: Waits) -> None:
     """Fails without write-ahead logging."""
     store, record = SQLiteStore(path), make_record()

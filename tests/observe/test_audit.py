@@ -190,6 +190,24 @@ class TestOrder:
         audit.flush()
         assert sink.events == [LOGIN] * 9
 
+    def test_refused_tokens_leave_a_login_its_place(self) -> None:
+        """Fails when a login waits for the sink then, and an event loop with it."""
+        sink = Gated()
+        audit = Audit(sink, slow=True, limit=2)
+        audit(GARBAGE)
+        assert sink.begun.wait(30)  # it is out of the queue
+        for _ in range(5):
+            audit(GARBAGE)
+        logins = [threading.Thread(target=audit, args=[LOGIN]) for _ in range(2)]
+        for login in logins:
+            login.start()
+            login.join(5)
+        waiting = [login.is_alive() for login in logins]
+        sink.may_write.set()
+        audit.flush()
+        assert waiting == [False, False]
+        assert sink.events[-2:] == [LOGIN, LOGIN]
+
     def test_many_threads_lose_nothing(self, tmp_path: Path) -> None:
         audit = Audit(JSONFile(tmp_path / "audit"))
 

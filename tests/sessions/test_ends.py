@@ -1,5 +1,6 @@
 """Ending other sessions: one, a user's, everybody's; and the list they are chosen from."""
 
+import asyncio
 from dataclasses import asdict
 
 import pytest
@@ -49,6 +50,18 @@ async def test_everybodys_sessions_end(store: Store, clock: Clock) -> None:
     assert await sessions.count() == 0
     assert await sessions.list("user1") == []
     assert await sessions.end_everything() == 0
+
+
+async def test_others_go_on_while_a_users_many_sessions_end(clock: Clock) -> None:
+    """Fails when a store that never waits holds the event loop up until all have ended."""
+    sessions = Sessions(MemoryStore(), clock=clock)
+    for _ in range(250):
+        await Browser(sessions).sign_in("alice")
+    ending = asyncio.create_task(sessions.end_all("alice"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert 0 < await sessions.count() < 250
+    assert await ending == 250
 
 
 async def test_why_it_ended_is_known_for_two_minutes(store: Store, clock: Clock) -> None:

@@ -1,5 +1,6 @@
 """Expired sessions disappear, in batches, whoever sweeps and however many do (R-083)."""
 
+import asyncio
 import sqlite3
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -55,6 +56,25 @@ async def test_100_000_go_and_each_is_told_once(tmp_path: Path, clock: Clock, ki
     assert await store.count(None) == 1
     await store.close()
     await another.close()
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_others_go_on_between_two_batches(tmp_path: Path, clock: Clock, kind: str) -> None:
+    """Fails when a store that never waits holds the event loop up until all is swept."""
+    store = await expired(tmp_path, kind, clock, 3 * BATCH)
+    turns: list[int] = []
+
+    async def others() -> None:
+        while True:
+            turns.append(await store.count(None))
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(others())
+    await asyncio.sleep(0)
+    assert await Sessions(store, clock=clock).sweep() == 3 * BATCH
+    beside.cancel()
+    assert turns[:3] == [3 * BATCH, 2 * BATCH, BATCH]
+    await store.close()
 
 
 async def test_live_traffic_sweeps_a_batch_a_second_until_nothing_is_left(

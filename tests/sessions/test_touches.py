@@ -5,11 +5,17 @@ from datetime import timedelta
 
 import pytest
 
-from coatcheck import BlockingSessions, Done, Policy, Session, Sessions
+from coatcheck import BlockingSessions, Done, Policy, Session, Sessions, Store
+from coatcheck.clock import GivenClock
+from coatcheck.codec import MessagePackCodec
+from coatcheck.core.envelope import Checked
 from coatcheck.core.record import Record
+from coatcheck.core.settings import Settings
 from coatcheck.errors import StoreUnavailable
+from coatcheck.parts import Parts
 from coatcheck.stores.memory import MemoryStore
-from coatcheck.testing import Clock
+from coatcheck.testing import Clock, make_record
+from coatcheck.touches import Touches
 from coatcheck.web.asgi import Message, Receive, Scope, Send, SessionMiddleware
 from tests.sessions.browser import Browser, twin
 
@@ -51,6 +57,11 @@ async def browser(sessions: Sessions) -> Browser:
     browser = Browser(sessions)
     await browser.sign_in("alice", cart="hat")
     return browser
+
+
+def touches_of(store: Store, clock: Clock) -> Touches:
+    settings = Settings(MessagePackCodec(), Policy(), Checked(), {})
+    return Touches(Parts(store, settings, GivenClock(clock)), behind=True)
 
 
 async def read(browser: Browser) -> Done | None:
@@ -183,6 +194,50 @@ async def test_of_a_failed_touch_and_a_later_one_the_later_counts(
     store.fails = False
     await browser.sessions.flush()
     assert store.touched == [clock.ms]
+
+
+async def test_who_fails_lets_the_others_go_first_the_next_time(clock: Clock) -> None:
+    """Fails when sessions of a cluster's node that is away keep all others from being recorded."""
+
+    class Half(MemoryStore):
+        recorded = 0
+
+        async def touch(self, record: Record, seen_at: int, /) -> None:
+            if record.id in away:
+                raise StoreUnavailable("its node is away")
+            self.recorded += 1
+
+    store = Half()
+    touches = touches_of(store, clock)
+    records = [make_record() for _ in range(200)]
+    away = {record.id for record in records[:128]}
+    for record in records:
+        await touches.record(record, record.seen_at + MINUTE)
+    for _ in range(3):
+        await touches.flush()
+    assert store.recorded == 72
+
+
+async def test_a_round_with_failures_is_over_before_long(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when a server's end waits for a node that is away, once for each batch."""
+    monkeypatch.setattr("coatcheck.touches._ROUND", 0)
+
+    class Half(MemoryStore):
+        asked = 0
+
+        async def touch(self, record: Record, seen_at: int, /) -> None:
+            self.asked += 1
+            if self.asked % 2:
+                raise StoreUnavailable("its node is away")
+
+    store = Half()
+    touches = touches_of(store, clock)
+    for record in [make_record() for _ in range(200)]:
+        await touches.record(record, record.seen_at + MINUTE)
+    await touches.flush()
+    assert store.asked == 64
 
 
 async def test_a_failed_touch_near_the_end_fails_no_request(
@@ -333,6 +388,49 @@ async def test_a_server_that_shuts_down_writes_what_waits(
     middleware = SessionMiddleware(application, sessions=browser.sessions)
     await middleware({"type": "lifespan"}, receive, send)
     assert touched == [("lifespan.startup.complete", 0), ("lifespan.shutdown.complete", 1)]
+
+
+@pytest.mark.parametrize("how", ["raises", "returns"])
+async def test_an_application_without_a_lifespan_has_what_waits_written_too(
+    browser: Browser, store: TouchedStore, clock: Clock, how: str
+) -> None:
+    """Fails when it is left to the server, which then tells nobody that it shuts down."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if how == "raises":
+            raise ValueError("I speak HTTP only")
+
+    incoming = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    touched: list[tuple[str, int]] = []
+
+    async def receive() -> Message:
+        return incoming.pop(0)
+
+    async def send(message: Message) -> None:
+        touched.append((message["type"], len(store.touched)))
+
+    clock.move(minutes=5)
+    await read(browser)
+    middleware = SessionMiddleware(application, sessions=browser.sessions)
+    await middleware({"type": "lifespan"}, receive, send)
+    assert touched == [("lifespan.startup.complete", 0), ("lifespan.shutdown.complete", 1)]
+
+
+async def test_an_application_that_fails_to_start_still_fails(sessions: Sessions) -> None:
+    """Fails when its lifespan is taken over though it speaks it."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        raise ValueError("no database")
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    with pytest.raises(ValueError, match="no database"):
+        await SessionMiddleware(application, sessions=sessions)({"type": "lifespan"}, receive, send)
 
 
 async def test_closing_waits_for_what_is_being_saved(clock: Clock) -> None:

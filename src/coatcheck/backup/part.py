@@ -4,7 +4,6 @@ It gets its name once it is whole and on the disk, so that what has the name is 
 interrupted stays, and is read and checked to its last whole page before it is gone on with.
 """
 
-import fcntl
 import os
 from pathlib import Path
 from typing import BinaryIO
@@ -109,6 +108,12 @@ class Part:
 
 
 def _opened(path: Path, *, is_new: bool) -> BinaryIO:
+    try:
+        import fcntl  # noqa: PLC0415 - a backup can be read without
+    except ImportError:  # on Windows
+        needs = "needs a system with POSIX's locks, such as Linux or macOS"
+        refusal = f"an export into a file {needs}; one to standard output (-) does not"
+        raise BackupRefused(refusal) from None
     how = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
     file = os.fdopen(os.open(path, how | (os.O_CREAT | os.O_EXCL if is_new else 0), 0o600), "r+b")
     try:

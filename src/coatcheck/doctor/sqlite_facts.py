@@ -4,6 +4,20 @@ import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+
+class Rights(NamedTuple):
+    """Who may do what with the file.
+
+    Attributes:
+        mode: permission bits of the file, `folder_mode` those of its folder.
+        is_ours: whether the file belongs to whom doctor runs as.
+    """
+
+    mode: int
+    folder_mode: int
+    is_ours: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,16 +28,13 @@ class SQLiteFacts:
         path: as it was given.
         journal: SQLite's `journal_mode`; `None` where the file is no database of sessions.
         synchronous: that the store will set.
-        mode: permission bits of the file, `folder_mode` those of its folder.
-        is_ours: whether the file belongs to whom doctor runs as.
+        rights: `None` where the system has others, as Windows does.
     """
 
     path: str
     journal: str | None
     synchronous: str
-    mode: int
-    folder_mode: int
-    is_ours: bool
+    rights: Rights | None
 
 
 def look(path: str, synchronous: str) -> SQLiteFacts:
@@ -33,15 +44,12 @@ def look(path: str, synchronous: str) -> SQLiteFacts:
         OSError: there is none.
     """
     file = Path(path).absolute()
-    state = file.stat()
-    return SQLiteFacts(
-        path,
-        _journal(file),
-        synchronous.upper(),
-        state.st_mode & 0o777,
-        file.parent.stat().st_mode & 0o1777,
-        state.st_uid == os.geteuid(),
-    )
+    state, folder = file.stat(), file.parent.stat()
+    rights = None
+    if hasattr(os, "geteuid"):
+        is_ours = state.st_uid == os.geteuid()
+        rights = Rights(state.st_mode & 0o777, folder.st_mode & 0o1777, is_ours)
+    return SQLiteFacts(path, _journal(file), synchronous.upper(), rights)
 
 
 def _journal(file: Path) -> str | None:

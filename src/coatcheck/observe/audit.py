@@ -5,7 +5,6 @@ Written behind means by a thread of its own. In a fork, what waits stays the par
 
 import atexit
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from weakref import WeakSet
 
 from coatcheck.core.events import SYSTEM, Event, Happened, Listener
 from coatcheck.errors import ConfigurationError
+from coatcheck.forks import tell_of_forks
 
 _log = logging.getLogger("coatcheck")
 
@@ -35,10 +35,12 @@ class Audit:
     Args:
         sinks: functions of one `Event`, such as `JSONFile`, `JSONLog`, `list.append`. One that has
             a method `write_all`, of many, is given at once what waits.
-        limit: how many events may wait.
+        limit: how many events may wait; with `slow` as many again of what concerns authentication,
+            so that refused tokens, however many, leave it its place.
         slow: for sinks that take more than some microseconds, as what is sent over a network does:
             nothing is written before the answer then, and a crash loses what waits. What concerns
-            authentication is still never dropped: over `limit` its request waits for the sink.
+            authentication is still never dropped: when twice `limit` waits, so does its request,
+            and with it an event loop.
 
     Raises:
         ConfigurationError: a sink is no plain function, or there is none; or `limit` is below 1.
@@ -56,6 +58,7 @@ class Audit:
         self._limit, self._slow = limit, slow
         self._start_afresh()
         _audits.add(self)
+        tell_of_forks(self, in_child=Audit._start_afresh)
 
     def _start_afresh(self) -> None:
         self._waiting = deque[Event]()
@@ -66,8 +69,9 @@ class Audit:
 
     def __call__(self, event: Event) -> None:
         """Write an event, now or behind. Never raises."""
-        is_full = len(self._waiting) >= self._limit
-        if not event.kind.is_routine and (is_full or not self._slow):
+        is_routine = event.kind.is_routine
+        is_full = len(self._waiting) >= (self._limit if is_routine else 2 * self._limit)
+        if not is_routine and (is_full or not self._slow):
             with self._lock:
                 self._write([event])
         elif is_full:
@@ -166,12 +170,3 @@ _audits = WeakSet[Audit]()
 def _flush() -> None:
     for audit in list(_audits):
         audit.flush()
-
-
-def _start_afresh() -> None:
-    for audit in list(_audits):
-        audit._start_afresh()  # pyright: ignore[reportPrivateUsage] # one file
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_afresh)

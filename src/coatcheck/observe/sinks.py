@@ -77,7 +77,8 @@ class JSONFile:
             os.close(file)
 
     def _open(self) -> int:
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        as_it_is = getattr(os, "O_BINARY", 0)  # Windows would end the line in its own way
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | as_it_is, 0o600)
 
 
 class JSONLog:

@@ -4,19 +4,19 @@ import os
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 from random import random
 from typing import Concatenate, ParamSpec, TypeVar
 
 from coatcheck.errors import ConfigurationError
+from coatcheck.forks import tell_of_forks
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 PATIENCE = 5.0
-"""Seconds that a new connection waits for others who are setting the file up."""
+"""Seconds that the first connection waits for others who are setting the file up."""
 
 LOOK_EVERY = 1.0
 """Seconds after which it is looked whether the open files are still those of the path."""
@@ -43,13 +43,14 @@ class SQLiteFile:
         self._opened: list[tuple[int, int]] = []
         self._look_at = 0.0
         try:
-            self._connect().close()
+            self._connect(PATIENCE).close()
         except (OSError, sqlite3.Error) as error:
             problem = f"cannot open {path!r}: {error}"
             if "no such column" in str(error):
                 problem = f"{path!r} has tables of another layout: move it away for a new one"
             raise ConfigurationError("path", problem) from error
-        _watch_forks(weakref.ref(self))
+        on = SQLiteFile._go_on
+        tell_of_forks(self, before=SQLiteFile._pause, in_parent=on, in_child=on)
 
     def run(
         self,
@@ -60,6 +61,8 @@ class SQLiteFile:
     ) -> T:
         """Do `work` with the connection, which waits at most `wait` seconds for a lock.
 
+        So does one that has to be opened first: an event loop may be waiting for it.
+
         Raises:
             OSError, sqlite3.Error: it failed; or, noticed within a second, the file was deleted or
                 replaced, and the next call opens what is there.
@@ -67,7 +70,7 @@ class SQLiteFile:
         with self._turn:
             if self._connection is not None and time.monotonic() >= self._look_at:
                 self._look()
-            connection = self._connection or self._open()
+            connection = self._connection or self._open(wait)
             if wait != self._wait:
                 self._wait = wait
                 connection.execute(f"PRAGMA busy_timeout = {int(wait * 1000)}")
@@ -78,19 +81,19 @@ class SQLiteFile:
         with self._turn:
             self._close()
 
-    def before_fork(self) -> None:
+    def _pause(self) -> None:
         """Wait for the turn, and keep it until the fork is over, with nothing open."""
         self._turn.acquire()
         self._close()
 
-    def after_fork(self) -> None:
+    def _go_on(self) -> None:
         """Let the others go on, in the parent as in the child."""
         self._turn.release()
 
-    def _open(self) -> sqlite3.Connection:
-        connection = self._connect()
+    def _open(self, wait: float) -> sqlite3.Connection:
+        connection = self._connect(wait)
         self._opened, self._look_at = self._files(), time.monotonic() + LOOK_EVERY
-        self._connection, self._wait = connection, PATIENCE
+        self._connection, self._wait = connection, wait
         return connection
 
     def _look(self) -> None:
@@ -113,15 +116,19 @@ class SQLiteFile:
             self._connection.close()
             self._connection = None
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, wait: float) -> sqlite3.Connection:
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         connection = sqlite3.connect(
-            self._path, PATIENCE, isolation_level=None, check_same_thread=False
+            self._path, timeout=wait, isolation_level=None, check_same_thread=False
         )
-        connection.text_factory = _text
-        _use_wal(connection)
-        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-        connection.executescript(self._schema)
+        try:
+            connection.text_factory = _text
+            _use_wal(connection, wait)
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            connection.executescript(self._schema)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def __del__(self) -> None:
@@ -137,30 +144,14 @@ def _text(raw: bytes) -> str | bytes:
         return raw
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
+def _use_wal(connection: sqlite3.Connection, wait: float) -> None:
     """Switch the file to write-ahead logging; SQLite itself does not wait for others here."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + wait
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
                 raise
             time.sleep(0.01 * random())  # noqa: S311 - jitter, not a secret
-
-
-def _watch_forks(file: "weakref.ref[SQLiteFile]") -> None:
-    """Tell a file of forks, as long as it is there; Python keeps the functions for ever."""
-    told: list[SQLiteFile] = []
-
-    def before() -> None:
-        if (this := file()) is not None:
-            this.before_fork()
-            told.append(this)
-
-    def after() -> None:
-        while told:
-            told.pop().after_fork()
-
-    os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)

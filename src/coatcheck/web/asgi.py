@@ -126,22 +126,45 @@ class SessionMiddleware:
         if self._wrong is not None:
             await _stop_the_start(self._wrong, scope, receive, send)
         if scope["type"] not in ("http", "websocket"):
-            if scope["type"] == "lifespan" and not _is_serving():
-                error = ConfigurationError("server", "does not run asyncio, which is needed: trio?")
-                await _stop_the_start(error, scope, receive, send)
-            await self._app(scope, receive, self._flushing(send))
+            if scope["type"] == "lifespan":
+                await self._live(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
             return
         await serve(self._app, self._gate, scope, receive, send)
 
-    def _flushing(self, send: Send) -> Send:
-        """Return `send`, preceded by what waits to be written when the server shuts down (T3)."""
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Write what waits to be written when the server shuts down (T3).
+
+        An application that does not speak the lifespan protocol receives nothing of it: it raises,
+        or returns at once. Then it is spoken here.
+        """
+        if not _is_serving():
+            error = ConfigurationError("server", "does not run asyncio, which is needed: trio?")
+            await _stop_the_start(error, scope, receive, send)
+        is_spoken = False
+
+        async def note_and_receive() -> Message:
+            nonlocal is_spoken
+            is_spoken = True
+            return await receive()
 
         async def flush_and_send(message: Message) -> None:
+            nonlocal is_spoken
+            is_spoken = True
             if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
                 await self._sessions.flush()
             await send(message)
 
-        return flush_and_send
+        try:
+            await self._app(scope, note_and_receive, flush_and_send)
+        except Exception:
+            if is_spoken:
+                raise
+        if not is_spoken:
+            for state in ("startup", "shutdown"):
+                await receive()
+                await flush_and_send({"type": f"lifespan.{state}.complete"})
 
 
 async def serve(

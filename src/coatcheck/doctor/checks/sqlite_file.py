@@ -16,15 +16,18 @@ def check(facts: SQLiteFacts) -> Iterator[Finding]:
     def found(severity: Severity, what: str, do: str, clause: str = clause) -> Finding:
         return Finding(severity, NAME, what, where, do, clause)
 
-    if facts.mode & 0o077:
-        what = f"its mode is {facts.mode:03o}: others on this machine can read or change sessions"
-        yield found(Severity.ERROR, what, f"chmod 600 {facts.path}")
-    if facts.folder_mode & 0o022 and not facts.folder_mode & _STICKY:
-        what = f"its folder's mode is {facts.folder_mode:03o}: others can put another in its place"
-        yield found(Severity.ERROR, what, "take the right to write from group and others")
-    if not facts.is_ours:
-        what = "belongs to another user than doctor runs as"
-        yield found(Severity.INFO, what, "see that it is the application's user")
+    if rights := facts.rights:
+        if rights.mode & 0o077:
+            mode = f"its mode is {rights.mode:03o}"
+            what = f"{mode}: others on this machine can read or change sessions"
+            yield found(Severity.ERROR, what, f"chmod 600 {facts.path}")
+        if rights.folder_mode & 0o022 and not rights.folder_mode & _STICKY:
+            mode = f"its folder's mode is {rights.folder_mode:03o}"
+            what = f"{mode}: others can put another in its place"
+            yield found(Severity.ERROR, what, "take the right to write from group and others")
+        if not rights.is_ours:
+            what = "belongs to another user than doctor runs as"
+            yield found(Severity.INFO, what, "see that it is the application's user")
     if facts.journal is None:
         yield found(Severity.ERROR, "holds no sessions of coatcheck", "name another file")
     elif facts.journal != "wal":

@@ -6,6 +6,7 @@ sent there. Where nothing came back, only what changes nothing is sent again (S4
 
 import asyncio
 import random
+import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -29,9 +30,11 @@ from coatcheck.waiting import Kind, pause
 Address = tuple[str, int]
 
 TRIES = 5
-"""How often a command is sent: where its slot was, is, moves to, and until its keys are there."""
+"""How often a command is sent: where its slot was, is, and moves to."""
 PAUSE = 0.05
 """Seconds until a node is asked again that has half of the keys, or waits for an election."""
+HALF_FOR = 2.0
+"""Seconds in which the other half comes, while a slot moves."""
 _ASKED = 3
 """How many nodes are asked for the map before it is given up."""
 _SLOTS = 16_384
@@ -64,16 +67,22 @@ class Cluster:
             return await self._send_to_any(command)
         slot = _slot(command)
         address, is_asking = await self._owner(slot), False
-        for _ in range(TRIES - 1):
-            version = self._version
+        tries, until = 0, 0.0
+        while True:
+            tries, version = tries + 1, self._version
             try:
                 return await self._talk(address, command, waits, is_asking)
             except StoreUnavailable as error:
+                if isinstance(error.__cause__, TryAgainError):
+                    now = time.monotonic()
+                    until = until or now + HALF_FOR
+                    tries = 0 if now < until else TRIES
+                if tries >= TRIES:
+                    raise
                 following = await self._next(error, slot, address, command, version)
                 if following is None:
                     raise
                 address, is_asking = following
-        return await self._talk(address, command, waits, is_asking)
 
     async def send_all(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands that only read, one pipeline a node; see `Node.send_all`."""

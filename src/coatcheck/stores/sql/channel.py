@@ -4,8 +4,6 @@ Every connection is in autocommit, so that a statement by itself is one round tr
 anything went wrong is closed: nobody knows what it would answer next.
 """
 
-import os
-import weakref
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -16,6 +14,7 @@ from sqlalchemy.pool.base import ResetStyle
 
 from coatcheck.backoff import back_off
 from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailable
+from coatcheck.forks import tell_of_forks
 from coatcheck.stores.sql.advice import advice
 from coatcheck.stores.sql.drivers import Answer, driver_of, is_late
 from coatcheck.stores.sql.statements import Statement
@@ -56,7 +55,7 @@ class Channel:
         self._start(engine.pool)
         event.listen(self._pool, "connect", self._limit, insert=True)
         event.listen(self._pool, "connect", self._prepare)
-        _watch_forks(weakref.ref(self))
+        tell_of_forks(self, in_child=Channel._leave_to_parent)
 
     def _start(self, pool: Pool) -> None:
         """Connect as a pool does, in a new one."""
@@ -65,8 +64,8 @@ class Channel:
         self._pool._reset_on_return = ResetStyle.reset_none  # pyright: ignore[reportPrivateUsage]
         self._turns = self._driver.turns(self._pool)
 
-    def after_fork(self) -> None:
-        """Leave the parent its connections: each would be told what the other one asked for."""
+    def _leave_to_parent(self) -> None:
+        """Connect anew: each would be told what the other one asked for."""
         _INHERITED.append((self._driver, self._pool))
         self._driver = type(self._driver)()
         self._start(self._pool)
@@ -191,16 +190,6 @@ class Channel:
 
 _INHERITED: list[object] = []
 """What is never closed here, or collected: it would say goodbye in the parent's name."""
-
-
-def _watch_forks(channel: "weakref.ref[Channel]") -> None:
-    """Tell a channel of forks, as long as it is there; Python keeps the function for ever."""
-
-    def after() -> None:
-        if (this := channel()) is not None:
-            this.after_fork()
-
-    os.register_at_fork(after_in_child=after)
 
 
 class _NotDoneError(Exception):

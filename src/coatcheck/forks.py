@@ -1,0 +1,55 @@
+"""Tell what is open here of forks: a child has what its parent has open, and must not touch it."""
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+T = TypeVar("T")
+
+
+def _nothing(_: object) -> None:
+    pass
+
+
+def tell_of_forks(
+    each: T,
+    *,
+    before: Callable[[T], None] = _nothing,
+    in_parent: Callable[[T], None] = _nothing,
+    in_child: Callable[[T], None] = _nothing,
+) -> None:
+    """Call these with `each` around every fork from now on, as long as it is there.
+
+    Args:
+        before: in the thread that forks, which waits for it.
+        in_parent, in_child: what follows.
+    """
+    _watching[each] = before, in_parent, in_child
+
+
+_watching = WeakKeyDictionary[Any, tuple[Callable[[Any], None], ...]]()
+_told: list[Any] = []
+
+
+def _before() -> None:
+    for reference in _watching.keyrefs():
+        if (each := reference()) is not None:
+            _watching[each][0](each)
+            _told.append(each)  # only now: another thread may be forking, and be waited for
+
+
+def _in_parent() -> None:
+    while _told:
+        each = _told.pop()
+        _watching[each][1](each)
+
+
+def _in_child() -> None:
+    while _told:
+        each = _told.pop()
+        _watching[each][2](each)
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
