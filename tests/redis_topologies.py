@@ -13,6 +13,8 @@ from redis.crc import key_slot
 from tests.servers import Server, free_port, program, scratch
 
 SERVICE = "sessions"
+HASTY, PATIENT = 1_000, 60_000
+"""Milliseconds of silence: of the dead, and of those who only wait for a processor."""
 _COMMANDS = (
     "get set getrange setrange incr pexpire pttl zadd zcard zrange zrem zremrangebyscore eval "
     "evalsha time scan wait asking cluster|slots info ping select"
@@ -21,7 +23,7 @@ USER = ["on", ">shop-password", "resetkeys", "~*", "-@all", *(f"+{c}" for c in _
 """An ACL user who may do what a store does (docs/how-to/redis.md), on any key."""
 
 
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
+def until(condition: Callable[[], object], seconds: float = 90) -> None:
     """Wait for what servers do among themselves."""
     deadline = time.monotonic() + seconds
     while True:
@@ -35,7 +37,7 @@ def until(condition: Callable[[], object], seconds: float = 30) -> None:
 
 def ask(server: Server, *command: Any) -> Any:
     """Send a command past every store."""
-    client: Any = redis.Redis(port=server.port, socket_timeout=5, protocol=2)
+    client: Any = redis.Redis(port=server.port, socket_timeout=30, protocol=2)
     with client:
         client.response_callbacks.clear()  # what it sent, not what the driver makes of it
         return client.execute_command(*command)
@@ -88,31 +90,30 @@ class _Group:
 
 
 class Watched(_Group):
-    """A master with replicas, and sentinels that watch it.
+    """A master with replicas, and sentinels that watch it."""
 
-    Attributes:
-        down_after: milliseconds of silence until a sentinel takes a server for dead.
-    """
-
-    down_after = 500
-
-    def begin(self, replicas: int = 1, sentinels: int = 3) -> None:
+    def begin(self, replicas: int = 1, sentinels: int = 3, within: int = PATIENT) -> None:
         append = ("--appendonly", "yes", "--repl-diskless-sync-delay", "0")
         first = self.start(*append)
         follow = ("--replicaof", f"127.0.0.1 {first.port}")
         self.data = [first, *(self.start(*append, *follow) for _ in range(replicas))]
         until(lambda: info(first, "connected_slaves") == str(replicas))
         until(lambda: all(info(one, "master_link_status") == "up" for one in self.data[1:]))
-        self.sentinels = [self._sentinel(first, sentinels) for _ in range(sentinels)]
+        self.sentinels = [self._sentinel(first, sentinels, within) for _ in range(sentinels)]
         until(lambda: all(self._knows(one, replicas, sentinels - 1) for one in self.sentinels))
 
-    def _sentinel(self, master: Server, sentinels: int) -> Server:
+    def notice(self, within: int) -> None:
+        """Let sentinels take a server for dead after so many milliseconds of silence."""
+        for sentinel in self.sentinels:
+            ask(sentinel, "SENTINEL", "SET", SERVICE, "down-after-milliseconds", within)
+
+    def _sentinel(self, master: Server, sentinels: int, within: int) -> Server:
         port = free_port()
         path = self._folder / f"sentinel-{port}.conf"
         path.write_text(
             f"port {port}\nbind 127.0.0.1\ndir {self._folder}\nloglevel warning\n"
             f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} {sentinels // 2 + 1}\n"
-            f"sentinel down-after-milliseconds {SERVICE} {self.down_after}\n"
+            f"sentinel down-after-milliseconds {SERVICE} {within}\n"
             f"sentinel failover-timeout {SERVICE} 3000\n"
         )
         server = Server([program("redis-server"), str(path), "--sentinel"], port, self._folder)
@@ -157,8 +158,6 @@ def watched(**how: int) -> Generator[Watched]:
 class Nodes(_Group):
     """The nodes of a cluster; what is between them is `redis_cluster`'s."""
 
-    timeout = 1_000
-
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._buses: dict[int, int] = {}
@@ -168,13 +167,13 @@ class Nodes(_Group):
         bus = free_port()
         node = self.start(
             "--cluster-enabled", "yes", "--cluster-port", str(bus),
-            "--cluster-node-timeout", str(self.timeout), "--repl-diskless-sync-delay", "0",
+            "--cluster-node-timeout", str(HASTY), "--repl-diskless-sync-delay", "0",
             "--cluster-allow-replica-migration", "no", "--cluster-replica-validity-factor", "0",
         )  # fmt: skip
         self._buses[node.port] = bus
         return node
 
-    def begin(self, masters: int, replicas: int) -> None:
+    def begin(self, masters: int, replicas: int, within: int) -> None:
         self.masters = [self.add() for _ in range(masters)]
         self.replicas = [self.add() for _ in range(replicas)]
         share = -(-16_384 // masters)
@@ -187,6 +186,19 @@ class Nodes(_Group):
             ask(node, "CLUSTER", "REPLICATE", self.id(self.masters[number % masters]))
         until(lambda: all(info(one, "master_link_status") == "up" for one in self.replicas))
         until(self.is_well)
+        self.notice(within)  # they got to know each other the sooner for having been hasty
+
+    def notice(self, within: int, dead: Server | None = None) -> None:
+        """Let nodes take another for dead after so many milliseconds of silence."""
+        for node in self.servers:
+            if node is not dead:
+                ask(node, "CONFIG", "SET", "cluster-node-timeout", within)
+
+    def replace(self, dead: Server) -> None:
+        """Wait until a replica is in the place of a master that was killed."""
+        self.notice(HASTY, dead)
+        until(lambda: self.has_replaced(dead))
+        self.notice(PATIENT, dead)
 
     def meet(self, first: Server, *others: Server) -> None:
         """Introduce nodes to each other, and wait until all know all."""
@@ -262,11 +274,11 @@ def _has(part: bytes, slot: int) -> bool:
 
 
 @contextlib.contextmanager
-def clustered(masters: int = 3, replicas: int = 0) -> Generator[Nodes]:
+def clustered(masters: int = 3, replicas: int = 0, within: int = PATIENT) -> Generator[Nodes]:
     with scratch() as folder:
         nodes = Nodes(Path(folder))
         try:
-            nodes.begin(masters, replicas)
+            nodes.begin(masters, replicas, within)
             yield nodes
         finally:
             nodes.stop()

@@ -1,7 +1,9 @@
 """Real servers for the tests: started on free ports, stopped by process id."""
 
 import contextlib
+import itertools
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -18,11 +20,23 @@ import pytest
 from coatcheck.stores.sql import SQLStore
 from coatcheck.waiting import Kind, finish
 
+_SHARE = 2_500
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 4
+_PORTS = itertools.count(secrets.randbelow(_SHARE))
+
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Return a port that nobody listens on, another one each time.
+
+    It is below those that the system gives to clients and to who asks for any port, and no other
+    worker's, so that nobody has it when a server that took its time comes to listen on it.
+    """
+    for number in itertools.islice(_PORTS, _SHARE):
+        port = 10_000 + _WORKER * _SHARE + number % _SHARE
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
 
 
 def program(name: str, folder: str | None = None) -> str:
@@ -36,14 +50,14 @@ def program(name: str, folder: str | None = None) -> str:
 def wait_for_port(
     port: int,
     process: "subprocess.Popen[bytes]",
-    seconds: float = 20,
+    seconds: float = 60,
     host: str = "127.0.0.1",
 ) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
-        with contextlib.suppress(OSError), socket.create_connection((host, port), 0.2):
+        with contextlib.suppress(OSError), socket.create_connection((host, port), 2):
             return
         time.sleep(0.02)
     raise RuntimeError(f"nothing listens on {port}")
@@ -89,7 +103,7 @@ class Server:
         if self._process is not None:
             self._process.send_signal(how)
             try:
-                self._process.wait(10)
+                self._process.wait(30)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

@@ -15,7 +15,7 @@ from examples.shop.kinds import KINDS
 from examples.shop.ports import free_ports
 
 NAMES: Final = ("A", "B", "C")
-START: Final = 30  # seconds a process may take until it answers
+START: Final = 60  # seconds a process may take until it answers
 
 
 class FleetError(Exception):

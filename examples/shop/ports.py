@@ -1,13 +1,27 @@
 """Ports on loopback: free ones to use, and whether a wanted one can be had."""
 
-import contextlib
 import socket
+from collections.abc import Iterator
+from itertools import islice
+from random import SystemRandom
+from typing import Final
+
+_RANGE: Final = range(20_000, 32_768)
 
 
 def free_ports(count: int) -> list[int]:
-    """Return `count` different ports that nobody listens on; all are held until all are known."""
-    with contextlib.ExitStack() as held:
-        return [held.enter_context(_bound(0)).getsockname()[1] for _ in range(count)]
+    """Return `count` different ports that nobody listens on.
+
+    They are below those that the system gives to clients and to who asks for any port, so that
+    nobody has them a moment later, when the servers that are meant to listen on them have started.
+    """
+    return list(islice(_free(), count))
+
+
+def _free() -> Iterator[int]:
+    for port in SystemRandom().sample(_RANGE, len(_RANGE)):
+        if is_free(port):
+            yield port
 
 
 def is_free(port: int) -> bool:

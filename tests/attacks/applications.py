@@ -41,7 +41,7 @@ class Pause:
 
     def wait(self) -> None:
         self.arrived.set()
-        assert self._may_go_on.wait(30), "the attack never let the request go on"
+        assert self._may_go_on.wait(90), "the attack never let the request go on"
 
     def go_on(self) -> None:
         self._may_go_on.set()
@@ -104,7 +104,7 @@ class _Uvicorn(Server):
         async def do() -> None:
             await work()
 
-        asyncio.run_coroutine_threadsafe(do(), self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(do(), self._loop).result(90)
 
     def stop(self) -> None:
         self._uvicorn.should_exit = True

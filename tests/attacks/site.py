@@ -47,7 +47,7 @@ class Browser:
 
     def __init__(self, port: int, clock: Clock, host: str, headers: Mapping[str, str]) -> None:
         self.jar, self.host, self.headers = Jar(clock), host, {**FIREFOX, **headers}
-        self._connection = http.client.HTTPConnection(PROXY, port, timeout=30)
+        self._connection = http.client.HTTPConnection(PROXY, port, timeout=90)
 
     def get(self, path: str, *headers: tuple[str, str], **query: str) -> Reply:
         return self.send("GET", path, *headers, **query)
@@ -174,7 +174,7 @@ class Site:
         with ThreadPoolExecutor(1) as pool:
             try:
                 slow = pool.submit(self.browser(token).post, "/late")
-                assert self.pause.arrived.wait(30)
+                assert self.pause.arrived.wait(90)
                 yield slow
             finally:
                 self.pause.go_on()

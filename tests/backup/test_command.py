@@ -289,7 +289,7 @@ def stopped(method: str, *words: str | Path, key: str) -> "subprocess.CompletedP
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=110,
     )
 
 

@@ -344,7 +344,7 @@ def killed(what: str, url: str, path: Path, key: str, method: str, calls: int) -
     source = str(Path(coatcheck.__file__).parents[1])
     command = [sys.executable, "-c", KILLED, what, url, str(path), method, str(calls)]
     environ = {**os.environ, "PYTHONPATH": source, "KEYS": key}
-    return subprocess.run(command, env=environ, check=False, timeout=60).returncode
+    return subprocess.run(command, env=environ, check=False, timeout=110).returncode
 
 
 async def test_processes_that_are_killed(

@@ -31,6 +31,10 @@ PHONE: dict[str, Any] = {
 EXPECTED = re.compile(r"the server responded with a status of 40[13]")
 
 
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
+
+
 class Answer(NamedTuple):
     """What came back for one request of the page; `server` is "-" where none says its name."""
 
@@ -153,7 +157,7 @@ class Visitor:
 
     def __init__(self, chromium: Browser, url: str, options: dict[str, Any]) -> None:
         self.context = chromium.new_context(**options)
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(PATIENCE)
         self._url = url
         self.tabs: list[Tab] = []
 

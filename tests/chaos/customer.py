@@ -85,6 +85,6 @@ class Customer:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what other tasks do."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while not condition():  # noqa: ASYNC110 - nobody but the answers tells
             await asyncio.sleep(0.005)

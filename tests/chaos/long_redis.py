@@ -19,7 +19,7 @@ from coatcheck.errors import StoreUnavailable
 from coatcheck.testing import make_record, make_tombstone, next_version
 from tests.chaos.customer import Customer, until
 from tests.chaos.shop import Shop
-from tests.redis_topologies import Nodes, Watched, ask, clustered, info, watched
+from tests.redis_topologies import HASTY, Nodes, Watched, ask, clustered, info, watched
 from tests.redis_topologies import until as at_last
 
 ROUNDS = 5
@@ -55,7 +55,7 @@ async def first_answer(shop: Shop, customers: list[Customer]) -> float:
 
 @pytest.mark.parametrize("round", range(ROUNDS))
 async def test_masters_behind_sentinel_die_one_after_another(round: int) -> None:
-    with watched(replicas=3) as servers:
+    with watched(replicas=3, within=500) as servers:
         async with traffic(servers.url("wait=1")) as (shop, customers):
             for left in (2, 1):
                 old = servers.master()
@@ -88,7 +88,7 @@ async def test_what_a_masters_death_undoes(query: str) -> None:
     """With `wait` nothing; without, what it had acknowledged in its last moment."""
     lost: list[int] = []
     for _ in range(ROUNDS):
-        with watched(replicas=2) as servers:
+        with watched(replicas=2, within=500) as servers:
             store = store_from_url(servers.url(query))
             old = servers.data[0]
             ended = await _end_until_it_dies(store, old.kill)
@@ -137,7 +137,7 @@ async def _end_until_it_dies(store: Any, kill: Callable[[], None]) -> list[str]:
 
 async def test_a_cluster_is_reshuffled_for_long() -> None:
     """Every slot that holds anything moves round, six times, and masters die in between."""
-    with clustered(masters=3, replicas=0) as nodes:
+    with clustered(masters=3, replicas=0, within=HASTY) as nodes:
         async with traffic(nodes.url()) as (shop, customers):
             await until(lambda: all(customer.acknowledged > 5 for customer in customers))
             for turn in range(6):
@@ -156,7 +156,7 @@ def _move_all(nodes: Nodes, source: Any, target: Any) -> None:
 
 @pytest.mark.parametrize("round", range(ROUNDS))
 async def test_a_masters_death_in_a_cluster(round: int) -> None:
-    with clustered(masters=3, replicas=4) as nodes:
+    with clustered(masters=3, replicas=4, within=HASTY) as nodes:
         async with traffic(nodes.url("wait=1")) as (shop, customers):
             await until(lambda: all(customer.acknowledged > 5 for customer in customers))
             dead = nodes.masters[0]
@@ -169,7 +169,7 @@ async def test_a_masters_death_in_a_cluster(round: int) -> None:
 
 async def test_a_frozen_master_behind_sentinel() -> None:
     """It is replaced, and when it goes on, nobody asks it any more."""
-    with watched(replicas=2) as servers:
+    with watched(replicas=2, within=500) as servers:
         query = "socket_timeout=0.5&socket_connect_timeout=0.5"
         store = store_from_url(servers.url(query))
         record = make_record()

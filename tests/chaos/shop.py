@@ -85,7 +85,7 @@ class Shop:
         gate = str(len(self._gates))
         reached, go = self._gates[gate] = asyncio.Event(), asyncio.Event()
         task = asyncio.create_task(self.send(path, cookie, gate=gate))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await reached.wait()
         return Held(task, go)
 

@@ -179,5 +179,5 @@ def go(process: "subprocess.Popen[str]") -> None:
 
 
 def result(process: "subprocess.Popen[str]") -> Any:
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=110)
     return json.loads(output)

@@ -18,7 +18,7 @@ from tests.chaos.shop import Answer, Shop
 from tests.chaos.wire import Loss, Wire
 from tests.docs.test_redis_page import block
 from tests.kinds import FORMS
-from tests.redis_topologies import SERVICE, Watched, ask, info, watched
+from tests.redis_topologies import PATIENT, SERVICE, Watched, ask, info, watched
 from tests.redis_topologies import until as at_last
 from tests.servers import redis_server
 from tests.threads import run_as
@@ -64,7 +64,9 @@ async def test_a_masters_death_costs_the_time_of_the_failover(shop: Shop, server
     await until(lambda: len(left) >= 5)
     await asyncio.to_thread(old.kill)
     await until(lambda: all(customer.unsure for customer in customers))
+    await asyncio.to_thread(servers.notice, 500)
     await asyncio.to_thread(at_last, lambda: _has_failed_over(servers))
+    await asyncio.to_thread(servers.notice, PATIENT)
     for customer in customers:
         assert (await shop.send("/read", customer.cookie)).status == 200
     before = [customer.acknowledged for customer in customers]
@@ -147,11 +149,12 @@ def _told(line: str) -> list[str]:
 
 
 async def test_a_master_that_was_replaced_is_left(servers: Watched) -> None:
-    """While it still is one and takes writes, which it forgets when a sentinel gets round to it.
+    """While it still is one and takes writes, as it does until a sentinel gets round to it: never.
 
     Fails when nobody asks the sentinels as long as all connections work.
     """
     old = servers.data[0]
+    ask(old, "ACL", "SETUSER", "default", "-replicaof", "-slaveof")
     failed_over = threading.Event()
 
     async def save_until_it_is_there(kind: Kind) -> None:
@@ -174,7 +177,7 @@ async def test_a_master_that_was_replaced_is_left(servers: Watched) -> None:
     await asyncio.to_thread(ask, servers.sentinels[0], "SENTINEL", "FAILOVER", SERVICE)
     await asyncio.to_thread(at_last, lambda: servers.master() is not old)
     failed_over.set()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         await together
     assert info(old, "role") == "master"
 
@@ -264,10 +267,11 @@ async def test_a_save_without_an_answer_is_not_acknowledged_by_a_look(
     """
     with redis_server() as alone:
         port = behind_sentinel.master().port if has_replica else alone.port
+        wait = 1.5 if has_replica else 0.05
         good = store_from_url(f"redis://127.0.0.1:{port}/0")
         await good.save(make_record(), None)  # the first use of a script takes two commands
         async with Wire(port) as between:
-            store = store_from_url(f"redis://127.0.0.1:{between.port}/0?wait=1&wait_timeout=0.05")
+            store = store_from_url(f"redis://127.0.0.1:{between.port}/0?wait=1&wait_timeout={wait}")
             for applied in (True, False):
                 record = make_record()
                 between.losses.append(Loss("save", applied))

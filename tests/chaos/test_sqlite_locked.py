@@ -150,7 +150,7 @@ async def test_a_lock_that_stays_is_unavailable(
     store, record = SQLiteStore(path), make_record()
     with locked(path):
         with pytest.raises(StoreUnavailable, match="locked"):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await store.save(record, None)
         assert await store.load(record.id) is None
     await store.save(record, None)
@@ -167,7 +167,7 @@ def test_a_thread_waits_for_the_lock_too(path: Path) -> None:
         thread.join(0.2)
         assert thread.is_alive()
         other.execute("COMMIT")
-        thread.join(5)
+        thread.join(60)
     assert finish(store.load(record.id)) == record
     finish(store.close())
 

@@ -86,7 +86,7 @@ class Wire(Relay):
 
     async def until_asked(self, number: int) -> None:
         """Wait for that many commands, and let more come if any are on their way."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.asked) < number:  # noqa: ASYNC110 - commands tell nobody else
                 await asyncio.sleep(0)
         await turns(50)

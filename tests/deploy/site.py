@@ -49,7 +49,7 @@ class Arrival:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        connection.settimeout(20)
+        connection.settimeout(90)
         self.server = connection.recv(64).decode().strip()
 
     def __enter__(self) -> Self:
@@ -81,7 +81,7 @@ class Site:
             headers={"Host": NAME},
             transport=transport,
             event_hooks={"request": [_name_the_site]},
-            timeout=20,
+            timeout=90,
         )
 
     def arrival(self) -> Arrival:
@@ -103,7 +103,7 @@ def site(folder: Path) -> Generator[Site]:
     certify(folder)
     with ExitStack() as running:
         gate = running.enter_context(socket.create_server(("127.0.0.1", 0)))
-        gate.settimeout(20)
+        gate.settimeout(90)
         data = folder / "data"
         data.mkdir()
         redis = running.enter_context(redis_as_composed(data))

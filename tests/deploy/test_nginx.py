@@ -170,4 +170,4 @@ def test_websockets(shop: Site, browser: httpx2.Client) -> None:
     with chat(shop, cookie) as socket:
         for text in ("hello", "again"):
             socket.send(text)
-            assert socket.recv(timeout=20) == f"alice: {text}"
+            assert socket.recv(timeout=90) == f"alice: {text}"

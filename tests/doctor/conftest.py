@@ -44,7 +44,7 @@ def coatcheck(*arguments: str, cwd: Path, given: str = "", **environ: str) -> Do
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=110,
     )
 
 

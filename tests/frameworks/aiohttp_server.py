@@ -24,10 +24,10 @@ def serving(make: Callable[[], web.Application]) -> HttpDriver:
         return runner, int(runner.addresses[0][1])
 
     def stop() -> None:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(90)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
 
-    runner, port = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+    runner, port = asyncio.run_coroutine_threadsafe(start(), loop).result(90)
     return HttpDriver(port, stop)

@@ -27,7 +27,7 @@ GRANIAN = [
 
 def wait_for_both(driver: Driver) -> None:
     """Wait until each of the two processes has answered; the port is open when one of them is."""
-    deadline, seen = time.monotonic() + 20, set[bytes]()
+    deadline, seen = time.monotonic() + 90, set[bytes]()
     while len(seen) < 2:
         assert time.monotonic() < deadline, "only one process answers"
         with suppress(OSError):
@@ -92,7 +92,10 @@ def test_all_updates_on_a_real_server_survive(
     """Two processes; under gevent every lock and every socket is gevent's."""
     driver = serve(command)
     wait_for_both(driver)
-    assert len(visit(driver)) == 2
+    deadline, served_by = time.monotonic() + 90, visit(driver)
+    while len(served_by) < 2:  # the other one had no processor
+        assert time.monotonic() < deadline, "only one process serves"
+        served_by |= visit(driver)
 
 
 @SHARED
@@ -123,7 +126,7 @@ def test_a_stream_ends_with_its_session(
     (cookie,) = driver.send("GET", "/login").all("set-cookie")
     headers = {"Cookie": cookie.partition(";")[0]}
     port: int = vars(driver)["_port"]
-    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=90)) as connection:
         connection.request("GET", "/ticks", headers={**headers, "X-Forwarded-Proto": "https"})
         stream = connection.getresponse()
         assert stream.readline() == b"tick\n"

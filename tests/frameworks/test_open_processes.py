@@ -16,7 +16,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerH
 from tests.frameworks.open_site import APP
 from tests.servers import Server, free_port, sqlite_url, wait_for_port
 
-PATIENCE = 20
+PATIENCE = 90
 UVICORN = ["-m", "uvicorn", "tests.frameworks.open_site:app", "--port={port}", "--ws={ws}"]
 HYPERCORN = ["-m", "hypercorn", "tests.frameworks.open_site:app", "--bind=127.0.0.1:{port}"]
 

@@ -305,7 +305,7 @@ async def test_a_save_cancelled_before_it_began_leaves_nobody_waiting(
     await asyncio.sleep(0)
     for task in asyncio.all_tasks() - before - {request}:
         task.cancel()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert (await request).status == 503
         store.go()
         assert (await browser.put(b=1)).status == 200
@@ -356,7 +356,7 @@ def test_threads_join_too(clock: Clock) -> None:
         async def save(self, record: Record, base: Record | None, /) -> None:
             if base is not None:
                 in_save.set()
-                assert may_save.wait(10)
+                assert may_save.wait(60)
                 self.saves += 1
             await super().save(record, base)
 
@@ -378,7 +378,7 @@ def test_threads_join_too(clock: Clock) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         results = [pool.submit(commit, 0)]
-        assert in_save.wait(10)
+        assert in_save.wait(60)
         results += [pool.submit(commit, number) for number in range(1, 8)]
         while sum(thread_waits(thread) for thread in threading.enumerate()) < 7:
             pass
@@ -396,7 +396,7 @@ def test_a_child_does_not_wait_for_threads_it_has_not(clock: Clock) -> None:
         async def save(self, record: Record, base: Record | None, /) -> None:
             if threading.current_thread().name == "held":
                 in_save.set()
-                assert may_save.wait(10)
+                assert may_save.wait(60)
             await super().save(record, base)
 
     sessions = BlockingSessions(Held(), clock=clock)
@@ -411,9 +411,9 @@ def test_a_child_does_not_wait_for_threads_it_has_not(clock: Clock) -> None:
 
     thread = threading.Thread(target=put, args=["a"], name="held")
     thread.start()
-    assert in_save.wait(10)
+    assert in_save.wait(60)
     if (child := os.fork()) == 0:
-        signal.alarm(10)
+        signal.alarm(60)
         put("b")
         os._exit(0)
     _, status = os.waitpid(child, 0)

@@ -20,7 +20,7 @@ from tests.web.spy import Spy
 
 SOON = Policy(watch_every=timedelta(milliseconds=20))
 HARDLY_EVER = Policy(watch_every=timedelta(minutes=1))
-PATIENCE = 10
+PATIENCE = 60
 
 
 class Open:

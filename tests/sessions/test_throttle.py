@@ -242,7 +242,7 @@ def test_processes_that_share_a_store_count_together(store_url: str, clock: Cloc
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    created = [int(process.communicate(timeout=60)[0]) for process in processes]
+    created = [int(process.communicate(timeout=110)[0]) for process in processes]
     store = store_from_url(store_url, blocking=True)
     sessions = BlockingSessions(store)
     assert sum(created) == sessions.count() == 40

@@ -22,7 +22,7 @@ from tests.redis_topologies import until
 from tests.servers import Server, free_port
 
 DEMO: Final = (sys.executable, "-m", "examples.shop.demo")
-PATIENCE: Final = 30  # seconds until a test gives up
+PATIENCE: Final = 100  # seconds until a test gives up
 EXPECTED: Final = "development mode: plain HTTP"  # each server's one warning
 LAST_LINE: Final = "Ctrl-C closes the shop."
 

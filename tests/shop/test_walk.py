@@ -20,7 +20,7 @@ def run_walk(store: str, **more: str) -> "subprocess.CompletedProcess[str]":
         env={**os.environ, "STORE": store, **more},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
 

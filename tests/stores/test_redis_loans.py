@@ -12,7 +12,7 @@ from coatcheck.stores.redis import RedisStore
 from coatcheck.stores.redis.loans import LENT_FOR, Loans
 from coatcheck.testing import make_record
 from coatcheck.waiting import Kind, finish
-from tests.servers import Server
+from tests.servers import redis_server
 
 
 class Clock:
@@ -25,9 +25,11 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
-def port(redis: Server) -> int:
-    return redis.port
+@pytest.fixture(scope="module")
+def port() -> Generator[int]:
+    """Of a server that others tell nothing, not even late that they are gone."""
+    with redis_server("--appendonly", "no") as server:
+        yield server.port
 
 
 @pytest.fixture
@@ -148,7 +150,7 @@ def test_others_who_use_the_client_have_half_of_it(client: Any, server: Any) -> 
         for _ in range(8):
             server.rpush("queue", "go on")
 
-    assert at_once(8, lambda: loans.send(("BLPOP", "queue", 2)), wait) == []
+    assert at_once(8, lambda: loans.send(("BLPOP", "queue", 0)), wait) == []
     assert idle(client) == 4
 
 
@@ -196,17 +198,16 @@ def test_a_child_has_connections_of_its_own(client: Any, server: Any) -> None:
 
 def test_a_server_that_says_nothing_is_waited_for_once(port: int, server: Any) -> None:
     """Fails when a limit in the kernel is none, is taken for a closed connection, or stays."""
-    pool: Any = redis.ConnectionPool(port=port, socket_timeout=0.2)
+    pool: Any = redis.ConnectionPool(port=port, socket_timeout=1)
     loans = Loans(pool)
     loans.send(("PING",))
     before = received(server)
-    server.client_pause(500)
     with pytest.raises(redis.TimeoutError):
-        loans.send(("GET", "nothing"))
+        loans.send(("BLPOP", "nothing", 0))
     assert received(server) == before
     loans.send(("PING",))
     loans.close()
     connection = pool.get_connection()
-    assert connection._sock.gettimeout() == 0.2
+    assert connection._sock.gettimeout() == 1
     pool.release(connection)
     pool.disconnect()

@@ -48,7 +48,7 @@ async def test_nobody_starves(store_url: str, form: Kind) -> None:
 
 async def test_tasks_have_their_turns_in_the_order_in_which_they_came() -> None:
     """Without those who left. Fails when a turn is anybody's."""
-    turns, order = TaskTurns(1, 2), list[int]()
+    turns, order = TaskTurns(1, 60), list[int]()
 
     async def come(number: int) -> None:
         async with turns:
@@ -78,7 +78,7 @@ def queue_up(turns: ThreadTurns, number: int, work: Callable[[], object]) -> thr
 
 def test_threads_have_their_turns_in_the_order_in_which_they_came() -> None:
     """Fails when a turn is anybody's."""
-    turns, order = ThreadTurns(1, 2), list[int]()
+    turns, order = ThreadTurns(1, 60), list[int]()
 
     def come(number: int) -> None:
         with turns:

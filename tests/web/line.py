@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from tests.web.client import Client, Message
 
-PATIENCE = 10
+PATIENCE = 60
 
 
 class Line:

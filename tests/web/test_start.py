@@ -34,7 +34,7 @@ def test_uvicorn_does_not_start_with_a_wrong_setting(tmp_path: Path, lifespan: s
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=False,
     )
     assert done.returncode != 0
