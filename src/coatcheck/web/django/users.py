@@ -53,7 +53,7 @@ def _saving(instance: Any, using: str, update_fields: Collection[str] | None, **
 def _saved(instance: Any, created: bool, using: str, **_: object) -> None:
     if created:
         return
-    is_taken = vars(instance).pop(_TAKEN, False)
+    is_taken: bool = instance.__dict__.pop(_TAKEN, False)
     is_set = getattr(instance, "_password", None) is not None  # by `set_password`, until saved
     if not getattr(instance, "is_active", True):
         _end_all(instance, using, "disabled", keeps_own=False)
