@@ -31,6 +31,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "coatcheck.web.wsgi": ("SessionMiddleware", "session_of"),
     "coatcheck.web.flask": ("SessionInterface", "session_of", "requires"),
     "coatcheck.web.django": (),
+    "coatcheck.web.django.asgi": ("get_asgi_application",),
     "coatcheck.observe": (),
     "coatcheck.observe.sql_table": ("SQLTable",),
     "coatcheck.backup": (),

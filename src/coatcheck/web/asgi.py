@@ -20,6 +20,7 @@ from coatcheck.web.answers import Answer, close_code
 from coatcheck.web.csrf import is_form
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, GateOptions
+from coatcheck.web.lifespan import is_serving, live, stop_the_start
 from coatcheck.web.open import Open
 from coatcheck.web.requires import Age, View, guarded
 from coatcheck.web.ticket import ticket_in
@@ -117,54 +118,20 @@ class SessionMiddleware:
             self._gate = Gate(sessions, **options, adapter=__name__)
             self._sessions = sessions
         except ConfigurationError as error:
-            if not _is_serving():
+            if not is_serving():
                 raise
             self._wrong = error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or one WebSocket."""
         if self._wrong is not None:
-            await _stop_the_start(self._wrong, scope, receive, send)
-        if scope["type"] not in ("http", "websocket"):
-            if scope["type"] == "lifespan":
-                await self._live(scope, receive, send)
-            else:
-                await self._app(scope, receive, send)
-            return
-        await serve(self._app, self._gate, scope, receive, send)
-
-    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Write what waits to be written when the server shuts down (T3).
-
-        An application that does not speak the lifespan protocol receives nothing of it: it raises,
-        or returns at once. Then it is spoken here.
-        """
-        if not _is_serving():
-            error = ConfigurationError("server", "does not run asyncio, which is needed: trio?")
-            await _stop_the_start(error, scope, receive, send)
-        is_spoken = False
-
-        async def note_and_receive() -> Message:
-            nonlocal is_spoken
-            is_spoken = True
-            return await receive()
-
-        async def flush_and_send(message: Message) -> None:
-            nonlocal is_spoken
-            is_spoken = True
-            if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
-                await self._sessions.flush()
-            await send(message)
-
-        try:
-            await self._app(scope, note_and_receive, flush_and_send)
-        except Exception:
-            if is_spoken:
-                raise
-        if not is_spoken:
-            for state in ("startup", "shutdown"):
-                await receive()
-                await flush_and_send({"type": f"lifespan.{state}.complete"})
+            await stop_the_start(self._wrong, scope, receive, send)
+        if scope["type"] in ("http", "websocket"):
+            await serve(self._app, self._gate, scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await live(self._app, self._sessions.flush, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 async def serve(
@@ -472,22 +439,3 @@ class _Response:
         start = {"type": f"{kind}.start", "status": answer.status, "headers": answer.headers}
         await self._send(start)
         await self._send({"type": f"{kind}.body", "body": answer.body})
-
-
-def _is_serving() -> bool:
-    """Tell whether a server runs already, by asyncio."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-async def _stop_the_start(
-    error: ConfigurationError, scope: Scope, receive: Receive, send: Send
-) -> None:
-    """Say in the server's own protocol that the application cannot start; raise in any case."""
-    if scope["type"] == "lifespan":
-        await receive()
-        await send({"type": "lifespan.startup.failed", "message": f"coatcheck: {error}"})
-    raise error

@@ -1,0 +1,69 @@
+"""ASGI's lifespan protocol: what stops a server's start, and what is written before its end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from coatcheck.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from coatcheck.web.asgi import App, Message, Receive, Scope, Send
+
+
+def is_serving() -> bool:
+    """Tell whether a server runs already, by asyncio."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+async def stop_the_start(
+    error: ConfigurationError, scope: "Scope", receive: "Receive", send: "Send"
+) -> None:
+    """Say in the server's own protocol that the application cannot start; raise in any case."""
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": f"coatcheck: {error}"})
+    raise error
+
+
+async def live(
+    app: "App",
+    flush: Callable[[], Awaitable[None]],
+    scope: "Scope",
+    receive: "Receive",
+    send: "Send",
+) -> None:
+    """Let an application live, and `flush` before the server is told that it shut down (T3).
+
+    An application that does not speak the protocol receives nothing of it: it raises, or returns at
+    once. Then it is spoken here.
+    """
+    if not is_serving():
+        error = ConfigurationError("server", "does not run asyncio, which is needed: trio?")
+        await stop_the_start(error, scope, receive, send)
+    is_spoken = False
+
+    async def note_and_receive() -> "Message":
+        nonlocal is_spoken
+        is_spoken = True
+        return await receive()
+
+    async def flush_and_send(message: "Message") -> None:
+        nonlocal is_spoken
+        is_spoken = True
+        if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+            await flush()
+        await send(message)
+
+    try:
+        await app(scope, note_and_receive, flush_and_send)
+    except Exception:
+        if is_spoken:
+            raise
+    if not is_spoken:
+        for state in ("startup", "shutdown"):
+            await receive()
+            await flush_and_send({"type": f"lifespan.{state}.complete"})
