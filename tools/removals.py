@@ -650,11 +650,8 @@ if not await _lives(parts, id):
         "T3",
         "a touch that failed is forgotten",
         "touches.py",
-        """\
-                for each in failed:
-                    self._add(*each)
-""",
-        "",
+        "            for each in [*pending, *all_failed]:\n",
+        "            for each in pending:\n",
         MEETING + "[one server-read, touch lost]",
     ),
     Removal(
