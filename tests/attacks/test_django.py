@@ -10,16 +10,14 @@ from typing import Any
 import pytest
 from django.contrib import auth
 from django.core.handlers.wsgi import WSGIHandler
-from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from coatcheck import BlockingSessions, store_from_url
-from coatcheck.web.django import users
 from tests.attacks import defences
 from tests.attacks.applications import PROXY, Server
 from tests.attacks.site import Browser, Defence, Site
-from tests.frameworks.django_site import User
+from tests.frameworks.django_site import User, following
 from tests.frameworks.django_site import site as django_site
 
 HOST = "accounts.example.com"
@@ -60,17 +58,17 @@ def accounts(site: Site, servers: Callable[[str], Server]) -> Generator[Browser]
     sessions = BlockingSessions(store_from_url(site.store_url, blocking=True), clock=site.clock)
     pages = [path(view.__name__, view) for view in VIEWS]
     options: dict[str, Any] = {"sessions": sessions, "trusted_proxies": [PROXY]}
-    users.follow()
     User.objects.create_user("alice", password="wonder")
-    with django_site(*pages, COATCHECK=options, SESSION_COOKIE_NAME="__Host-sid"):
+    with (
+        following(),
+        django_site(*pages, COATCHECK=options, SESSION_COOKIE_NAME="__Host-sid"),
+    ):
         server = servers("flask")  # which serves any WSGI application
         server.apps[HOST] = WSGIHandler()
         browser = Browser(server.port, site.clock, HOST, {})
         yield browser
         browser.close()
     User.objects.all().delete()
-    post_save.disconnect(dispatch_uid="coatcheck.saved")
-    post_delete.disconnect(dispatch_uid="coatcheck.deleted")
     sessions.close()
 
 

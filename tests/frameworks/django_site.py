@@ -12,9 +12,12 @@ from django.test import Client, override_settings
 from django.urls import path
 
 from coatcheck import MemoryStore
+from tests.servers import scratch
 
 OUR_SESSIONS = "coatcheck.web.django.middleware.SessionMiddleware"
 OUR_AUTH = "coatcheck.web.django.auth.AuthenticationMiddleware"
+
+FOLDER = scratch()
 
 if not settings.configured:
     settings.configure(
@@ -23,7 +26,7 @@ if not settings.configured:
         DATABASES={
             "default": {
                 "ENGINE": "django.db.backends.sqlite3",
-                "NAME": "file:django-tests?mode=memory&cache=shared",
+                "NAME": f"{FOLDER.name}/db",  # of one in memory, Django leaves connections open
             }
         },
         INSTALLED_APPS=[
@@ -64,8 +67,11 @@ if not settings.configured:
 
 from django.contrib import admin  # noqa: E402 - they need the settings
 from django.contrib.auth.models import User  # noqa: E402
+from django.db.models.signals import post_delete, post_save, pre_save  # noqa: E402
 
-__all__ = ["OUR_AUTH", "OUR_SESSIONS", "Browser", "User", "site"]
+from coatcheck.web.django import users  # noqa: E402
+
+__all__ = ["OUR_AUTH", "OUR_SESSIONS", "Browser", "User", "following", "site"]
 
 call_command("migrate", verbosity=0)
 
@@ -81,6 +87,16 @@ class Browser(Client):
     def tokens(self) -> dict[str, str]:
         """The cookies that were not deleted, by name."""
         return {name: cookie.value for name, cookie in self.cookies.items() if cookie.value}
+
+
+@contextmanager
+def following() -> Generator[None]:
+    """Do what `coatcheck.web.django` in INSTALLED_APPS does, which the site has not."""
+    users.follow()
+    yield
+    assert pre_save.disconnect(sender=User, dispatch_uid="coatcheck.saving")
+    assert post_save.disconnect(sender=User, dispatch_uid="coatcheck.saved")
+    assert post_delete.disconnect(sender=User, dispatch_uid="coatcheck.deleted")
 
 
 @contextmanager

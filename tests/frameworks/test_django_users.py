@@ -19,9 +19,9 @@ from coatcheck import BlockingSessions, Event, Happened, MemoryStore, Policy, Se
 from coatcheck.core.policy import AtLimit
 from coatcheck.errors import StoreUnavailable, Unauthenticated
 from coatcheck.stores.protocol import Barred
-from coatcheck.web.django import session_of, users
+from coatcheck.web.django import session_of
 from coatcheck.web.django.engine import SessionStore
-from tests.frameworks.django_site import Browser, User, site
+from tests.frameworks.django_site import Browser, User, following, site
 
 
 class Away(MemoryStore):
@@ -34,13 +34,9 @@ class Away(MemoryStore):
 
 
 @pytest.fixture(autouse=True)
-def following() -> Generator[None]:
-    """What `coatcheck.web.django` in INSTALLED_APPS does; the site of the tests has it not."""
-    users.follow()
-    yield
-    assert pre_save.disconnect(sender=User, dispatch_uid="coatcheck.saving")
-    assert post_save.disconnect(sender=User, dispatch_uid="coatcheck.saved")
-    assert post_delete.disconnect(sender=User, dispatch_uid="coatcheck.deleted")
+def followed() -> Generator[None]:
+    with following():
+        yield
 
 
 @pytest.fixture
