@@ -259,6 +259,7 @@ def test_a_logout_in_one_tab_sends_the_other_to_the_login_form_and_a_login_takes
     one = visitor.open_tab()
     one.log_in()
     other = visitor.open_tab()
+    expect(other.devices).to_have_count(1)  # for which it asks last
     expect(other.who).to_have_text("Hello, alice")
     one.click("Log out")
     expect(other.reason).to_have_text("you were logged out in another tab")
