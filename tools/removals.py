@@ -60,8 +60,8 @@ REMOVALS = [
         "S1",
         "in SQLite, a save does not ask what is stored",
         "stores/sqlite.py",
-        "WHERE id = ?1 AND substr(record, 1, 17) = ?6",
-        "WHERE id = ?1 AND (1 OR substr(record, 1, 17) = ?6)",
+        "WHERE id = ? AND substr(record, 1, 17) = ?",
+        "WHERE id = ? AND (1 OR substr(record, 1, 17) = ?)",
         "tests/stores/test_contract.py::TestSQLite::test_saves_over_its_base_only",
     ),
     Removal(

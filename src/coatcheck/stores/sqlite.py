@@ -52,8 +52,8 @@ CREATE INDEX IF NOT EXISTS coatcheck_counters_due ON coatcheck_counters (until);
 """
 _PLACE = """
 UPDATE coatcheck_sessions SET place = (
-    SELECT ifnull(max(place), 0) + 1 FROM coatcheck_sessions WHERE subject = ?2
-) WHERE id = ?1
+    SELECT ifnull(max(place), 0) + 1 FROM coatcheck_sessions WHERE subject = ?
+) WHERE id = ?
 """
 _PLACED = """
 SELECT id FROM coatcheck_sessions WHERE subject = ? AND place IS NOT NULL ORDER BY place
@@ -63,13 +63,13 @@ _LOAD = "SELECT record, seen_at FROM coatcheck_sessions WHERE id = ?"
 _LOAD_TOMBSTONE = "SELECT * FROM coatcheck_tombstones WHERE id = ?"
 _INSERT = """
 INSERT OR IGNORE INTO coatcheck_sessions (id, subject, seen_at, idle, ends_at, due, record)
-SELECT ?1, ?2, ?3, ?4, ?5, min(?3 + ?4, ?5), ?6
-WHERE NOT EXISTS (SELECT 1 FROM coatcheck_tombstones WHERE id = ?1)
+SELECT ?, ?, ?, ?, ?, ?, ?
+WHERE NOT EXISTS (SELECT 1 FROM coatcheck_tombstones WHERE id = ?)
 """
 _UPDATE = """
 UPDATE coatcheck_sessions
-SET seen_at = max(seen_at, ?2), idle = ?3, ends_at = ?4, record = ?5
-WHERE id = ?1 AND substr(record, 1, 17) = ?6
+SET seen_at = max(seen_at, ?), idle = ?, ends_at = ?, record = ?
+WHERE id = ? AND substr(record, 1, 17) = ?
 """
 
 _COUNT = """
@@ -85,7 +85,7 @@ WHERE due < ? ORDER BY due LIMIT ?
 """
 _POSTPONE = "UPDATE coatcheck_sessions SET due = ? WHERE rowid = ?"
 _DELETE = "DELETE FROM coatcheck_sessions WHERE rowid = ?"
-_SHORTEN = "UPDATE coatcheck_sessions SET due = min(due, ?2) WHERE id = ?1"
+_SHORTEN = "UPDATE coatcheck_sessions SET due = min(due, ?) WHERE id = ?"
 LOOKS = 4
 """How many batches a sweep looks at, where it finds rows that live on."""
 
@@ -125,13 +125,13 @@ class SQLiteStore:
         def write(db: sqlite3.Connection) -> Stored:
             id, seen_at, idle, ends_at = record.id, record.seen_at, record.idle, record.ends_at
             if base is None:
-                new = id, record.subject, seen_at, idle, ends_at, pack(record)
-                done = db.execute(_INSERT, new)
+                times = seen_at, idle, ends_at, record.expires_at
+                done = db.execute(_INSERT, (id, record.subject, *times, pack(record), id))
             else:
-                next_ = id, seen_at, idle, ends_at, pack(record), expected(base)
+                next_ = seen_at, idle, ends_at, pack(record), id, expected(base)
                 done = db.execute(_UPDATE, next_)
                 if done.rowcount == 1 and (idle, ends_at) != (base.idle, base.ends_at):
-                    db.execute(_SHORTEN, (id, record.expires_at))
+                    db.execute(_SHORTEN, (record.expires_at, id))
             return record if done.rowcount == 1 else _load(db, id)
 
         refuse(record, await self._run(write))
@@ -169,7 +169,7 @@ class SQLiteStore:
             with _transaction(db):
                 if opened_at <= _bar(db, subject) != own_bar or opened_at <= _bar(db, _EVERYBODY):
                     return None
-                db.execute(_PLACE, (record.id, subject))
+                db.execute(_PLACE, (subject, record.id))
                 if limit is None:
                     return []
                 ids = [id for (id,) in db.execute(_PLACED, (subject,))]
