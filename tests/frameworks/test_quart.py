@@ -1,11 +1,13 @@
 """Quart, by its own session interface."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from secrets import token_hex
 from typing import Any, cast
 
 import pytest
+import quart
 from markupsafe import Markup
 from quart import (
     Quart,
@@ -17,7 +19,6 @@ from quart import (
     session,
     websocket,
 )
-from quart.globals import request_ctx
 
 from coatcheck import MemoryStore, Sessions
 from coatcheck.errors import ConfigurationError, InsecureTransport, Superseded, Unauthenticated
@@ -25,6 +26,9 @@ from coatcheck.testing import AsgiDriver, BrowserContract, Driver, Pages
 from coatcheck.web.quart import SessionInterface, session_of
 from tests.frameworks.shop import Shop
 from tests.web.client import App, Client, Message, Receive, Send
+
+UNTYPED: Any = quart
+"""What it has that it says too little of."""
 
 
 class TestQuart(BrowserContract):
@@ -132,6 +136,34 @@ async def test_an_error_of_the_session_is_answered_and_nothing_saved() -> None:
     assert (await browser.get("/cart")).json() == {}
     shop.spy.breaks()
     assert (await browser.get("/cart")).status == 503
+
+
+@pytest.mark.parametrize("moment", ["after_request", "teardown_request"])
+async def test_an_error_that_quart_lets_through_is_answered(moment: str) -> None:
+    """Fails when the error in the group of a task is one of the application."""
+    shop = Shop()
+    app = shop_of(shop, PROPAGATE_EXCEPTIONS=True)
+
+    async def check(given: Any) -> Any:
+        session_of().require_subject()
+        return given
+
+    getattr(app, moment)(check)
+    assert (await shop.browser(cast("App", app)).get("/put")).status == 401
+
+
+async def test_an_error_of_the_application_stays_as_quart_raises_it() -> None:
+    shop = Shop()
+    app = shop_of(shop, PROPAGATE_EXCEPTIONS=True)
+
+    @app.route("/broken")
+    async def broken() -> str:
+        raise ExceptionGroup("several", [Unauthenticated(), ValueError("by a test")])
+
+    reply = await shop.browser(cast("App", app)).get("/broken")
+    assert reply.status == 500
+    error: Any = reply.error
+    assert isinstance(error, ExceptionGroup)
 
 
 async def test_the_applications_own_answer_to_an_error_stands() -> None:
@@ -253,6 +285,14 @@ async def test_a_test_client_reads_and_prepares_a_session() -> None:
         assert found["cart"] == {"hats": 1}
 
 
+async def test_a_test_client_prepares_a_login() -> None:
+    client: Any = shop_of(Shop()).test_client()
+    async with client.session_transaction(scheme="https") as prepared:
+        session_of(prepared).sign_in("alice")
+    reply = await client.get("/me", scheme="https")
+    assert await reply.get_data(as_text=True) == "alice"
+
+
 async def test_a_test_client_works_in_development() -> None:
     """Fails when a request that the client says no address of is anybody's."""
     app = Quart(__name__)
@@ -310,8 +350,7 @@ async def test_whether_somebody_looked_may_be_asked() -> None:
 
     @app.after_request
     async def ask(response: Response) -> Response:
-        opened: Any = request_ctx.session
-        found.append(opened.accessed)
+        found.append(session.accessed)
         return response
 
     @app.route("/nothing")
@@ -323,6 +362,52 @@ async def test_whether_somebody_looked_may_be_asked() -> None:
     assert "Vary" not in reply.headers
     await client.get("/put", scheme="https")
     assert found == [False, True]
+
+
+async def test_the_session_is_there_wherever_the_request_is() -> None:
+    """In a stream, in another task, and in a test after the response."""
+    app = shop_of(Shop())
+
+    @app.route("/stream")
+    async def stream() -> Response:
+        session["cart"] = {"caps": 1}
+
+        async def chunks() -> AsyncIterator[str]:
+            yield str(session["cart"])
+
+        return Response(UNTYPED.stream_with_context(chunks)())
+
+    @app.route("/task")
+    async def task() -> str:
+        async def add() -> None:
+            session["task"] = session_of().subject
+
+        await asyncio.create_task(UNTYPED.copy_current_request_context(add)())
+        return str(session["task"])
+
+    async with cast("Any", app).test_client() as client:
+        reply = await client.get("/stream", scheme="https")
+        assert await reply.get_data(as_text=True) == "{'caps': 1}"
+        await client.get("/login", scheme="https")
+        reply = await client.get("/task", scheme="https")
+        assert await reply.get_data(as_text=True) == "alice"
+        assert session["task"] == "alice"
+
+
+async def test_a_background_task_has_no_session() -> None:
+    """Fails when Quart's context of no request says so in its own way."""
+    app = shop_of(Shop())
+    found: list[BaseException] = []
+
+    async def work() -> None:
+        try:
+            session_of()
+        except RuntimeError as error:
+            found.append(error)
+
+    async with app.test_app():
+        cast("Any", app).add_background_task(work)
+    assert len(found) == 1
 
 
 async def test_the_shutdown_writes_what_waits() -> None:

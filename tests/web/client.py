@@ -76,16 +76,19 @@ class Client:
         """Send a request; without a `cookie` among the headers the jar gives one."""
         full = {**self._scope("http", path, headers), "method": method, **scope}
         incoming = iter([{"type": "http.request", "body": body, "more_body": False}])
-        for_ever: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        answered = asyncio.Event()
         sent: list[Message] = []
 
         async def receive() -> Message:
             for message in incoming:
                 return message
-            return await for_ever  # the client never hangs up
+            await answered.wait()  # the client does not hang up before
+            return {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
             sent.append(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                answered.set()
 
         error: Exception | None = None
         try:

@@ -52,7 +52,10 @@ def behind(proxy: Any, current: Any, kind: type[S], advice: str) -> S:
         RuntimeError: it is none of ours; or no request is being served, or its response has started
             and nobody looked before.
     """
-    found = proxy._get_current_object() if proxy is current else proxy
+    try:
+        found = proxy._get_current_object() if proxy is current else proxy
+    except AttributeError:  # the context that there is has none
+        found = None
     if not isinstance(found, kind):
         raise RuntimeError(f"no session here: {advice}")
     look(found)

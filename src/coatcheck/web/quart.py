@@ -7,7 +7,7 @@ in its own way, it is given what is there.
 from collections.abc import Callable
 from typing import Any, Unpack, cast
 
-from coatcheck.errors import ConfigurationError
+from coatcheck.errors import CoatcheckError, ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.web.application import behind, set_up
 from coatcheck.web.asgi import App, Receive, Scope, Send, enter, refuse, serve
@@ -58,7 +58,8 @@ def session_of(session: SessionMixin = current) -> QuartSession:
         RuntimeError: this application has other sessions; or no request is being served, or its
             response has started and nobody looked before.
     """
-    return behind(session, current, QuartSession, "give the app to coatcheck's SessionInterface")
+    advice = "give the app to coatcheck's SessionInterface, and ask while a request is served"
+    return behind(session, current, QuartSession, advice)
 
 
 def requires(*, level: int = 1, max_age: Age = None) -> Callable[[View], View]:
@@ -143,9 +144,22 @@ class SessionInterface(QuartInterface):
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
             _place(scope)
-            await serve(self._inner, self._gate, scope, receive, send, self._prepare)
+            await serve(self._call, self._gate, scope, receive, send, self._prepare)
         else:
             await self._inner(scope, receive, send)
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the application; where Quart has an error of the session in a group, take it out."""
+        try:
+            await self._inner(scope, receive, send)
+        except ExceptionGroup as group:
+            ours, others = group.split(CoatcheckError)
+            if ours is None or others is not None:
+                raise
+            error: CoatcheckError | ExceptionGroup[CoatcheckError] = ours
+            while isinstance(error, ExceptionGroup):
+                error = error.exceptions[0]
+            raise error from None
 
     def _prepare(self, exchange: Exchange, _: Scope, status: int) -> None:
         if exchange.saves(status):
