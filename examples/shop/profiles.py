@@ -50,9 +50,9 @@ def is_right(user: str, code: str, at: float) -> bool:
     step = totp.timecode(at)
     with _opened(user) as db:
         tried = db.execute(
-            "UPDATE profiles SET step = ?1, tries = CASE WHEN step = ?1 THEN tries + 1 ELSE 1 END"
-            " WHERE user = ?2 AND (step <> ?1 OR tries < ?3)",
-            (step, user, _TRIES),
+            "UPDATE profiles SET tries = CASE WHEN step = :step THEN tries + 1 ELSE 1 END, step = :step"
+            " WHERE user = :user AND (step <> :step OR tries < :most)",
+            {"step": step, "user": user, "most": _TRIES},
         )
         if tried.rowcount == 0:
             return False
@@ -61,8 +61,8 @@ def is_right(user: str, code: str, at: float) -> bool:
     except OTPVerificationError:
         return False
     with _opened(user) as db:
-        used = "UPDATE profiles SET used = ?1, tries = 0 WHERE user = ?2 AND used < ?1"
-        return db.execute(used, (shown_at, user)).rowcount == 1
+        used = "UPDATE profiles SET used = ?, tries = 0 WHERE user = ? AND used < ?"
+        return db.execute(used, (shown_at, user, shown_at)).rowcount == 1
 
 
 def shown(user: str, at: float) -> str:
