@@ -50,7 +50,8 @@ def is_right(user: str, code: str, at: float) -> bool:
     step = totp.timecode(at)
     with _opened(user) as db:
         tried = db.execute(
-            "UPDATE profiles SET tries = CASE WHEN step = :step THEN tries + 1 ELSE 1 END, step = :step"
+            "UPDATE profiles SET step = :step,"
+            " tries = CASE WHEN step = :step THEN tries + 1 ELSE 1 END"
             " WHERE user = :user AND (step <> :step OR tries < :most)",
             {"step": step, "user": user, "most": _TRIES},
         )
