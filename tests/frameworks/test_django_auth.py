@@ -67,6 +67,7 @@ async def anoted(request: HttpRequest) -> HttpResponse:
     await alogin(request)
     with pytest.raises(SynchronousOnlyOperation, match="asave"):
         assert request.session.session_key
+    assert not request.session.is_empty()
     await request.session.asave()
     return HttpResponse(request.session.session_key)
 

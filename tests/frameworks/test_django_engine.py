@@ -55,6 +55,20 @@ def test_a_new_one_was_neither_looked_at_nor_changed(store: Any) -> None:
     assert store.is_empty()
 
 
+def test_it_is_empty_without_data_token_and_user(store: Any, sessions: BlockingSessions) -> None:
+    """Fails when that saves, or when Django 6.1, which asks it, has other sessions be false."""
+    store.get_session().sign_in("alice")
+    assert not store.is_empty()
+    assert store
+    assert sessions.count() == 0
+    store.flush()
+    assert store.is_empty()
+    store["hat"] = 1
+    assert not store.is_empty()
+    store.save()
+    assert not make(store.session_key).is_empty()
+
+
 def test_looks_are_no_changes(store: Any) -> None:
     looks: list[Callable[[], Any]] = [
         lambda: store.get("hat"), lambda: store.get("hat", 1), store.keys,

@@ -28,7 +28,7 @@ from coatcheck.core.record import Stored
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.testing import Clock, WsgiDriver
 from coatcheck.waiting import Kind, finish
-from coatcheck.web import BearerTransport, Headers
+from coatcheck.web import BearerTransport, CookieTransport, Headers
 from coatcheck.web.django import session_of
 from coatcheck.web.django.site import current
 from coatcheck.web.reuse import require_new
@@ -732,6 +732,26 @@ def test_what_a_cookie_says_can_be_read_from_the_response(serve: Callable[..., B
     }  # fmt: skip
     kept = serve(SESSION_COOKIE_AGE=600).get("/login").cookies[SID]
     assert kept["max-age"] == ABSOLUTE
+
+
+def test_a_cookie_is_sent_as_it_was_written_however_django_asks(
+    serve: Callable[..., Browser],
+) -> None:
+    """Fails when Django sends its attributes in another order, and without `Partitioned`."""
+    transport = CookieTransport(same_site="None", partitioned=True)
+    cookies = serve(COATCHECK={"store": MemoryStore(), "transport": transport}).get("/login")
+    cookie: Any = cookies.cookies[SID]
+    sent = f"{SID}={cookie.value}; Path=/; Secure; HttpOnly; SameSite=None; Partitioned"
+    assert (cookie.output(header=""), cookie.OutputString()) == (sent, sent)
+
+
+def test_whether_there_is_anything_is_a_look_at_the_session(serve: Callable[..., Browser]) -> None:
+    found: list[bool] = []
+    browser = serve(page(lambda request: found.append(request.session.is_empty())))
+    browser.get("/page")
+    browser.get("/login")
+    browser.get("/page")
+    assert found == [True, False]
 
 
 def test_a_test_client_may_give_a_header_that_is_none(serve: Callable[..., Browser]) -> None:

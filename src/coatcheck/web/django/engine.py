@@ -185,6 +185,14 @@ class SessionStore(SessionBase):
         """Return `SESSION_COOKIE_AGE` where it is set, else how long a login lasts at most."""
         return self._site.cookie_age or self._site.kept_for
 
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing: no token, no data, nobody signed in.
+
+        From Django 6.1 on a session is true if it is not. Unlike `session_key` it saves no login.
+        """
+        session = self.opened
+        return not (self._token or session or (session is not None and session.subject))
+
     def load(self) -> dict[str, Any]:
         """Return the data as it is stored."""
         data: dict[str, Any] = self._run(self._load(), is_load=True)

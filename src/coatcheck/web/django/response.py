@@ -35,8 +35,12 @@ class _Line(Morsel[str]):
             "a response with a session's cookie is nobody else's: do not store or copy it"
         )
 
+    # Django asks one or the other.
     def output(self, attrs: Any = None, header: str = "Set-Cookie:") -> str:
         return f"{header} {self.line}".lstrip()
+
+    def OutputString(self, attrs: Any = None) -> str:  # noqa: N802
+        return self.line
 
 
 def depart(exchange: Exchange, response: HttpResponseBase) -> None:

@@ -70,6 +70,11 @@ class RequestStore(SessionStore):
         self.get_session()
         return super().session_key
 
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing, which is a look at the session."""
+        self.get_session()
+        return super().is_empty()
+
     def own(self) -> Session | None:
         """Return the same; `None` once it is answered and nobody looked."""
         return self.opened if self._is_answered else super().own()
