@@ -3,6 +3,7 @@
 import re
 import shutil
 import sqlite3
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -45,7 +46,7 @@ def test_an_application(tmp_path: Path) -> None:
     shutil.copy(DOCS / "examples" / "hello.py", tmp_path)
     command = "coatcheck doctor hello:app --login-url /login --logout-url /logout --page /me"
     assert run(command, tmp_path) == (1, shown(command))  # for `development=True`
-    with sqlite3.connect(tmp_path / "hello.db") as database:
+    with closing(sqlite3.connect(tmp_path / "hello.db")) as database:
         grouped = "SELECT subject, count(*) FROM coatcheck_sessions GROUP BY subject"
         owners = database.execute(grouped).fetchall()
     assert "about\nten sessions of visitors" in PAGE

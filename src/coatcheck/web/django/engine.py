@@ -71,10 +71,8 @@ class SessionStore(SessionBase):
 
     @property
     def _token(self) -> Token | None:
-        session: Session | None = getattr(self, "_session_cache", None)
-        if session is None:
-            return self._presented
-        return session.state.held
+        session = self.opened
+        return self._presented if session is None else session.state.held
 
     @property
     def opened(self) -> Session | None:
@@ -92,8 +90,7 @@ class SessionStore(SessionBase):
     def get_session(self) -> Session:
         """Return the session behind this, loaded. See `coatcheck.web.django.session_of`."""
         self.accessed = True
-        session: Session | None = getattr(self, "_session_cache", None)
-        if session is None:
+        if (session := self.opened) is None:
             loaded: Session = self._run(self._loaded(), is_load=True)
             return loaded
         return session
@@ -101,7 +98,7 @@ class SessionStore(SessionBase):
     async def aget_session(self) -> Session:
         """Return the same in a coroutine."""
         self.accessed = True
-        session: Session | None = getattr(self, "_session_cache", None)
+        session = self.opened
         return await self._site.arun(self._loaded()) if session is None else session
 
     def _get_session(self, no_load: bool = False) -> Session:
@@ -126,8 +123,7 @@ class SessionStore(SessionBase):
         return await self._site.sessions.open(self._token, is_held=False)
 
     async def _loaded(self) -> Session:
-        session: Session | None = getattr(self, "_session_cache", None)
-        if session is None:
+        if (session := self.opened) is None:
             session = await self._open()
             self._expiry = self._end_if_over(session)
             self._session_cache = session
