@@ -16,7 +16,7 @@ from coatcheck.parts import Parts
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import Clock, make_record
 from coatcheck.touches import Touches
-from coatcheck.web.asgi import Message, Receive, Scope, Send, SessionMiddleware
+from coatcheck.web.asgi import App, Message, Receive, Scope, Send, SessionMiddleware
 from tests.sessions.browser import Browser, twin
 
 MINUTE = 60_000
@@ -364,42 +364,28 @@ async def test_one_that_fails_at_the_end_costs_only_its_own(clock: Clock) -> Non
     assert len(store.touched) == 99
 
 
+async def lives(scope: Scope, receive: Receive, send: Send) -> None:
+    for state in ("startup", "shutdown"):
+        assert (await receive())["type"] == f"lifespan.{state}"
+        await send({"type": f"lifespan.{state}.complete"})
+
+
+async def raises(scope: Scope, receive: Receive, send: Send) -> None:
+    raise ValueError("I speak HTTP only")
+
+
+async def returns(scope: Scope, receive: Receive, send: Send) -> None:
+    """Speak HTTP only."""
+
+
+@pytest.mark.parametrize("application", [lives, raises, returns])
 async def test_a_server_that_shuts_down_writes_what_waits(
-    browser: Browser, store: TouchedStore, clock: Clock
+    browser: Browser, store: TouchedStore, clock: Clock, application: App
 ) -> None:
-    """T3, for an application that does not close its sessions itself."""
+    """T3, for an application that does not close its sessions itself, or has no lifespan at all.
 
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        for state in ("startup", "shutdown"):
-            assert (await receive())["type"] == f"lifespan.{state}"
-            await send({"type": f"lifespan.{state}.complete"})
-
-    incoming = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
-    touched: list[tuple[str, int]] = []
-
-    async def receive() -> Message:
-        return incoming.pop(0)
-
-    async def send(message: Message) -> None:
-        touched.append((message["type"], len(store.touched)))
-
-    clock.move(minutes=5)
-    await read(browser)
-    middleware = SessionMiddleware(application, sessions=browser.sessions)
-    await middleware({"type": "lifespan"}, receive, send)
-    assert touched == [("lifespan.startup.complete", 0), ("lifespan.shutdown.complete", 1)]
-
-
-@pytest.mark.parametrize("how", ["raises", "returns"])
-async def test_an_application_without_a_lifespan_has_what_waits_written_too(
-    browser: Browser, store: TouchedStore, clock: Clock, how: str
-) -> None:
-    """Fails when it is left to the server, which then tells nobody that it shuts down."""
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if how == "raises":
-            raise ValueError("I speak HTTP only")
-
+    Fails for these when it is left to the server, which then tells nobody that it shuts down.
+    """
     incoming = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
     touched: list[tuple[str, int]] = []
 
