@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -39,17 +40,13 @@ def _before() -> None:
             _told.append(each)  # only now: another thread may be forking, and be waited for
 
 
-def _in_parent() -> None:
+def _after(place: int) -> None:
     while _told:
         each = _told.pop()
-        _watching[each][1](each)
-
-
-def _in_child() -> None:
-    while _told:
-        each = _told.pop()
-        _watching[each][2](each)
+        _watching[each][place](each)
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no forks
-    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+    os.register_at_fork(
+        before=_before, after_in_parent=partial(_after, 1), after_in_child=partial(_after, 2)
+    )

@@ -93,10 +93,12 @@ class Browser(Client):
 def following() -> Generator[None]:
     """Do what `coatcheck.web.django` in INSTALLED_APPS does, which the site has not."""
     users.follow()
-    yield
-    assert pre_save.disconnect(sender=User, dispatch_uid="coatcheck.saving")
-    assert post_save.disconnect(sender=User, dispatch_uid="coatcheck.saved")
-    assert post_delete.disconnect(sender=User, dispatch_uid="coatcheck.deleted")
+    try:
+        yield
+    finally:
+        assert pre_save.disconnect(sender=User, dispatch_uid="coatcheck.saving")
+        assert post_save.disconnect(sender=User, dispatch_uid="coatcheck.saved")
+        assert post_delete.disconnect(sender=User, dispatch_uid="coatcheck.deleted")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Activity is recorded behind the answers, and never at the cost of a request that was in time."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -196,21 +197,26 @@ async def test_of_a_failed_touch_and_a_later_one_the_later_counts(
     assert store.touched == [clock.ms]
 
 
+class HalfAway(MemoryStore):
+    """A cluster without the node that has these."""
+
+    def __init__(self, away: Sequence[Record]) -> None:
+        super().__init__()
+        self._away = {record.id for record in away}
+        self.asked = self.recorded = 0
+
+    async def touch(self, record: Record, seen_at: int, /) -> None:
+        self.asked += 1
+        if record.id in self._away:
+            raise StoreUnavailable("its node is away")
+        self.recorded += 1
+
+
 async def test_who_fails_lets_the_others_go_first_the_next_time(clock: Clock) -> None:
     """Fails when sessions of a cluster's node that is away keep all others from being recorded."""
-
-    class Half(MemoryStore):
-        recorded = 0
-
-        async def touch(self, record: Record, seen_at: int, /) -> None:
-            if record.id in away:
-                raise StoreUnavailable("its node is away")
-            self.recorded += 1
-
-    store = Half()
-    touches = touches_of(store, clock)
     records = [make_record() for _ in range(200)]
-    away = {record.id for record in records[:128]}
+    store = HalfAway(records[:128])
+    touches = touches_of(store, clock)
     for record in records:
         await touches.record(record, record.seen_at + MINUTE)
     for _ in range(3):
@@ -223,18 +229,10 @@ async def test_a_round_with_failures_is_over_before_long(
 ) -> None:
     """Fails when a server's end waits for a node that is away, once for each batch."""
     monkeypatch.setattr("coatcheck.touches._ROUND", 0)
-
-    class Half(MemoryStore):
-        asked = 0
-
-        async def touch(self, record: Record, seen_at: int, /) -> None:
-            self.asked += 1
-            if self.asked % 2:
-                raise StoreUnavailable("its node is away")
-
-    store = Half()
+    records = [make_record() for _ in range(200)]
+    store = HalfAway(records[::2])
     touches = touches_of(store, clock)
-    for record in [make_record() for _ in range(200)]:
+    for record in records:
         await touches.record(record, record.seen_at + MINUTE)
     await touches.flush()
     assert store.asked == 64

@@ -16,11 +16,12 @@ from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
+from coatcheck.waiting import running_loop
 from coatcheck.web.answers import Answer, close_code
 from coatcheck.web.csrf import is_form
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, GateOptions
-from coatcheck.web.lifespan import is_serving, live, stop_the_start
+from coatcheck.web.lifespan import live, stop_the_start
 from coatcheck.web.open import Open
 from coatcheck.web.requires import Age, View, guarded
 from coatcheck.web.ticket import ticket_in
@@ -118,7 +119,7 @@ class SessionMiddleware:
             self._gate = Gate(sessions, **options, adapter=__name__)
             self._sessions = sessions
         except ConfigurationError as error:
-            if not is_serving():
+            if running_loop() is None:  # no server runs yet, which could be told
                 raise
             self._wrong = error
 

@@ -1,22 +1,13 @@
 """ASGI's lifespan protocol: what stops a server's start, and what is written before its end."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from coatcheck.errors import ConfigurationError
+from coatcheck.waiting import running_loop
 
 if TYPE_CHECKING:
     from coatcheck.web.asgi import App, Message, Receive, Scope, Send
-
-
-def is_serving() -> bool:
-    """Tell whether a server runs already, by asyncio."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 async def stop_the_start(
@@ -41,7 +32,7 @@ async def live(
     An application that does not speak the protocol receives nothing of it: it raises, or returns at
     once. Then it is spoken here.
     """
-    if not is_serving():
+    if running_loop() is None:
         error = ConfigurationError("server", "does not run asyncio, which is needed: trio?")
         await stop_the_start(error, scope, receive, send)
     is_spoken = False
