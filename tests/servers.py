@@ -109,19 +109,52 @@ class Server:
                 self._process.wait()
             self._process = None
 
-    def freeze(self) -> None:
-        """Let it do nothing, while its connections stay."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+    @contextlib.contextmanager
+    def frozen(self) -> Generator[list[int]]:
+        """Let none of its processes do anything, while the kernel still takes connections."""
+        stopped = [self.pid]
+        try:
+            for pid in stopped:  # who is stopped starts no other
+                os.kill(pid, signal.SIGSTOP)
+                stopped += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+            while not all(map(_stands_still, stopped)):  # a thread may run on for a moment
+                time.sleep(0.001)
+            yield stopped
+        finally:
+            for pid in stopped:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it as `kill -9` does."""
-        self.stop(signal.SIGKILL)
+        """End all of it at once, as a loss of power does.
+
+        Who kills PostgreSQL's first process alone is still answered by the others for a moment.
+        """
+        if self._process is not None and self._process.poll() is None:
+            with self.frozen() as stopped:
+                for pid in stopped:
+                    os.kill(pid, signal.SIGKILL)
+                while any(map(is_there, stopped)):
+                    time.sleep(0.005)
+        self.stop()
+
+
+def _stands_still(pid: int) -> bool:
+    tasks = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(_state(each) in "TZ" for each in tasks)
+
+
+def is_there(pid: int) -> bool:
+    """Tell whether a process runs, or at least has not ended."""
+    try:
+        return _state(Path(f"/proc/{pid}/stat")) != "Z"
+    except OSError:
+        return False
+
+
+def _state(stat: Path) -> str:
+    """Return the letter of a process's or thread's state (proc(5))."""
+    return stat.read_text().rpartition(")")[2].split()[0]
 
 
 def scratch(disk: Path | None = None) -> "tempfile.TemporaryDirectory[str]":

@@ -10,7 +10,6 @@ import pytest
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.sql import SQLStore
 from coatcheck.testing import make_record
-from tests.chaos.frozen import frozen, kill
 from tests.chaos.link import Link
 from tests.chaos.mixture import cancel, make_records
 from tests.chaos.sql_writer import Writer, connect
@@ -73,10 +72,10 @@ async def test_outages_of_all_kinds_lose_nothing(
         for turn in range(20):
             await until_more(writers, 5)
             if turn % 2:
-                await asyncio.to_thread(kill, server)
+                await asyncio.to_thread(server.kill)
                 await asyncio.to_thread(server.start)
             else:
-                with frozen(server):
+                with server.frozen():
                     await asyncio.sleep(turn % 5)
             await until_ready(url, driver)
     finally:

@@ -139,13 +139,9 @@ async def test_a_frozen_node_does_not_put_the_time_off(cluster: Nodes) -> None:
     clock = StoreClock()
     await clock.measure(store)
     known = clock.offset
-    frozen = cluster.owner("fHh")  # whose slot is 0
-    frozen.freeze()
-    try:
+    with cluster.owner("fHh").frozen():  # whose slot is 0
         clock.due = 1
         await clock.measure(store)
-    finally:
-        frozen.thaw()
     assert abs(clock.offset - known) < 700
     assert clock.error < 700
     await store.close()
@@ -265,15 +261,12 @@ async def test_a_frozen_node_holds_up_nobody_elses_sessions(cluster: Nodes) -> N
         record = make_record()
         await store.save(record, None)
         records.setdefault(cluster.owner(f"coatcheck:s:{record.id}").port, record)
-    frozen, *others = cluster.masters
-    frozen.freeze()
-    try:
-        stuck = asyncio.create_task(store.load(records[frozen.port].id))
+    slow, *others = cluster.masters
+    with slow.frozen():
+        stuck = asyncio.create_task(store.load(records[slow.port].id))
         for _ in range(100):
             for other in others:
                 assert await store.load(records[other.port].id) == records[other.port]
         assert not stuck.done(), "they did not wait for it"
-    finally:
-        frozen.thaw()
-    assert await stuck == records[frozen.port]
+    assert await stuck == records[slow.port]
     await store.close()

@@ -136,9 +136,8 @@ async def test_a_frozen_redis_is_an_outage_and_mixes_nothing_up(server: Server) 
     over = asyncio.Event()
     traffic = [asyncio.create_task(customer.shop_until(over)) for customer in customers]
     await until(lambda: all(customer.acknowledged > 5 for customer in customers))
-    server.freeze()
-    await until(lambda: all(customer.unsure > 1 for customer in customers))
-    server.thaw()
+    with server.frozen():
+        await until(lambda: all(customer.unsure > 1 for customer in customers))
     before = [customer.acknowledged for customer in customers]
     await until(lambda: all(c.acknowledged > b for c, b in zip(customers, before, strict=True)))
     over.set()

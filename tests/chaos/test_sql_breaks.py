@@ -19,7 +19,6 @@ from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.sql import SQLStore
 from coatcheck.stores.sql.drivers import LIMIT
 from coatcheck.testing import make_record, make_tombstone, next_version
-from tests.chaos.frozen import frozen, kill
 from tests.chaos.link import Link
 from tests.chaos.sql_writer import Writer, connect
 from tests.kinds import DRIVERS
@@ -125,7 +124,7 @@ async def test_a_frozen_server_is_waited_for_so_long_and_no_longer(
             for record in stored[driver]:
                 await ask(store, store.save(record, None))
             assert await loaded(store, stored[driver]) == stored[driver]
-        with frozen(servers["postgresql"]), frozen(servers["mariadb"]):
+        with servers["postgresql"].frozen(), servers["mariadb"].frozen():
             asked = [answers(store, stored[driver]) for driver, store in stores.items()]
             found = dict(zip(stores, await asyncio.gather(*asked), strict=True))
         assert found == dict.fromkeys(DRIVERS, ["StoreUnavailable"] * 8)
@@ -141,7 +140,7 @@ async def test_a_store_of_a_frozen_server_can_be_closed(
     stores = [connect(urls[DRIVERS[driver][0]], driver, SIZE) for driver in DRIVERS]
     for store in stores:
         await loaded(store, [make_record() for _ in range(SIZE)])
-    with frozen(servers["postgresql"]), frozen(servers["mariadb"]):
+    with servers["postgresql"].frozen(), servers["mariadb"].frozen():
         async with asyncio.timeout(2 * LIMIT + 20):
             await asyncio.gather(*(ask(store, store.close()) for store in stores))
 
@@ -151,7 +150,7 @@ def shut_down(server: Server) -> None:
 
 
 @EACH
-@pytest.mark.parametrize("how", [shut_down, kill])
+@pytest.mark.parametrize("how", [shut_down, Server.kill])
 async def test_the_first_requests_after_a_restart_are_served(
     store: SQLStore,
     server: Server,
@@ -190,7 +189,7 @@ async def test_an_outage_loses_nothing_and_ends_with_the_server_s(
     traffic = [asyncio.create_task(ask(store, writer.work(over))) for writer in writers]
     try:
         await until_more(writers, 5)
-        await asyncio.to_thread(kill, server)
+        await asyncio.to_thread(server.kill)
         with pytest.raises(StoreUnavailable):
             await ask(store, store.time())
         await asyncio.to_thread(server.start)

@@ -19,7 +19,7 @@ import pytest
 from examples.shop.browser import Browser
 from examples.shop.users import DEMO_PASSWORDS
 from tests.redis_topologies import until
-from tests.servers import Server, free_port
+from tests.servers import Server, free_port, is_there
 
 DEMO: Final = (sys.executable, "-m", "examples.shop.demo")
 PATIENCE: Final = 100  # seconds until a test gives up
@@ -102,14 +102,6 @@ def refused(folder: Path, *, port: str, store: str = "") -> tuple[int, str, str]
 
 def _environment(folder: Path, port: str, store: str) -> dict[str, str]:
     return {**os.environ, "XDG_STATE_HOME": str(folder), "PORT": port, "STORE": store}
-
-
-def is_there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
