@@ -30,6 +30,7 @@ FOLD = "tests/core/test_fold.py::"
 GROUPS = "tests/sessions/test_groups.py::"
 KEYED = "tests/sessions/test_keyed.py::"
 GUESSES = "tests/sessions/test_guesses.py::"
+ISSUER = "tests/tokens/test_issuer.py::"
 KEYRING = "tests/sessions/test_keyring.py::"
 LIFECYCLE = "tests/sessions/test_lifecycle.py::"
 LIMIT_HOLDS = "tests/model/test_explorer.py::test_a_limit_holds"
@@ -42,7 +43,9 @@ RENEWAL = "tests/core/test_renewal.py::"
 SEALED = "tests/sessions/test_sealed.py::"
 TICKETS = "tests/sessions/test_tickets.py::"
 TOUCHES = "tests/sessions/test_touches.py::"
+KEYS_OF_TOKENS = "tests/tokens/test_keys.py::"
 VERDICT = "tests/core/test_verdict.py::test_every_cell"
+VERIFIER = "tests/tokens/test_verifier.py::"
 
 REMOVALS = [
     Removal(
@@ -762,8 +765,8 @@ if not await _lives(parts, id):
         "R-017",
         "a key without chance in it is taken",
         "keyring.py",
-        "min(len(set(master)), len(steps)) < _ENOUGH or _is_text(master)",
-        "False",
+        "min(len(set(raw)), len(steps)) >= _ENOUGH and not _is_text(raw)",
+        "True",
         KEYRING + "test_a_weak_key_stops_the_start_by_its_setting_and_is_not_repeated[zeros]",
     ),
     Removal(
@@ -1064,5 +1067,259 @@ if not await _lives(parts, id):
         'sha256(b"ticket" + lineage +',
         'sha256(b"ticket" +',
         TICKETS + "test_every_privilege_change_and_every_end_makes_it_worthless[memory-rotate]",
+    ),
+    Removal(
+        "R-084",
+        "a token's word is taken for the algorithm",
+        "tokens/compact.py",
+        """\
+    if header.get("alg") != key.algorithm.name:
+        raise InvalidToken("its algorithm is not its key's")
+""",
+        "",
+        VERIFIER + "test_a_key_is_for_one_algorithm",
+    ),
+    Removal(
+        "R-086",
+        "a key that nobody knows is any key",
+        "tokens/compact.py",
+        """\
+    key = keys.find(id) if isinstance(id, str) else None
+""",
+        """\
+    key = (keys.find(id) if isinstance(id, str) else None) or getattr(keys, "first", None)
+""",
+        VERIFIER + "test_a_key_id_is_looked_up_and_nothing_else",
+    ),
+    Removal(
+        "R-087",
+        "what is critical is passed over",
+        "tokens/compact.py",
+        """\
+    if not _REFUSED.isdisjoint(header):
+        raise InvalidToken("its header asks for what is not done here")
+""",
+        "",
+        VERIFIER + "test_what_is_critical_and_unknown_is_refused",
+    ),
+    Removal(
+        "R-087",
+        "of two members of a name the last one counts",
+        "tokens/strict.py",
+        """\
+    if len(found) != len(pairs):
+        raise ValueError("a member is there twice")
+""",
+        "",
+        VERIFIER + "test_a_member_that_is_there_twice_is_refused",
+    ),
+    Removal(
+        "R-087",
+        "a token has many spellings",
+        "tokens/strict.py",
+        """\
+    if encode(raw) != text:
+        raise ValueError("this is not canonical base64url")
+""",
+        "",
+        VERIFIER + "test_the_form_of_a_token_is_one",
+    ),
+    Removal(
+        "R-088",
+        "an access token does not expire",
+        "core/claims.py",
+        """\
+    if now >= expires + terms.leeway:
+        raise InvalidToken("it expired")
+""",
+        "",
+        VERIFIER + "test_clocks_may_be_apart_by_the_leeway",
+    ),
+    Removal(
+        "R-088",
+        "an access token is good before its time",
+        "core/claims.py",
+        """\
+    if max(issued, _time(said, "nbf") if "nbf" in said else 0) > now + terms.leeway:
+        raise InvalidToken("it is not valid yet")
+""",
+        "",
+        VERIFIER + "test_a_token_has_its_time",
+    ),
+    Removal(
+        "R-088",
+        "an access token lives as long as it says",
+        "core/claims.py",
+        """\
+    if expires - issued > terms.max_lifetime:
+        raise InvalidToken("it lives longer than is allowed here")
+""",
+        "",
+        VERIFIER + "test_a_token_has_its_time",
+    ),
+    Removal(
+        "R-089",
+        "an access token of any issuer is taken",
+        "core/claims.py",
+        """\
+    if said.get("iss") != terms.issuer:
+        raise InvalidToken("it is of another issuer")
+""",
+        "",
+        VERIFIER + "test_issuer_and_audience_are_exact",
+    ),
+    Removal(
+        "R-089",
+        "an access token is for anybody",
+        "core/claims.py",
+        """\
+    if terms.audience not in (audience if isinstance(audience, list) else [audience]):
+        raise InvalidToken("it is for another audience")
+""",
+        "",
+        VERIFIER + "test_issuer_and_audience_are_exact",
+    ),
+    Removal(
+        "R-090",
+        "a token for another purpose is an access token",
+        "tokens/compact.py",
+        """\
+    if not isinstance(type, str) or type.lower() not in _TYPES:
+        raise InvalidToken("it is no access token")
+""",
+        "",
+        VERIFIER + "test_a_token_for_another_purpose_is_no_access_token",
+    ),
+    Removal(
+        "R-090",
+        "an access token says whatever it is told to",
+        "tokens/issuer.py",
+        """\
+        if unknown := set(claims or ()) - self._claims:
+            raise ValueError(f"{sorted(unknown)} are not among the issuer's claims")
+""",
+        "",
+        ISSUER + "test_only_names_that_were_agreed_on_are_said",
+    ),
+    Removal(
+        "R-090",
+        "a token names the session of before a sign-in",
+        "tokens/issuer.py",
+        " or session.state.is_changing_privileges",
+        "",
+        ISSUER + "test_what_is_not_stored_yet_is_not_said",
+    ),
+    Removal(
+        "R-031",
+        "an access token outlives its session",
+        "tokens/issuer.py",
+        "int(min(self._lifetime, info.expires_at.timestamp() - now))",
+        "int(self._lifetime)",
+        ISSUER + "test_a_token_does_not_outlive_its_session",
+    ),
+    Removal(
+        "R-091",
+        "a short key signs",
+        "tokens/key.py",
+        """\
+        if has < algorithm.bits:
+            raise ValueError(f"has {has} bits, {algorithm.name} needs {algorithm.bits}")
+""",
+        "",
+        KEYS_OF_TOKENS + "test_a_key_that_is_too_short_is_refused",
+    ),
+    Removal(
+        "R-091",
+        "a password signs",
+        "tokens/key.py",
+        """\
+        if algorithm.is_symmetric and not is_random(raw):
+            raise ValueError("is not random: make one with `coatcheck signing-key`")
+""",
+        "",
+        KEYS_OF_TOKENS + "test_a_secret_that_is_not_random_is_refused",
+    ),
+    Removal(
+        "R-091",
+        "who checks tokens may hold the key that signs",
+        "tokens/keys.py",
+        """\
+            if "k" in jwk or "d" in jwk:
+                problem = "holds a secret key, which whoever checks tokens must not have"
+                raise ConfigurationError("jwks", problem)
+""",
+        "",
+        KEYS_OF_TOKENS + "test_who_checks_tokens_has_no_secret",
+    ),
+    Removal(
+        "R-085",
+        "a key that nobody knows is asked for each time",
+        "tokens/remote.py",
+        """\
+        if is_due and now - self._asked_at >= _SOONEST:
+""",
+        """\
+        if is_due:
+""",
+        "tests/tokens/test_remote.py::test_no_request_waits_for_the_first_keys",
+    ),
+    Removal(
+        "R-085",
+        "keys are believed for good",
+        "tokens/remote.py",
+        " or now - self._known_at >= self._trust:",
+        ":",
+        "tests/tokens/test_remote.py::test_where_nobody_answers_they_are_believed_for_so_long[gone]",
+    ),
+    Removal(
+        "R-092",
+        "an access token is good whatever became of its session",
+        "core/claims.py",
+        """\
+            session is None
+            or session.id != self.session
+            or session.subject != self.subject
+            or session.lineage != self.lineage
+""",
+        """\
+            session is None
+            and self.session is None
+""",
+        ISSUER + "test_where_the_store_is_asked_a_token_ends_with_its_session[logout]",
+    ),
+    Removal(
+        "R-092",
+        "an access token keeps privileges that were taken away",
+        "core/claims.py",
+        """\
+            or session.lineage != self.lineage
+""",
+        "",
+        ISSUER + "test_where_the_store_is_asked_a_token_ends_with_its_session[role]",
+    ),
+    Removal(
+        "R-101",
+        "two authorizations are one",
+        "web/bearer.py",
+        """\
+    if bearers and len(values) > 1:
+        raise ValueError("there are two authorizations")
+""",
+        "",
+        "tests/web/test_access_tokens.py::test_two_authorizations_are_no_authorization[starlette]",
+    ),
+    Removal(
+        "R-101",
+        "a route is open that nobody thought of",
+        "web/access/checkpoint.py",
+        """\
+            if self._optional:
+                return None
+            raise Unauthenticated("the request has no access token")
+""",
+        """\
+            return None
+""",
+        "tests/web/test_access_tokens.py::test_nothing_is_answered_without_one[wsgi]",
     ),
 ]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from coatcheck.core.envelope import Envelope
 from coatcheck.core.events import Listener
+from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Outcome
 from coatcheck.core.policy import Policy
@@ -133,6 +134,10 @@ class BlockingSessions:
     ) -> int:
         """See `Sessions.end_everything`."""
         return finish(self._sessions.end_everything(actor=actor, reason=reason))
+
+    def find(self, id: str) -> SessionInfo | None:
+        """See `Sessions.find`."""
+        return finish(self._sessions.find(id))
 
     def list(self, subject: str, *, current: Session | None = None) -> Infos:
         """See `Sessions.list`."""

@@ -54,6 +54,18 @@ class Unauthenticated(CoatcheckError):
     """The request needs somebody who is signed in, and nobody is. An HTTP adapter answers 401."""
 
 
+class InvalidToken(Unauthenticated):
+    """An access token is not to be believed. An HTTP adapter answers 401 (RFC 6750 3.1).
+
+    Attributes:
+        problem: why; nothing of the token is in it.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"the access token is refused: {problem}")
+        self.problem = problem
+
+
 class StepUpRequired(Unauthenticated):
     """Who is signed in must prove more, or prove it again (RFC 9470). An adapter answers 401.
 

@@ -123,11 +123,14 @@ def _problem(text: object) -> str | None:
     master = raw[:32]
     if crc32(master).to_bytes(4) != raw[32:]:
         return "has a wrong character, or two changed places"
-    steps = {(after - before) % 256 for before, after in pairwise(master)}
-    if min(len(set(master)), len(steps)) < _ENOUGH or _is_text(master):
-        return f"is not random; {_HOW}"
-    return None
+    return None if is_random(master) else f"is not random; {_HOW}"
 
 
-def _is_text(master: bytes) -> bool:
-    return master.isascii() and master.decode().isprintable()
+def is_random(raw: bytes) -> bool:
+    """Tell whether bytes, 32 or more, may be chance: neither regular nor a text."""
+    steps = {(after - before) % 256 for before, after in pairwise(raw)}
+    return min(len(set(raw)), len(steps)) >= _ENOUGH and not _is_text(raw)
+
+
+def _is_text(raw: bytes) -> bool:
+    return raw.isascii() and "".join(raw.decode().splitlines()).isprintable()

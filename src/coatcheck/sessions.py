@@ -412,13 +412,8 @@ class Sessions:
                 administrator's name; by default the `subject`.
             reason: why they do, in their words, for the event.
         """
-        if not is_id(id):
-            return False
-        try:
-            record = await self._store.load(id)
-        except Undecodable:
-            return False
-        if not isinstance(record, Record) or (subject is not None and record.subject != subject):
+        record = await self._record(id)
+        if record is None or (subject is not None and record.subject != subject):
             return False
         await self._clock.measure(self._store)
         default = APPLICATION if subject is None else USER
@@ -521,11 +516,29 @@ class Sessions:
         base = keep.state.base
         if base is None or base.id != id:
             return False
+        stored = await self._record(id)
+        return stored is not None and is_same_hold(stored, base)
+
+    async def find(self, id: str) -> SessionInfo | None:
+        """Return a live session by its id; `None`: there is none. It is no activity of its user.
+
+        Raises:
+            StoreUnavailable: nobody can tell.
+        """
+        if (record := await self._record(id)) is None:
+            return None
+        await self._clock.measure(self._store)
+        return SessionInfo.of(record) if self._clock.now() < record.expires_at else None
+
+    async def _record(self, id: str) -> Record | None:
+        """Return what is stored under an id that anybody may have made up."""
+        if not is_id(id):
+            return None
         try:
             stored = await self._store.load(id)
         except Undecodable:
-            return False
-        return isinstance(stored, Record) and is_same_hold(stored, base)
+            return None
+        return stored if isinstance(stored, Record) else None
 
     async def list(self, subject: str, *, current: Session | None = None) -> Infos:
         """Return a user's live sessions, the most recently seen first.

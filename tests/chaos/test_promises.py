@@ -118,6 +118,7 @@ def test_nothing_borrows_an_event_loop_or_a_thread() -> None:
     assert found == {
         "observe/audit.py",  # its thread writes events, and nothing of a session waits for it
         "parts.py",  # at the end of the process, so that the loop does not wait for that one
+        "tokens/remote.py",  # asks for an issuer's keys, so that no request waits for them
         "cli/backup.py",  # a command of its own, as the next
         "doctor/store_examination.py",  # a command of its own
         "testing/loop_thread.py",  # no server runs what tests are made with

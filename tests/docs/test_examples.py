@@ -23,6 +23,7 @@ from starlette.websockets import WebSocketDisconnect
 from coatcheck import Action, Drift, Keyring
 from coatcheck.errors import SecretInSession
 from coatcheck.testing import Clock
+from coatcheck.tokens import SigningKeys
 from tests.doctor.conftest import served
 from tests.servers import program
 
@@ -147,6 +148,40 @@ def test_tickets() -> None:
                 client.websocket_connect(again, headers=origin),
             ):
                 pass
+
+
+@pytest.mark.usefixtures("here")
+def test_access_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails when a part of the way is missing: sign in, get a token, have it taken, log out."""
+    monkeypatch.setenv("COATCHECK_SIGNING_KEYS", SigningKeys.new_key())
+    shop = load("access_tokens")
+    with served(shop.app) as url, TestClient(shop.app, HTTPS) as browser:
+        assert browser.post("/token").status_code == 401
+        browser.post("/login")
+        answer = browser.post("/token")
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert (answer.json()["token_type"], answer.json()["expires_in"]) == ("Bearer", 300)
+        bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+        monkeypatch.setenv("SHOP", url)
+        service = load("access_service")
+        service.keys.refresh()
+        orders = TestClient(service.app, HTTPS)
+        assert orders.get("/orders").headers["WWW-Authenticate"] == "Bearer"
+        assert orders.get("/orders", headers=bearer).json() == ["an order of alice"]
+        assert orders.post("/refunds", headers=bearer).json().startswith("refunded, in session ")
+        assert (
+            'acr_values="aal2"'
+            in (orders.post("/payouts", headers=bearer).headers["WWW-Authenticate"])
+        )
+        flask = load("access_flask").app.test_client()
+        assert flask.get("/orders").status_code == 401
+        assert flask.get("/orders", headers=bearer).text == "an order of alice"
+        live = TestClient(load("access_live").app, HTTPS)
+        assert live.get("/orders", headers=bearer).json() == "alice"
+        browser.post("/logout")
+        assert live.get("/orders", headers=bearer).status_code == 401
+        assert orders.get("/orders", headers=bearer).status_code == 200
 
 
 def test_bearer(parts: Any) -> None:

@@ -9,7 +9,7 @@ import django
 from django.conf import settings
 from django.core.management import call_command
 from django.test import Client, override_settings
-from django.urls import path
+from django.urls import clear_script_prefix, path
 
 from coatcheck import MemoryStore
 from tests.servers import scratch
@@ -108,3 +108,4 @@ def site(*pages: Any, **changes: Any) -> Generator[None]:
     urls.urlpatterns = [*pages, path("admin/", admin.site.urls)]
     with override_settings(ROOT_URLCONF=urls, **changes):
         yield
+    clear_script_prefix()  # where the last request had it mounted; Django keeps that by thread

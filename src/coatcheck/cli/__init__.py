@@ -2,7 +2,7 @@
 
 import sys
 
-from coatcheck.web.extras import extra
+from coatcheck.extras import extra
 
 
 def main() -> None:

@@ -39,6 +39,21 @@ def key() -> None:
 
 
 @app.command()
+def signing_key(
+    algorithm: Annotated[
+        str, typer.Argument(help="ES256, EdDSA, Ed25519, RS256, HS256 or HS512")
+    ] = "ES256",
+) -> None:
+    """Print a new key to sign access tokens by: a secret, a JWK on one line."""
+    try:
+        from coatcheck.tokens import SigningKeys  # noqa: PLC0415 - needs the extra
+
+        typer.echo(SigningKeys.new_key(algorithm))
+    except (ConfigurationError, ImportError) as error:
+        _give_up("signing-key", str(error))
+
+
+@app.command()
 def tables(
     url: Annotated[str, typer.Argument(help="postgresql://..., mysql://..., as for a store")],
     sql: Annotated[

@@ -425,7 +425,12 @@ class State:
             self.note(data)
         except TypeError:
             return True
-        return bool(self.privilege or self.ending) or self.mark != self.content
+        return self.is_changing_privileges or self.mark != self.content
+
+    @property
+    def is_changing_privileges(self) -> bool:
+        """Whether the next commit makes another token, or another session, of this one."""
+        return self.privilege is not None or bool(self.ending)
 
     def note(self, data: dict[str, Any]) -> None:
         """Turn the plain edits since the last mark into a step.

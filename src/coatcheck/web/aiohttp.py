@@ -16,11 +16,11 @@ from coatcheck.core.fate import Fate
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
+from coatcheck.extras import extra
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import Answer, close_code
 from coatcheck.web.csrf import is_handshake
 from coatcheck.web.exchange import Exchange
-from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, GateOptions
 from coatcheck.web.open import Open
 from coatcheck.web.requires import Age, View, guarded

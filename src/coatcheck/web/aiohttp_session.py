@@ -11,8 +11,8 @@ from contextvars import ContextVar
 from typing import Any, Unpack
 
 from coatcheck.core import session as ours
+from coatcheck.extras import extra
 from coatcheck.sessions import Sessions
-from coatcheck.web.extras import extra
 from coatcheck.web.gate import GateOptions
 
 with extra("aiohttp-session", "aiohttp", "aiohttp_session"):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from coatcheck.core.fate import Fate
 from coatcheck.errors import (
     CSRFRefused,
+    InvalidToken,
     SessionLimitReached,
     StepUpRequired,
     StoreUnavailable,
@@ -48,6 +49,8 @@ def answer(error: Exception, *, is_visitor: bool = False) -> Answer | None:
     """
     if isinstance(error, StepUpRequired):
         return _json(401, "please confirm that it is you", facts=dict(_wanted(error)))
+    if isinstance(error, InvalidToken):
+        return _json(401, "the access token is not accepted, please get another one")
     if isinstance(error, Unauthenticated):
         return _json(401, _LOG_IN if is_visitor else _LOG_IN_AGAIN)
     if isinstance(error, Superseded):
@@ -90,6 +93,8 @@ def challenge(error: Exception, scheme: bytes | None) -> bytes | None:
         scheme: the transport's own challenge. Where there is none, what is wanted of the user is
             said in the scheme `Cookie`, which no browser knows, so that none of them asks.
     """
+    if isinstance(error, InvalidToken):
+        return b'Bearer error="invalid_token"'
     if not isinstance(error, StepUpRequired):
         return scheme
     said = ", ".join(

@@ -16,12 +16,11 @@ from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
-from coatcheck.waiting import running_loop
 from coatcheck.web.answers import Answer, close_code
 from coatcheck.web.csrf import is_form
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, GateOptions
-from coatcheck.web.lifespan import live, stop_the_start
+from coatcheck.web.lifespan import live, made, stop_the_start
 from coatcheck.web.open import Open
 from coatcheck.web.requires import Age, View, guarded
 from coatcheck.web.ticket import ticket_in
@@ -113,20 +112,13 @@ class SessionMiddleware:
         sessions: Sessions,
         **options: Unpack[GateOptions],
     ) -> None:
-        self._app = app
-        self._wrong: ConfigurationError | None = None
-        try:
-            self._gate = Gate(sessions, **options, adapter=__name__)
-            self._sessions = sessions
-        except ConfigurationError as error:
-            if running_loop() is None:  # no server runs yet, which could be told
-                raise
-            self._wrong = error
+        self._app, self._sessions = app, sessions
+        self._gate = made(lambda: Gate(sessions, **options, adapter=__name__))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or one WebSocket."""
-        if self._wrong is not None:
-            await stop_the_start(self._wrong, scope, receive, send)
+        if isinstance(self._gate, ConfigurationError):
+            await stop_the_start(self._gate, scope, receive, send)
         if scope["type"] in ("http", "websocket"):
             await serve(self._app, self._gate, scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -427,16 +419,19 @@ class _Response:
         if answer is None:
             return False
         self._is_replaced = self.has_started = True
-        if self._scope["type"] == "http":
-            await self._respond("http.response", answer)
-        elif "websocket.http.response" in self._scope.get("extensions", {}):
-            await self._respond("websocket.http.response", answer)
-        else:
-            fate = Fate.UNAVAILABLE if answer.status in (429, 503) else Fate.ENDED
-            await self._send({"type": "websocket.close", "code": close_code(fate)})
+        await respond(self._scope, self._send, answer)
         return True
 
-    async def _respond(self, kind: str, answer: Answer) -> None:
-        start = {"type": f"{kind}.start", "status": answer.status, "headers": answer.headers}
-        await self._send(start)
-        await self._send({"type": f"{kind}.body", "body": answer.body})
+
+async def respond(scope: Scope, send: Send, answer: Answer) -> None:
+    """Answer in the application's place; a WebSocket that was not accepted is closed."""
+    if scope["type"] == "http":
+        kind = "http.response"
+    elif "websocket.http.response" in scope.get("extensions", {}):
+        kind = "websocket.http.response"
+    else:
+        fate = Fate.UNAVAILABLE if answer.status in (429, 503) else Fate.ENDED
+        await send({"type": "websocket.close", "code": close_code(fate)})
+        return
+    await send({"type": f"{kind}.start", "status": answer.status, "headers": answer.headers})
+    await send({"type": f"{kind}.body", "body": answer.body})

@@ -59,13 +59,11 @@ class BearerTransport:
 
     def read(self, headers: Iterable[tuple[bytes, bytes]], /) -> Sequence[Presented]:
         """Return the one bearer token; two headers are ambiguous, other schemes are not ours."""
-        values = {value for name, value in headers if name == b"authorization"}
-        bearers = [value for value in values if value[:7].lower() == b"bearer "]
-        if not bearers:
-            return ()
-        if len(values) > 1:
+        try:
+            presented = bearer_in(headers)
+        except ValueError:
             return (Presented(None, standing=Standing.AMBIGUOUS),)
-        return (Presented(Token.parse(bearers[0][7:].strip(b" ").decode("latin-1"))),)
+        return () if presented is None else (Presented(Token.parse(presented)),)
 
     def write(self, cookies: Cookies, mount: str, kept_for: int | None = None, /) -> Headers:
         """Return one header: a client without a cookie jar has one token, so the new one wins."""
@@ -74,6 +72,22 @@ class BearerTransport:
         token = next((token for token in cookies.values() if token), None)
         name = self.header.lower().encode("ascii")
         return [(name, token.reveal().encode("ascii") if token else b"")]
+
+
+def bearer_in(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """Return what a request presents as `Authorization: Bearer`, if anything (RFC 6750 2.1).
+
+    Args:
+        headers: with lower-case names.
+
+    Raises:
+        ValueError: it has another authorization besides.
+    """
+    values = {value for name, value in headers if name == b"authorization"}
+    bearers = [value for value in values if value[:7].lower() == b"bearer "]
+    if bearers and len(values) > 1:
+        raise ValueError("there are two authorizations")
+    return bearers[0][7:].strip(b" ").decode("latin-1") if bearers else None
 
 
 def _is_name(header: object) -> bool:

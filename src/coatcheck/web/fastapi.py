@@ -5,9 +5,11 @@ Either is what a parameter's annotation says: `async def me(user: CurrentUser) -
 
 from typing import Annotated, Any
 
+from coatcheck.core.claims import Claims
 from coatcheck.core.session import Session
+from coatcheck.extras import extra
 from coatcheck.web.asgi import session_of
-from coatcheck.web.extras import extra
+from coatcheck.web.claims import claims_in
 from coatcheck.web.requires import Age, demanding
 
 with extra("fastapi"):
@@ -30,6 +32,14 @@ async def _user(session: CurrentSession) -> str:
 
 CurrentUser = Annotated[str, Depends(_user)]
 """The user id; where nobody is signed in, the request ends with 401."""
+
+
+async def _claims(connection: HTTPConnection) -> Claims:
+    return claims_in(connection.scope)
+
+
+CurrentClaims = Annotated[Claims, Depends(_claims)]
+"""Who presents an access token, behind an `AccessTokenMiddleware`; without one, 401."""
 
 
 def requires(*, level: int = 1, max_age: Age = None) -> Any:

@@ -10,12 +10,12 @@ from typing import Any, Unpack, cast
 
 from coatcheck.blocking import BlockingSessions
 from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailable
+from coatcheck.extras import extra
 from coatcheck.waiting import finish
 from coatcheck.web.answers import Answer
 from coatcheck.web.application import behind, set_up
 from coatcheck.web.environ import anew, enter, entered, is_file
 from coatcheck.web.exchange import OWN, Exchange
-from coatcheck.web.extras import extra
 from coatcheck.web.gate import GateOptions
 from coatcheck.web.permanent import UnseenPermanent, follow
 from coatcheck.web.requires import Age, View, guarded

@@ -1,7 +1,7 @@
 """ASGI's lifespan protocol: what stops a server's start, and what is written before its end."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from coatcheck.errors import ConfigurationError
 from coatcheck.waiting import running_loop
@@ -9,11 +9,31 @@ from coatcheck.waiting import running_loop
 if TYPE_CHECKING:
     from coatcheck.web.asgi import App, Message, Receive, Scope, Send
 
+T = TypeVar("T")
+
+
+def made(make: Callable[[], T]) -> T | ConfigurationError:
+    """Return what is made; where a server runs already, the error, for `stop_the_start`.
+
+    Raises:
+        ConfigurationError: it cannot be made, and no server runs yet, which could be told.
+    """
+    try:
+        return make()
+    except ConfigurationError as error:
+        if running_loop() is None:
+            raise
+        return error
+
 
 async def stop_the_start(
     error: ConfigurationError, scope: "Scope", receive: "Receive", send: "Send"
-) -> None:
-    """Say in the server's own protocol that the application cannot start; raise in any case."""
+) -> NoReturn:
+    """Say in the server's own protocol that the application cannot start.
+
+    Raises:
+        ConfigurationError: in any case.
+    """
     if scope["type"] == "lifespan":
         await receive()
         await send({"type": "lifespan.startup.failed", "message": f"coatcheck: {error}"})

@@ -9,11 +9,11 @@ from typing import Any, Unpack, cast
 from coatcheck.core.session import Session
 from coatcheck.core.unseen import look
 from coatcheck.errors import ConfigurationError
+from coatcheck.extras import extra
 from coatcheck.sessions import Sessions
 from coatcheck.web.answers import ERRORS, answer
 from coatcheck.web.asgi import App, Scope, refuse, serve
 from coatcheck.web.exchange import Exchange
-from coatcheck.web.extras import extra
 from coatcheck.web.gate import Gate, GateOptions
 from coatcheck.web.requires import Age, demanding
 

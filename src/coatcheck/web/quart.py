@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any, Unpack, cast
 
 from coatcheck.errors import CoatcheckError, ConfigurationError
+from coatcheck.extras import extra
 from coatcheck.sessions import Sessions
 from coatcheck.web.application import behind, set_up
 from coatcheck.web.asgi import App, Receive, Scope, Send, enter, refuse, serve
 from coatcheck.web.exchange import Exchange
-from coatcheck.web.extras import extra
 from coatcheck.web.gate import GateOptions
 from coatcheck.web.permanent import UnseenPermanent, follow
 from coatcheck.web.requires import Age, View, guarded

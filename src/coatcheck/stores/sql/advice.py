@@ -44,7 +44,8 @@ _BY_TEXT = {
     "too many (connections|clients)|remaining connection slots": _FULL,
     "the database system is (starting up|shutting down)": _STARTING,
     "(does not support|rejected) SSL|certificate": _TLS,
-    "failed to resolve host|Name or service not known": "its host is not known: see its URL",
+    "failed to resolve host|Name or service not known|Temporary failure in name resolution": "its "
+    "host is not known: see its URL",
     "Connection refused|No such file": "nothing listens there: see that it runs, and host and port "
     "in its URL",
 }

@@ -14,8 +14,8 @@ session, the view runs, the middleware commits before the response starts and ad
 
 from importlib import import_module
 
+from coatcheck.extras import extra
 from coatcheck.web.django.access import asession_of, requires, session_of
-from coatcheck.web.extras import extra
 
 with extra("django"):
     import_module("django")

@@ -1,4 +1,4 @@
-"""What an adapter says when the framework it is for is not installed."""
+"""What is said when a framework or a library is not installed that a part of coatcheck is for."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def extra(name: str, *packages: str) -> Generator[None]:
-    """Import a framework in here; say how to install it where it is missing.
+    """Import it in here; say how to install it where it is missing.
 
     Args:
         name: of coatcheck's extra.

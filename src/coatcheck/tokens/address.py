@@ -1,0 +1,28 @@
+"""The name of an issuer, which is an address (RFC 8414 2)."""
+
+from urllib.parse import urlsplit
+
+from coatcheck.errors import ConfigurationError
+
+LOCAL = {"localhost", "127.0.0.1", "::1"}
+
+
+def check_issuer(url: str) -> None:
+    """Refuse what is no name of an issuer.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if not is_safe(url) or "?" in url or "#" in url:
+        problem = f"{url!r} is no https:// URL without query and fragment"
+        raise ConfigurationError("issuer", problem)
+
+
+def is_safe(url: str) -> bool:
+    """Tell whether what is said to a URL stays secret on its way, or on this machine."""
+    try:
+        parts = urlsplit(url)
+    except (ValueError, AttributeError, TypeError):
+        return False
+    is_local = parts.scheme == "http" and parts.hostname in LOCAL
+    return bool(parts.hostname) and (parts.scheme == "https" or is_local) and "@" not in url

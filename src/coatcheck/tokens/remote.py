@@ -1,0 +1,112 @@
+"""The public keys that an issuer publishes, asked for by a thread, so that no request waits."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from http.client import HTTPException
+from typing import Any
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from coatcheck.errors import ConfigurationError, StoreUnavailable
+from coatcheck.tokens.address import is_safe
+from coatcheck.tokens.key import Key
+from coatcheck.tokens.keys import PublicKeys
+
+_TIMEOUT = 5
+_LARGEST = 262_144
+_SOONEST = 30
+"""Seconds before they are asked for again, whoever presents tokens of keys that nobody knows."""
+_log = logging.getLogger("coatcheck")
+
+
+class RemoteKeys:
+    """Keys by the URL of a JWK Set, such as `https://shop.example/.well-known/jwks.json`.
+
+    The first token asks for them, and is answered with 503 meanwhile, unless `refresh` did before.
+    Later they are asked for every so often, and for a token whose key is not among them; those that
+    are known go on until the new ones are there.
+
+    Args:
+        url: `https://`, or of this very machine. Nothing in a token changes it.
+        every: how often they are asked for.
+        trust: how long they are believed where nobody answers: a key that was withdrawn for being
+            stolen is good for so long.
+        clock: seconds that only grow.
+
+    Raises:
+        ConfigurationError: an argument cannot work; it names the setting.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        every: timedelta = timedelta(minutes=5),
+        trust: timedelta = timedelta(hours=1),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not is_safe(url):
+            raise ConfigurationError("url", f"{url!r} is no https:// URL")
+        if not timedelta(seconds=_SOONEST) <= every <= trust:
+            problem = f"{every} is not {_SOONEST} s to {trust}, for which they are trusted"
+            raise ConfigurationError("every", problem)
+        self._url, self._clock = url, clock
+        self._every, self._trust = every.total_seconds(), trust.total_seconds()
+        self._keys: PublicKeys | None = None
+        self._known_at = self._asked_at = float("-inf")
+
+    def find(self, id: str, /) -> Key | None:
+        """Return the key of that id, and no other one; it never waits.
+
+        Raises:
+            StoreUnavailable: nobody has told them yet, or for so long that they are not trusted.
+        """
+        now = self._clock()
+        key = None if self._keys is None else self._keys.find(id)
+        is_due = key is None or now - self._known_at >= self._every
+        if is_due and now - self._asked_at >= _SOONEST:
+            self._asked_at = now
+            threading.Thread(target=self._try, name="coatcheck-keys", daemon=True).start()
+        if self._keys is None or now - self._known_at >= self._trust:
+            raise StoreUnavailable("the issuer's keys are not known")
+        return key
+
+    def refresh(self) -> None:
+        """Ask for them now, and wait, as where an application starts.
+
+        Raises:
+            StoreUnavailable: nobody answers, or something that is no JWK Set.
+        """
+        asked_at = self._asked_at = self._clock()
+        try:
+            keys = PublicKeys.parse(_fetch(self._url))
+        except (OSError, HTTPException, ValueError, ConfigurationError) as error:
+            raise StoreUnavailable(f"{self._url}: {error}") from None
+        self._keys, self._known_at = keys, asked_at
+
+    def _try(self) -> None:
+        try:
+            self.refresh()
+        except StoreUnavailable as error:
+            _log.warning("keys for access tokens cannot be had: %s", error)
+
+    def __repr__(self) -> str:
+        return f"<RemoteKeys of {self._url}>"
+
+
+class _Stay(HTTPRedirectHandler):
+    """Follows nobody to where the application did not say."""
+
+    def redirect_request(self, req: Request, *_: Any, **__: Any) -> None:
+        return None
+
+
+def _fetch(url: str) -> bytes:
+    asked = Request(url, headers={"Accept": "application/json"})  # noqa: S310 - it was checked
+    with build_opener(_Stay).open(asked, timeout=_TIMEOUT) as response:
+        found: bytes = response.read(_LARGEST + 1)
+    if len(found) > _LARGEST:
+        raise ValueError(f"has over {_LARGEST} bytes")
+    return found

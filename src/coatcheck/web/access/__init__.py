@@ -1,0 +1,5 @@
+"""Access tokens at the door of a service: a JWT in `Authorization: Bearer`, and nowhere else."""
+
+from coatcheck.web.access.checkpoint import Checkpoint
+
+__all__ = ["Checkpoint"]

@@ -1,0 +1,72 @@
+"""Access tokens for ASGI applications: FastAPI, Starlette, Litestar, Quart, any other."""
+
+from coatcheck.core.claims import Claims
+from coatcheck.errors import ConfigurationError
+from coatcheck.sessions import Sessions
+from coatcheck.tokens.verifier import Verifier
+from coatcheck.web.access.checkpoint import Checkpoint, reply
+from coatcheck.web.asgi import App, Connection, Message, Receive, Scope, Send, respond
+from coatcheck.web.claims import CLAIMS, claims_in
+from coatcheck.web.lifespan import made, stop_the_start
+
+
+def claims_of(connection: Connection) -> Claims:
+    """Return what the access token of a request says.
+
+    Raises:
+        Unauthenticated: there is none, where it may be left out. Left alone, it becomes a 401.
+        RuntimeError: no `AccessTokenMiddleware` is around the application.
+    """
+    return claims_in(connection.scope)
+
+
+class AccessTokenMiddleware:
+    """Answers requests without a good access token by 401 (RFC 6750 3); `claims_of` has the rest.
+
+    Args:
+        app: the ASGI application inside, all of which asks for a token. Of Starlette and FastAPI it
+            is to be added by `add_middleware`, so that what routes raise comes here; what needs no
+            token is another application beside it.
+        verifier: tells which tokens are good.
+        sessions: where the session is looked up that a token was issued from, so that its end
+            counts at once, at the price of one look at the store. `None`: a token is good until it
+            expires.
+        optional: whether requests without a token pass as well. One with a bad token never does.
+
+    Raises:
+        ConfigurationError: an argument cannot work. See `coatcheck.web.asgi.SessionMiddleware`.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        verifier: Verifier,
+        sessions: Sessions | None = None,
+        optional: bool = False,
+    ) -> None:
+        self._app = app
+        self._checkpoint = made(lambda: Checkpoint(verifier, sessions, optional=optional))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or one WebSocket."""
+        if isinstance(self._checkpoint, ConfigurationError):
+            await stop_the_start(self._checkpoint, scope, receive, send)
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        has_started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            scope[CLAIMS] = await self._checkpoint.enter(list(scope["headers"]))
+            await self._app(scope, receive, sending)
+        except Exception as error:
+            answer = None if has_started else reply(error)
+            if answer is None:
+                raise
+            await respond(scope, send, answer)

@@ -1,0 +1,209 @@
+"""Keys that an issuer publishes: asked for beside the requests, believed for so long (R-085)."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from coatcheck.errors import ConfigurationError, InvalidToken, StoreUnavailable
+from coatcheck.tokens import RemoteKeys, SigningKeys, Verifier
+from tests.tokens.forge import AUDIENCE, ISSUER, NOW, forge, signing
+
+OLD, NEW = signing("ES256"), signing("ES256")
+
+
+class Publisher:
+    """Serves what a test wants it to, and counts."""
+
+    def __init__(self) -> None:
+        self.status, self.location = 200, ""
+        self.body = json.dumps(OLD.jwks()).encode()
+        self.is_garbled = False
+        self.asked: list[str] = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        publisher = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                publisher.asked.append(self.path)
+                assert publisher.may_answer.wait(30)
+                if publisher.is_garbled:
+                    self.wfile.write(b"what is this\r\n\r\n")
+                    return
+                self.send_response(302 if publisher.location else publisher.status)
+                if publisher.location:
+                    self.send_header("Location", publisher.location)
+                self.end_headers()
+                self.wfile.write(publisher.body)
+
+            def log_message(self, format: str, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/jwks.json"
+        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def publish(self, keys: SigningKeys) -> None:
+        self.body = json.dumps(keys.jwks()).encode()
+
+    def close(self) -> None:
+        self.may_answer.set()
+        self.server.shutdown()
+        self._thread.join()
+        self.server.server_close()
+
+
+class Seconds:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    publisher = Publisher()
+    yield publisher
+    publisher.close()
+
+
+@pytest.fixture
+def clock() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def keys(publisher: Publisher, clock: Seconds) -> RemoteKeys:
+    return RemoteKeys(publisher.url, clock=clock)
+
+
+def asking() -> None:
+    """Wait until nobody asks any more."""
+    for thread in threading.enumerate():
+        if thread.name == "coatcheck-keys":
+            thread.join(30)
+
+
+def is_known(keys: RemoteKeys, of: SigningKeys) -> bool:
+    return keys.find(of.first.id) is not None
+
+
+def test_no_request_waits_for_the_first_keys(publisher: Publisher, keys: RemoteKeys) -> None:
+    """Fails when whoever comes first asks, and holds an event loop up."""
+    publisher.may_answer.clear()
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match="the issuer's keys are not known"):
+            is_known(keys, OLD)
+    publisher.may_answer.set()
+    asking()
+    assert is_known(keys, OLD)
+    assert publisher.asked == ["/jwks.json"]
+
+
+def test_they_are_there_from_the_start_where_that_is_asked_for(
+    publisher: Publisher, keys: RemoteKeys
+) -> None:
+    keys.refresh()
+    verifier = Verifier(ISSUER, audience=AUDIENCE, keys=keys, clock=lambda: NOW)
+    assert verifier.verify(forge(OLD.first)).subject == "alice"
+    with pytest.raises(InvalidToken, match="no key that is known here"):
+        verifier.verify(forge(NEW.first))
+    assert publisher.asked == ["/jwks.json"]
+
+
+def test_new_keys_are_found_and_old_ones_forgotten(
+    publisher: Publisher, keys: RemoteKeys, clock: Seconds
+) -> None:
+    """Fails when a key that was withdrawn goes on."""
+    keys.refresh()
+    publisher.publish(NEW)
+    clock.now += 299
+    assert is_known(keys, OLD)
+    asking()
+    assert len(publisher.asked) == 1
+    clock.now += 1
+    assert is_known(keys, OLD), "they are asked for behind"
+    asking()
+    assert (is_known(keys, OLD), is_known(keys, NEW)) == (False, True)
+
+
+def test_a_key_that_is_not_known_is_asked_for_but_not_by_everybody(
+    publisher: Publisher, keys: RemoteKeys, clock: Seconds
+) -> None:
+    """Fails when made-up keys make as many requests."""
+    keys.refresh()
+    publisher.publish(NEW)
+    clock.now += 30
+    for number in range(50):
+        assert keys.find(f"made up {number}") is None
+    asking()
+    assert len(publisher.asked) == 2
+    assert is_known(keys, NEW)
+
+
+@pytest.mark.parametrize(
+    "how", ["gone", "error", "garbled", "garbage", "empty", "redirect", "large", "secret"]
+)
+def test_where_nobody_answers_they_are_believed_for_so_long(
+    publisher: Publisher,
+    keys: RemoteKeys,
+    clock: Seconds,
+    caplog: pytest.LogCaptureFixture,
+    how: str,
+) -> None:
+    """Fails when an outage, or what somebody else answers, lets all in or nobody."""
+    keys.refresh()
+    secret = json.loads(SigningKeys.new_key())
+    wrong: dict[str, Callable[[], object]] = {
+        "gone": publisher.server.server_close,
+        "error": lambda: setattr(publisher, "status", 500),
+        "garbled": lambda: setattr(publisher, "is_garbled", True),
+        "garbage": lambda: setattr(publisher, "body", b"<html>"),
+        "empty": lambda: setattr(publisher, "body", b'{"keys": []}'),
+        "redirect": lambda: setattr(publisher, "location", "/evil.json"),
+        "large": lambda: setattr(publisher, "body", b" " * 300_000 + publisher.body),
+        "secret": lambda: setattr(publisher, "body", json.dumps({"keys": [secret]}).encode()),
+    }
+    wrong[how]()
+    clock.now += 3_599
+    assert is_known(keys, OLD)
+    asking()
+    assert "keys for access tokens cannot be had" in caplog.text
+    assert secret["d"] not in caplog.text
+    assert "/evil.json" not in publisher.asked
+    assert is_known(keys, OLD)
+    clock.now += 1
+    with pytest.raises(StoreUnavailable):
+        is_known(keys, OLD)
+    asking()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://shop.example/jwks",
+        "http://localhost.evil.example/",
+        "https://user:password@shop.example/",
+        "https://",
+        "file:///etc/passwd",
+        "ftp://shop.example/x",
+        "shop",
+        "",
+    ],
+)
+def test_an_address_that_others_can_read_or_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        RemoteKeys(url)
+    assert caught.value.setting == "url"
+
+
+@pytest.mark.parametrize("every", [timedelta(seconds=29), timedelta(hours=2)])
+def test_how_often_they_are_asked_for_is_bounded(every: timedelta) -> None:
+    with pytest.raises(ConfigurationError, match="every: "):
+        RemoteKeys("https://shop.example/jwks", every=every)
