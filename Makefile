@@ -59,7 +59,7 @@ profile: .venv/.bench ## Show where the time of a request goes (ARGS="redis writ
 
 # The other locks take their versions from dev's, so that one environment suits all.
 COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --extra redis --extra postgresql \
-	--extra mysql --python-version 3.11 \
+	--extra mysql --extra tokens --python-version 3.11 \
 	--universal --generate-hashes --annotation-style line \
 	--no-header --no-emit-index-url --no-emit-find-links --no-python-downloads $(ARGS)
 lock: .venv/.dev ## Lock the requirements anew (ARGS=--upgrade to take newer versions)

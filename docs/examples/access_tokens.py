@@ -1,27 +1,24 @@
 """A shop whose pages have sessions, and that issues access tokens for its API."""
 
+# part: shop
 from datetime import timedelta
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI
 
 from coatcheck import Sessions, store_from_url
-
-# part: issuer
 from coatcheck.tokens import Issuer, SigningKeys
 from coatcheck.web.asgi import SessionMiddleware
 from coatcheck.web.fastapi import CurrentSession
 
+sessions = Sessions(store_from_url("sqlite:///shop.db"))
 issuer = Issuer(
-    "https://shop.example",
+    "https://shop.example",  # a name; services name the same
     SigningKeys.from_env(),  # COATCHECK_SIGNING_KEYS
     audience="orders",
     lifetime=timedelta(minutes=5),
     claims=["roles"],
 )
-# end part
-
-sessions = Sessions(store_from_url("sqlite:///shop.db"))
 app = FastAPI()
 app.add_middleware(SessionMiddleware, sessions=sessions)
 
@@ -36,10 +33,8 @@ async def logout(session: CurrentSession) -> None:
     session.end()
 
 
-# part: token
 @app.post("/token")
-async def token(session: CurrentSession, response: Response) -> dict[str, Any]:
-    response.headers["Cache-Control"] = "no-store"
+async def token(session: CurrentSession) -> dict[str, Any]:
     return issuer.issue(session, {"roles": ["clerk"]}).response()
 
 

@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from coatcheck import Sessions
 from coatcheck.web import CookieTransport
 from coatcheck.web.asgi import SessionMiddleware
-from examples.shop import account, answers, cart, devices, step_up, storefront
+from examples.shop import access, account, answers, cart, devices, step_up, storefront
 from examples.shop.served_by import ServedBy
 
 Clock = Callable[[], int]
@@ -35,7 +35,8 @@ def create_app(name: str, sessions: Sessions, *, clock: Clock | None = None) -> 
     app.state.sessions = sessions
     app.state.clock = clock or _system_clock
     app.state.time_moves = clock is not None
-    for routes in (account, cart, devices, step_up, storefront):
+    app.state.issuer = access.make_issuer(clock)
+    for routes in (access, account, cart, devices, step_up, storefront):
         app.include_router(routes.router)
     answers.install(app)
     app.add_api_route("/health", _health)

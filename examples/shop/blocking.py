@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException
 
 from coatcheck import BlockingSessions, Session
 from coatcheck.errors import Unauthenticated
-from examples.shop import account, answers, cart, devices, profiles, step_up, storefront
+from coatcheck.tokens import Issuer
+from examples.shop import access, account, answers, cart, devices, profiles, step_up, storefront
 from examples.shop.clock import ShopClock
 from examples.shop.time_machine import Move
 from examples.shop.users import check_password
@@ -28,6 +29,7 @@ class Call(NamedTuple):
         everyone: all sessions.
         name: of this server.
         clock: moves the shop's time, where that is possible.
+        issuer: of access tokens.
     """
 
     get: Callable[[], Session]
@@ -35,6 +37,7 @@ class Call(NamedTuple):
     everyone: BlockingSessions
     name: str
     clock: ShopClock | None
+    issuer: Issuer
 
 
 class Reply(NamedTuple):
@@ -175,6 +178,14 @@ def _code(call: Call, _: str) -> object:
     return step_up.Code(code=profiles.shown(subject, _now(call).timestamp()))
 
 
+def _token(call: Call, _: str) -> object:
+    return access.issued(call.issuer, call.get())
+
+
+def _jwks(call: Call, _: str) -> object:
+    return call.issuer.keys.jwks()
+
+
 def _goods(call: Call, _: str) -> object:
     return storefront.display(time_moves=call.clock is not None)
 
@@ -215,6 +226,8 @@ _ROUTES: Final[tuple[tuple[str, str, _Route], ...]] = (
     ("GET", "/email()", _show_email),
     ("PUT", "/email()", _change_email),
     ("POST", "/orders()", _order),
+    ("POST", "/token()", _token),
+    ("GET", r"/\.well-known/jwks\.json()", _jwks),
     ("GET", "/demo/code()", _code),
     ("GET", "/goods()", _goods),
     ("GET", "/storefront()", _storefront),

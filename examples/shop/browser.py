@@ -66,10 +66,13 @@ class Browser:
         """Put a copied session cookie into the jar, as a thief would."""
         self._client.cookies.set(SIGNED_IN, cookie or "", domain="127.0.0.1", path="/")
 
-    def ask(self, method: str, path: str, body: object = None) -> Answer:
+    def ask(
+        self, method: str, path: str, body: object = None, *, bearer: str | None = None
+    ) -> Answer:
         """Send one request and keep the cookies that come back."""
         start = time.perf_counter()
-        response = self._client.request(method, path, json=body)
+        headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+        response = self._client.request(method, path, json=body, headers=headers)
         return Answer(
             request=f"{method} {path}",
             status=response.status_code,

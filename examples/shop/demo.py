@@ -90,6 +90,8 @@ The shop is open at {fleet.url}
 
 Servers behind that address; stop one and see that nobody is logged out:
 {servers}
+A service without the store, for who has a token of POST /token:
+    parcels   {fleet.parcels}/parcels
 Users and passwords:
 {accounts}
 Sessions are kept in {_without_password(store)}

@@ -15,6 +15,7 @@ from django.views.static import serve
 from coatcheck import BlockingSessions
 from coatcheck.web import CookieTransport
 from coatcheck.web.django import session_of
+from examples.shop.access import make_issuer
 from examples.shop.app import LOOPBACK, PAGE, PAGE_HEADERS
 from examples.shop.blocking import Call, answer
 from examples.shop.clock import ShopClock
@@ -29,11 +30,13 @@ def create_app(
     Django's settings are those of a process, so one process has one such server.
     """
 
+    issuer = make_issuer(clock)
+
     def page(_: HttpRequest) -> HttpResponseBase:
         return FileResponse((PAGE / "index.html").open("rb"), headers=PAGE_HEADERS)
 
     def route(request: HttpRequest, route: str) -> HttpResponse:
-        call = Call(lambda: session_of(request), request.body, sessions, name, clock)
+        call = Call(lambda: session_of(request), request.body, sessions, name, clock, issuer)
         reply = answer(request.method or "", f"/{route}", call)
         return HttpResponse(reply.json, content_type="application/json", status=reply.status)
 

@@ -5,6 +5,7 @@ from flask import Flask, Response, request, send_file
 from coatcheck import BlockingSessions
 from coatcheck.web import CookieTransport
 from coatcheck.web.flask import SessionInterface, session_of
+from examples.shop.access import make_issuer
 from examples.shop.app import LOOPBACK, PAGE, PAGE_HEADERS
 from examples.shop.blocking import Call, answer
 from examples.shop.clock import ShopClock
@@ -13,6 +14,7 @@ from examples.shop.served_by import HEADER
 
 def create_app(name: str, sessions: BlockingSessions, *, clock: ShopClock | None = None) -> Flask:
     """Build server `name` over `sessions`; `clock` is the shop's own time, where that moves."""
+    issuer = make_issuer(clock)
     app = Flask(__name__, static_url_path="/page", static_folder=str(PAGE))
     app.session_interface = SessionInterface(
         app,
@@ -30,7 +32,7 @@ def create_app(name: str, sessions: BlockingSessions, *, clock: ShopClock | None
 
     @app.route("/<path:path>", methods=["GET", "POST", "PUT", "DELETE"])
     def route(path: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        call = Call(session_of, request.get_data(), sessions, name, clock)
+        call = Call(session_of, request.get_data(), sessions, name, clock, issuer)
         reply = answer(request.method, f"/{path}", call)
         return Response(reply.json, reply.status, content_type="application/json")
 

@@ -1,4 +1,4 @@
-"""Three servers and the balancer, as child processes that never outlive this one."""
+"""Three servers, the balancer and a service, as child processes that never outlive this one."""
 
 import time
 from collections.abc import Sequence
@@ -9,9 +9,13 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from coatcheck.tokens import SigningKeys
+from examples.shop.access import KEYS
 from examples.shop.child import Child
 from examples.shop.clock import VARIABLE
 from examples.shop.kinds import KINDS
+from examples.shop.parcels import NAME as PARCELS
+from examples.shop.parcels import SHOP
 from examples.shop.ports import free_ports
 
 NAMES: Final = ("A", "B", "C")
@@ -49,16 +53,17 @@ class Fleet:
             raise FleetError(
                 f"{len(NAMES)} servers cannot share {store}, the memory of one process"
             )
-        balancer, *servers = free_ports(1 + len(NAMES))
+        balancer, parcels, *servers = free_ports(2 + len(NAMES))
         names = (
             NAMES if len(kinds) == 1 else [*map("-".join, zip(NAMES, cycle(kinds), strict=False))]
         )
         self._kinds = dict(zip(names, cycle(kinds), strict=False))
-        self.url = _url(port or balancer)
+        self.url, self.parcels = _url(port or balancer), _url(parcels)
         self.servers = {name: _url(each) for name, each in zip(names, servers, strict=True)}
         self.children: dict[str, Child] = {}
         self._log = log
-        self._environment = {"STORE": store} | ({VARIABLE: str(clock)} if clock else {})
+        self._environment = {"STORE": store, KEYS: SigningKeys.new_key(), SHOP: self.url}
+        self._environment |= {VARIABLE: str(clock)} if clock else {}
 
     def __enter__(self) -> Self:
         try:
@@ -79,6 +84,8 @@ class Fleet:
             self._wait(name, url)
         self._launch("balancer", "examples.shop.balancer", self.url, *self.servers.values())
         self._wait("balancer", self.url)
+        self._launch(PARCELS, "examples.shop.parcels", self.parcels)
+        self._wait(PARCELS, self.parcels)
 
     def _launch(self, name: str, module: str, url: str, *arguments: str) -> None:
         port = str(urlsplit(url).port)

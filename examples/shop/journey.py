@@ -13,6 +13,8 @@ EXPIRED: Final = "session expired, please log in again"
 CHALLENGE: Final = (
     'Cookie error="insufficient_user_authentication", acr_values="aal2", max_age="300"'
 )
+NOT_ACCEPTED: Final = "the access token is not accepted, please get another one"
+REFUSED: Final = {"error": NOT_ACCEPTED}
 NEW_ADDRESS: Final = {"email": "alice@home.example"}
 MUG: Final = 456
 SCARF: Final = 452
@@ -36,6 +38,7 @@ class Journey:
             self._idle()
             self._add_at_once()
             self._use_two_devices()
+            self._ask_elsewhere()
             self._confirm()
             self._log_out()
 
@@ -99,6 +102,23 @@ class Journey:
         self._expect(ended, 200, {"one was ended": ended.fields == {"ended": 1}})
         dead = self._phone.ask("GET", "/cart")
         self._expect(dead, 401, {f"the answer is: {EXPIRED}": dead.fields == {"error": EXPIRED}})
+
+    def _ask_elsewhere(self) -> None:
+        """A service that has no store knows who it is by a token, for five minutes."""
+        self._report.chapter("A service without the store takes a token that the shop issues")
+        with Browser(self._fleet.parcels) as app:
+            refused = app.ask("GET", "/parcels")
+            self._expect(refused, 401, {"a token is asked for": refused.challenge == "Bearer"})
+            issued = self._laptop.ask("POST", "/token")
+            self._expect(issued, 200, {"for five minutes": issued.fields["expires_in"] == 300})
+            token = issued.fields["access_token"]
+            shown = app.ask("GET", "/parcels", bearer=token)
+            self._expect(shown, 200, {"it is alice's": "alice" in shown.fields["message"]})
+            self._let_pass(6)
+            late = app.ask("GET", "/parcels", bearer=token)
+            self._expect(late, 401, {f"the answer is: {NOT_ACCEPTED}": late.fields == REFUSED})
+        viewed = self._laptop.ask("GET", "/cart")
+        self._expect(viewed, 200, {"the session goes on": quantities(viewed) == {MUG: AT_ONCE}})
 
     def _confirm(self) -> None:
         """What is sensitive asks for a second factor, once in a while and on each device."""

@@ -12,6 +12,7 @@ _COLOURS: Final = {
     "A": "36",
     "B": "33",
     "C": "35",
+    "p": "34",
     "ok": "32",
     "failed": "31;1",
     "quiet": "2",
@@ -97,6 +98,8 @@ def _content(answer: Answer) -> str:
         return f"cart: {', '.join(things) or 'empty'}"
     if "ended" in fields:
         return f"{fields['ended']} ended"
+    if "access_token" in fields:
+        return f"a token for {fields['expires_in']} seconds"
     if "email" in fields:
         return f"e-mail: {fields['email']}"
     return str(fields.get("error") or fields.get("message") or fields.get("status") or "")

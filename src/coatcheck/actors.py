@@ -1,15 +1,18 @@
 """Whether who impersonates somebody still may: asked with each request, and in each look after."""
 
-from coatcheck.core.own import Actor
 from coatcheck.parts import Parts
 
 
-async def is_dismissed(parts: Parts, actor: Actor) -> bool:
-    """Tell whether the actor's sessions were all ended since the impersonation began.
+async def is_dismissed(parts: Parts, actor: str, since: int) -> bool:
+    """Tell whether all sessions of who impersonates were ended since it began.
 
     It ends with them, though it is in the list of who is impersonated.
+
+    Args:
+        actor: a user id.
+        since: milliseconds UTC.
 
     Raises:
         StoreUnavailable: nobody can tell.
     """
-    return await parts.store.is_barred(actor.subject, actor.begun_at - parts.clock.error)
+    return await parts.store.is_barred(actor, since - parts.clock.error)

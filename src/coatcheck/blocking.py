@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from coatcheck.core.claims import Claims
 from coatcheck.core.envelope import Envelope
 from coatcheck.core.events import Listener
-from coatcheck.core.info import SessionInfo
 from coatcheck.core.merge import Merge
 from coatcheck.core.outcome import Outcome
 from coatcheck.core.policy import Policy
@@ -135,9 +135,9 @@ class BlockingSessions:
         """See `Sessions.end_everything`."""
         return finish(self._sessions.end_everything(actor=actor, reason=reason))
 
-    def find(self, id: str) -> SessionInfo | None:
-        """See `Sessions.find`."""
-        return finish(self._sessions.find(id))
+    def require_live(self, claims: Claims) -> None:
+        """See `Sessions.require_live`."""
+        finish(self._sessions.require_live(claims))
 
     def list(self, subject: str, *, current: Session | None = None) -> Infos:
         """See `Sessions.list`."""

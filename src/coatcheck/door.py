@@ -276,7 +276,7 @@ class Door:
     async def _may_act(self, state: State, stored: Record) -> bool:
         """Tell whether whoever impersonates, if somebody does, still may; if not, end it."""
         actor = state.actor
-        if actor is None or not await is_dismissed(self._parts, actor):
+        if actor is None or not await is_dismissed(self._parts, actor.subject, actor.begun_at):
             return True
         name, why, client = administrator(actor.subject), Ended.END_ALL, state.client
         await end(self._parts, stored.id, stored.subject, why, actor=name, client=client)

@@ -127,7 +127,7 @@ def _problem(text: object) -> str | None:
 
 
 def is_random(raw: bytes) -> bool:
-    """Tell whether bytes, 32 or more, may be chance: neither regular nor a text."""
+    """Tell whether 32 bytes or more could be random: they are neither regular nor a text."""
     steps = {(after - before) % 256 for before, after in pairwise(raw)}
     return min(len(set(raw)), len(steps)) >= _ENOUGH and not _is_text(raw)
 

@@ -277,7 +277,7 @@ async def find(parts: Parts, id: str, actor: Actor | None) -> Found:
     Never raises.
     """
     try:
-        if actor is not None and await is_dismissed(parts, actor):
+        if actor is not None and await is_dismissed(parts, actor.subject, actor.begun_at):
             return None
         return await parts.store.load(id)
     except Undecodable:

@@ -10,9 +10,11 @@ from dataclasses import replace
 from inspect import iscoroutinefunction
 
 from coatcheck import tickets
+from coatcheck.actors import is_dismissed
 from coatcheck.clock import GivenClock, StoreClock
 from coatcheck.codec import MessagePackCodec
 from coatcheck.commit import Commit
+from coatcheck.core.claims import Claims
 from coatcheck.core.envelope import Checked, Envelope
 from coatcheck.core.events import (
     APPLICATION,
@@ -39,6 +41,7 @@ from coatcheck.door import Arrival, Door
 from coatcheck.ending import end
 from coatcheck.errors import (
     ConfigurationError,
+    InvalidToken,
     Unauthenticated,
     Undecodable,
 )
@@ -519,16 +522,28 @@ class Sessions:
         stored = await self._record(id)
         return stored is not None and is_same_hold(stored, base)
 
-    async def find(self, id: str) -> SessionInfo | None:
-        """Return a live session by its id; `None`: there is none. It is no activity of its user.
+    async def require_live(self, claims: Claims) -> None:
+        """Check that the session an access token was issued from still stands, as it was then.
+
+        One look at the store, or two for who impersonates; no activity of the user.
 
         Raises:
+            InvalidToken: it ended, expired, or has other privileges by now; or who acts in it may
+                not any more; or the token is of no session.
             StoreUnavailable: nobody can tell.
         """
-        if (record := await self._record(id)) is None:
-            return None
-        await self._clock.measure(self._store)
-        return SessionInfo.of(record) if self._clock.now() < record.expires_at else None
+        record = None if claims.session is None else await self._record(claims.session)
+        if record is not None and claims.are_of(record):
+            await self._clock.measure(self._store)
+            if self._clock.now() < record.expires_at and await self._may_act(claims):
+                return
+        raise InvalidToken("its session is over")
+
+    async def _may_act(self, claims: Claims) -> bool:
+        if claims.actor is None:
+            return True
+        since = int(claims.issued_at.timestamp() * 1_000)  # it had not begun later
+        return not await is_dismissed(self._parts, claims.actor, since)
 
     async def _record(self, id: str) -> Record | None:
         """Return what is stored under an id that anybody may have made up."""

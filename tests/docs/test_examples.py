@@ -167,6 +167,7 @@ def test_access_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
         service = load("access_service")
         service.keys.refresh()
         orders = TestClient(service.app, HTTPS)
+        assert orders.get("/health").json() == "ok"
         assert orders.get("/orders").headers["WWW-Authenticate"] == "Bearer"
         assert orders.get("/orders", headers=bearer).json() == ["an order of alice"]
         assert orders.post("/refunds", headers=bearer).json().startswith("refunded, in session ")
@@ -174,10 +175,19 @@ def test_access_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
             'acr_values="aal2"'
             in (orders.post("/payouts", headers=bearer).headers["WWW-Authenticate"])
         )
-        flask = load("access_flask").app.test_client()
+        module = load("access_flask")
+        module.keys.refresh()
+        flask = module.app.test_client()
         assert flask.get("/orders").status_code == 401
         assert flask.get("/orders", headers=bearer).text == "an order of alice"
-        live = TestClient(load("access_live").app, HTTPS)
+        refused = flask.post("/payouts", headers=bearer)
+        assert (refused.status_code, refused.headers["WWW-Authenticate"][:13]) == (
+            401,
+            "Bearer error=",
+        )
+        module = load("access_live")
+        module.keys.refresh()
+        live = TestClient(module.app, HTTPS)
         assert live.get("/orders", headers=bearer).json() == "alice"
         browser.post("/logout")
         assert live.get("/orders", headers=bearer).status_code == 401

@@ -2,13 +2,17 @@
 
 from typing import Any
 
+import pytest
 from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.exceptions import FastAPIError
 from fastapi.responses import StreamingResponse
 
 from coatcheck import Sessions
+from coatcheck.core.claims import Claims
+from coatcheck.errors import ConfigurationError
 from coatcheck.testing import AsgiDriver, BrowserContract, Driver, Pages
 from coatcheck.web.asgi import SessionMiddleware, session_of
-from coatcheck.web.fastapi import CurrentSession, CurrentUser
+from coatcheck.web.fastapi import CurrentClaims, CurrentSession, CurrentUser, OptionalUser
 from tests.frameworks.shop import Shop
 
 
@@ -44,6 +48,10 @@ def shop_of(shop: Shop) -> FastAPI:
     async def me(user: CurrentUser) -> str:
         return user
 
+    @app.get("/who")
+    async def who(user: OptionalUser) -> str | None:
+        return user
+
     @app.websocket("/chat")
     async def chat(socket: WebSocket, user: CurrentUser, session: CurrentSession) -> None:
         session["chats"] = True
@@ -59,7 +67,9 @@ async def test_who_is_signed_in_is_a_dependency() -> None:
     visitor = await browser.get("/me")
     assert visitor.status == 401
     assert visitor.json() == {"error": "please log in first"}
+    assert (await browser.get("/who?user=admin")).json() is None
     await browser.post("/login/alice")
+    assert (await browser.get("/who?user=admin")).json() == "alice"
     assert (await browser.get("/me")).json() == "alice"
     assert (await browser.get("/cart")).json() == {}
 
@@ -88,3 +98,29 @@ def test_the_dependencies_are_no_parameters_of_the_api() -> None:
     for path in ("/me", "/cart"):
         assert "parameters" not in paths[path]["get"]
         assert "requestBody" not in paths[path]["get"]
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        CurrentUser | None,
+        CurrentSession | None,
+        CurrentClaims | None,
+        Claims,
+        Claims | None,
+    ],
+    ids=["user", "session", "claims", "the class", "the class or none"],
+)
+def test_a_user_is_never_taken_from_the_request_itself(annotation: Any) -> None:
+    """FastAPI takes a union's types from the query or the body: `?user=admin` would be the user.
+
+    Fails when such a route can be defined.
+    """
+    app = FastAPI()
+
+    async def route(user: Any) -> str:
+        return str(user)
+
+    route.__annotations__["user"] = annotation
+    with pytest.raises((ConfigurationError, FastAPIError)):
+        app.get("/")(route)

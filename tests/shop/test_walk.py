@@ -31,7 +31,7 @@ def test_the_walk_through(kind: str, redis: Server, tmp_path: Path) -> None:
     url = f"redis://127.0.0.1:{redis.port}/2" if kind == "redis" else f"sqlite:///{tmp_path}/w.db"
     done = run_walk(url)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "All 37 steps went as they should." in done.stdout
+    assert "All 42 steps went as they should." in done.stdout
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
@@ -40,7 +40,7 @@ def test_one_login_over_three_frameworks(kind: str, redis: Server, tmp_path: Pat
     url = f"redis://127.0.0.1:{redis.port}/3" if kind == "redis" else f"sqlite:///{tmp_path}/w.db"
     done = run_walk(url, APPS="fastapi,flask,django")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "All 37 steps went as they should." in done.stdout
+    assert "All 42 steps went as they should." in done.stdout
     assert all(name in done.stdout for name in ("A-fastapi", "B-flask", "C-django"))
 
 
@@ -60,7 +60,7 @@ def test_on_servers_of_its_own(store: str, apps: str) -> None:
     folder = os.path.dirname(valkey_program())  # noqa: PTH120 - for the PATH
     done = run_walk(store, APPS=apps, PATH=f"{os.environ['PATH']}{os.pathsep}{folder}")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "All 37 steps went as they should." in done.stdout
+    assert "All 42 steps went as they should." in done.stdout
 
 
 def test_a_server_that_is_not_installed_is_named() -> None:

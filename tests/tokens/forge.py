@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from coatcheck.core.base64url import encode
 from coatcheck.tokens import SigningKeys
 from coatcheck.tokens.key import Key
-from coatcheck.tokens.strict import encode
 
 ISSUER, AUDIENCE, NOW = "https://shop.example", "orders", 1_800_000_000
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,11 +10,11 @@ import jwt
 import pytest
 
 from coatcheck import BlockingSessions, MemoryStore, Policy, Session, Token
+from coatcheck.core.base64url import decode
 from coatcheck.errors import ConfigurationError, InvalidToken, StepUpRequired, Unauthenticated
 from coatcheck.testing import Clock
 from coatcheck.tokens import Issuer, PublicKeys, SigningKeys, Verifier
 from coatcheck.tokens.algorithm import ALGORITHMS
-from coatcheck.tokens.strict import decode
 from tests.tokens.forge import AUDIENCE, GOOD, ISSUER, NOW, forge, signing
 
 KEYS = signing("ES256")
@@ -94,7 +95,7 @@ def test_what_it_says_comes_back(
     token = issuer.issue(session, {"roles": ["clerk"], "name": "Alice"})
     claims = verifier.verify(token.reveal())
     assert (claims.subject, claims.session, claims.client) == ("alice", session.id, "web")
-    assert claims.more == {"roles": ["clerk"], "name": "Alice"}
+    assert claims.extra == {"roles": ["clerk"], "name": "Alice"}
     assert (claims.assurance, claims.authenticated_at) == (2, session.authenticated_at)
     assert (claims.expires_at - claims.issued_at).total_seconds() == token.lifetime == 300
     assert token.response() == {
@@ -241,9 +242,8 @@ def test_who_says_nothing_about_it_was_authenticated_at_no_time(verifier: Verifi
 def stands(sessions: BlockingSessions, verifier: Verifier, token: str) -> bool:
     """Ask as a service does that shares the store."""
     claims = verifier.verify(token)  # that alone, it knows nothing of the store
-    assert claims.session is not None
     try:
-        claims.require_live(sessions.find(claims.session))
+        sessions.require_live(claims)
     except InvalidToken:
         return False
     return True
@@ -283,24 +283,77 @@ def test_where_the_store_is_asked_a_token_ends_with_its_session(
         clock.move(minutes=30)
         claims = Verifier(ISSUER, audience=AUDIENCE, keys=KEYS, clock=lambda: NOW).verify(issued)
         with pytest.raises(InvalidToken, match="its session is over"):
-            claims.require_live(sessions.find(id))
+            sessions.require_live(claims)
         return
     assert not stands(sessions, verifier, issued)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [{"session": None}, {"session": "../x"}, {"subject": "bob"}, {"lineage": None}],
+    ids=repr,
+)
 def test_a_session_stands_for_its_own_tokens_only(
-    sessions: BlockingSessions, issuer: Issuer, verifier: Verifier, session: Session
+    sessions: BlockingSessions,
+    issuer: Issuer,
+    verifier: Verifier,
+    session: Session,
+    other: dict[str, Any],
 ) -> None:
     """Fails when any session, or one of another user under that id, will do."""
+    claims = verifier.verify(issuer.issue(session).reveal())
+    sessions.require_live(claims)
+    with pytest.raises(InvalidToken, match="its session is over"):
+        sessions.require_live(replace(claims, **other))
+
+
+def test_another_session_of_the_same_user_does_not_stand_for_it(
+    sessions: BlockingSessions, issuer: Issuer, verifier: Verifier, session: Session
+) -> None:
     claims = verifier.verify(issuer.issue(session).reveal())
     other = sessions.open(None)
     other.sign_in("alice", assurance=2)
     sessions.commit(other)
-    assert other.id is not None
-    for found in (None, sessions.find(other.id), sessions.find("../x")):
-        with pytest.raises(InvalidToken, match="its session is over"):
-            claims.require_live(found)
-    claims.require_live(sessions.find(str(session.id)))
+    with pytest.raises(InvalidToken, match="its session is over"):
+        sessions.require_live(replace(claims, session=other.id))
+
+
+def test_who_impersonates_does_so_no_longer_than_they_may(
+    sessions: BlockingSessions,
+    issuer: Issuer,
+    verifier: Verifier,
+    session: Session,
+    clock: Clock,
+) -> None:
+    """R-109. Fails when the end of the actor's own sessions leaves the token good."""
+    session.impersonate("bob")
+    acting = sessions.open(sessions.commit(session).token)
+    clock.move(seconds=10)
+    issued = issuer.issue(acting).reveal()
+    assert stands(sessions, verifier, issued)
+    clock.move(seconds=10)
+    sessions.end_all("alice")
+    assert not stands(sessions, verifier, issued)
+
+
+def test_what_a_token_says_of_the_session_is_not_what_the_store_holds(
+    issuer: Issuer, session: Session
+) -> None:
+    base = session.state.base
+    assert base is not None
+    lineage = decode(said_by(issuer.issue(session).reveal())["lineage"])
+    assert lineage not in base.lineage_digest
+    assert lineage[:8] not in base.lineage_digest
+
+
+def test_a_session_that_is_about_to_be_over_gets_no_token(
+    sessions: BlockingSessions, issuer: Issuer, token: Token, clock: Clock
+) -> None:
+    """Fails when one is issued that lives for no second, and for the leeway."""
+    late = sessions.open(token)
+    clock.move(minutes=29, seconds=59.5)
+    with pytest.raises(Unauthenticated, match="about to be over"):
+        issuer.issue(late)
 
 
 def test_a_renewal_ends_no_token(
@@ -328,12 +381,14 @@ def test_a_renewal_ends_no_token(
         ({"lifetime": timedelta(0)}, "lifetime"),
         ({"lifetime": timedelta(hours=25)}, "lifetime"),
         ({"claims": "roles"}, "claims"),
+        ({"lifetime": 300}, "lifetime"),
+        ({"keys": PublicKeys(KEYS.jwks())}, "keys"),
     ],
     ids=repr,
 )
 def test_wrong_settings_stop_the_start(options: dict[str, Any], setting: str) -> None:
     url = options.pop("url", ISSUER)
-    arguments: dict[str, Any] = {"audience": AUDIENCE, **options}
+    arguments: dict[str, Any] = {"audience": AUDIENCE, "keys": KEYS, **options}
     with pytest.raises(ConfigurationError) as caught:
-        Issuer(url, KEYS, **arguments)
+        Issuer(url, **arguments)
     assert caught.value.setting == setting

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
+from coatcheck.core.base64url import encode
 from coatcheck.errors import ConfigurationError
 from coatcheck.tokens import PublicKeys, SigningKeys
 from coatcheck.tokens.algorithm import ALGORITHMS
-from coatcheck.tokens.strict import encode
 from tests.tokens.forge import signing
 
 EC = {**ECKey.generate_key("P-256").as_dict(private=True), "alg": "ES256"}
@@ -63,7 +63,7 @@ def test_a_certificate_is_no_shared_secret() -> None:
     """R-091. Whoever reads the public key could sign."""
     pem = RSAKey.generate_key(3072).as_pem(private=False)
     assert refusal(of_bytes(pem)).startswith("key 1 is not random")
-    assert refusal(pem.decode()).startswith("key 1 is no JWK")
+    assert refusal(pem.decode()).startswith("key 1 is PEM, not a JWK")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_set_of_keys_is_not_empty_and_names_each_once() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "1", '{"kty": "EC", "kty": "EC"}', "\ud800"])
 def test_what_is_no_jwk_is_refused(text: str) -> None:
-    assert refusal(text).startswith("key 1 is no JWK, a JSON object; make one with")
+    assert refusal(text).startswith("key 1 is no JWK, a JSON object on one line; make one with")
 
 
 def test_keys_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,9 @@ def test_keys_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     ]
     assert keys.first.algorithm.name == "EdDSA"
     monkeypatch.delenv("COATCHECK_SIGNING_KEYS")
-    with pytest.raises(ConfigurationError, match="COATCHECK_SIGNING_KEYS: holds no key"):
+    with pytest.raises(
+        ConfigurationError, match="COATCHECK_SIGNING_KEYS: is not set; make one with"
+    ):
         SigningKeys.from_env()
 
 

@@ -98,7 +98,7 @@ def test_no_request_waits_for_the_first_keys(publisher: Publisher, keys: RemoteK
     """Fails when whoever comes first asks, and holds an event loop up."""
     publisher.may_answer.clear()
     for _ in range(3):
-        with pytest.raises(StoreUnavailable, match="the issuer's keys are not known"):
+        with pytest.raises(StoreUnavailable, match="the issuer's keys are not known for now"):
             is_known(keys, OLD)
     publisher.may_answer.set()
     asking()
@@ -131,6 +131,37 @@ def test_new_keys_are_found_and_old_ones_forgotten(
     assert is_known(keys, OLD), "they are asked for behind"
     asking()
     assert (is_known(keys, OLD), is_known(keys, NEW)) == (False, True)
+
+
+def test_a_quiet_service_refuses_no_token_of_a_key_that_is_new(
+    publisher: Publisher, keys: RemoteKeys, clock: Seconds
+) -> None:
+    """It is asked to come again. Fails when what was known an hour ago is all there is."""
+    keys.refresh()
+    publisher.publish(NEW)
+    clock.now += 900
+    with pytest.raises(StoreUnavailable):
+        is_known(keys, NEW)
+    asking()
+    assert (is_known(keys, NEW), is_known(keys, OLD)) == (True, False)
+
+
+def test_where_nobody_answered_they_are_asked_for_again_soon(
+    publisher: Publisher, keys: RemoteKeys, clock: Seconds
+) -> None:
+    """As where services start before the issuer does."""
+    publisher.status = 503
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            is_known(keys, OLD)
+        asking()
+    assert len(publisher.asked) == 1
+    publisher.status = 200
+    clock.now += 2
+    with pytest.raises(StoreUnavailable):
+        is_known(keys, OLD)
+    asking()
+    assert is_known(keys, OLD)
 
 
 def test_a_key_that_is_not_known_is_asked_for_but_not_by_everybody(
@@ -203,7 +234,9 @@ def test_an_address_that_others_can_read_or_that_is_none_is_refused(url: str) ->
     assert caught.value.setting == "url"
 
 
-@pytest.mark.parametrize("every", [timedelta(seconds=29), timedelta(hours=2)])
-def test_how_often_they_are_asked_for_is_bounded(every: timedelta) -> None:
+@pytest.mark.parametrize("every", [timedelta(seconds=29), timedelta(hours=2), 300], ids=repr)
+def test_how_often_they_are_asked_for_is_bounded(every: Any) -> None:
     with pytest.raises(ConfigurationError, match="every: "):
         RemoteKeys("https://shop.example/jwks", every=every)
+    with pytest.raises(ConfigurationError, match="trust: "):
+        RemoteKeys("https://shop.example/jwks", trust=timedelta(days=2))

@@ -1,38 +1,39 @@
-"""What a token says (RFC 9068 2.2), and whether that may be believed now (RFC 7519 4.1)."""
+"""Who presents an access token, as far as its issuer said (RFC 7519 4, RFC 9068 2.2)."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, cast
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, NoReturn
 
-from coatcheck.core.info import SessionInfo
+from coatcheck.core import base64url
+from coatcheck.core.record import Record
 from coatcheck.core.requirement import Requirement
-from coatcheck.errors import InvalidToken, StepUpRequired
+from coatcheck.errors import ConfigurationError, StepUpRequired
 
 REGISTERED = frozenset(
-    {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "auth_time", "acr", "act"}
-    | {"sid", "lineage"}
+    {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "auth_time", "acr", "amr", "act"}
+    | {"azp", "cnf", "nonce", "scope", "sid", "lineage"}
 )
-"""The names that an application gives no meaning to."""
-_LEVEL = re.compile(r"aal([1-9][0-9]?)", re.ASCII)
-_LAST = 253_402_300_799
+"""The names of claims that an application gives no meaning to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Who presents an access token, as far as its issuer said.
+    """What an access token says.
 
     Attributes:
         issuer, subject: who it is; a user id means nothing without its issuer.
         id: of the token; tells it from all others (`jti`).
         session: the id of the session it was issued from (`sid`), if there is one.
-        lineage: of that session's privileges then.
-        client: the application that it was issued to.
+        lineage: names the privileges that the session had then.
+        client: the application that it was issued to (`client_id`).
         actor: who acts as the subject, while somebody impersonates (RFC 8693 4.1).
-        assurance: how well the user was authenticated (`acr`; NIST SP 800-63B-4 AAL 1 to 3); 1
-            where that is not said.
-        more: what the application put in, such as `roles`.
+        authenticated_at: when the user last proved who they are (`auth_time`).
+        assurance: how well they did (`acr`; NIST SP 800-63B-4 AAL 1 to 3); 1 where that is not
+            said.
+        age: milliseconds from then until the token was checked.
+        extra: what the application put in, such as `roles` (RFC 7519 4.3).
     """
 
     issuer: str
@@ -46,9 +47,17 @@ class Claims:
     actor: str | None = None
     authenticated_at: datetime | None = None
     assurance: int = 1
-    more: Mapping[str, Any] = field(default_factory=dict[str, Any])
     age: int | None = None
-    """Milliseconds since the user proved who they are, when the token was checked."""
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> NoReturn:
+        """Keep a web framework from filling one in from what a request says about itself.
+
+        Raises:
+            ConfigurationError: always; FastAPI asks when a route is defined.
+        """
+        raise ConfigurationError("claims", "come from a token: ask by CurrentClaims, alone")
 
     def require(self, *, level: int = 1, max_age: timedelta | str | None = None) -> str:
         """Return the user id, if the user was authenticated well enough, and recently enough.
@@ -63,95 +72,15 @@ class Claims:
             raise StepUpRequired(level, requirement.seconds)
         return self.subject
 
-    def require_live(self, session: SessionInfo | None) -> None:
-        """Check that the session it was issued from still stands, with the privileges of then.
-
-        Args:
-            session: what `Sessions.find` returns for `claims.session`.
-
-        Raises:
-            InvalidToken: it does not: it ended, expired, or has other privileges by now.
-        """
-        if (
-            session is None
-            or session.id != self.session
-            or session.subject != self.subject
-            or session.lineage != self.lineage
-        ):
-            raise InvalidToken("its session is over")
+    def are_of(self, record: Record) -> bool:
+        """Tell whether a stored session is the one, with the privileges it had then."""
+        return (
+            record.id == self.session
+            and record.subject == self.subject
+            and lineage_of(record) == self.lineage
+        )
 
 
-class Terms(NamedTuple):
-    """What a token must say to be believed. Times are seconds."""
-
-    issuer: str
-    audience: str
-    max_lifetime: float
-    leeway: float
-
-
-def believe(said: Mapping[str, Any], terms: Terms, now: float) -> Claims:
-    """Return what a token with a good signature says.
-
-    Args:
-        now: seconds since 1970.
-
-    Raises:
-        InvalidToken: it is not for here, or not for now, or says too little.
-    """
-    if said.get("iss") != terms.issuer:
-        raise InvalidToken("it is of another issuer")
-    audience = said.get("aud")
-    if terms.audience not in (audience if isinstance(audience, list) else [audience]):
-        raise InvalidToken("it is for another audience")
-    expires, issued = _time(said, "exp"), _time(said, "iat")
-    if now >= expires + terms.leeway:
-        raise InvalidToken("it expired")
-    if max(issued, _time(said, "nbf") if "nbf" in said else 0) > now + terms.leeway:
-        raise InvalidToken("it is not valid yet")
-    if expires - issued > terms.max_lifetime:
-        raise InvalidToken("it lives longer than is allowed here")
-    authenticated = _time(said, "auth_time") if "auth_time" in said else None
-    level = _LEVEL.fullmatch(str(said.get("acr")))
-    return Claims(
-        issuer=terms.issuer,
-        subject=_text(said, "sub"),
-        id=_text(said, "jti"),
-        issued_at=_moment(issued),
-        expires_at=_moment(expires),
-        session=_text(said, "sid") if "sid" in said else None,
-        lineage=_text(said, "lineage") if "lineage" in said else None,
-        client=_text(said, "client_id") if "client_id" in said else None,
-        actor=_actor(said),
-        authenticated_at=None if authenticated is None else _moment(authenticated),
-        assurance=int(level[1]) if level else 1,
-        more={name: value for name, value in said.items() if name not in REGISTERED},
-        age=None if authenticated is None else max(0, int(1000 * (now - authenticated))),
-    )
-
-
-def _time(said: Mapping[str, Any], name: str) -> float:
-    """Return a NumericDate (RFC 7519 2)."""
-    value = said.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LAST:
-        raise InvalidToken(f"its {name} is no time")
-    return value
-
-
-def _text(said: Mapping[str, Any], name: str) -> str:
-    value = said.get(name)
-    if not isinstance(value, str) or not value:
-        raise InvalidToken(f"its {name} is no text")
-    return value
-
-
-def _actor(said: Mapping[str, Any]) -> str | None:
-    if (act := said.get("act")) is None:
-        return None
-    if not isinstance(act, dict):
-        raise InvalidToken("its act names nobody")
-    return _text(cast("dict[str, Any]", act), "sub")
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+def lineage_of(record: Record) -> str:
+    """Return a name for the privileges of a session: not what the store holds, and no secret."""
+    return base64url.encode(sha256(record.lineage_digest).digest()[:12])

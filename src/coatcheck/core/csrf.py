@@ -5,12 +5,12 @@ privileges change, and lives on when the secret alone is renewed.
 """
 
 import re
-from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 from collections.abc import Callable
 from hashlib import sha256
 from hmac import digest
 
+from coatcheck.core import base64url
 from coatcheck.core.token import same
 
 _PURPOSE = b"coatcheck csrf token 1"
@@ -26,7 +26,7 @@ def issue(lineage: str, random: Callable[[int], bytes]) -> str:
     often it is asked for (BREACH).
     """
     pad = random(_SIZE)
-    return urlsafe_b64encode(pad + _xor(pad, _proof(lineage))).rstrip(b"=").decode()
+    return base64url.encode(pad + _xor(pad, _proof(lineage)))
 
 
 def fits(lineage: str, token: object) -> bool:

@@ -1,9 +1,7 @@
 """What may be shown about a session: everything but the data and the digests."""
 
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Self
 
 from coatcheck.core.record import Client, Record
@@ -15,7 +13,6 @@ class SessionInfo:
 
     Attributes:
         id: a handle to end it by, which opens nothing.
-        lineage: another one after each change of privileges; opens nothing either.
         is_current: whether it is the session that was named as the request's own.
     """
 
@@ -27,7 +24,6 @@ class SessionInfo:
     authenticated_at: datetime | None
     assurance: int
     client: Client
-    lineage: str
     is_current: bool = False
 
     @classmethod
@@ -42,13 +38,7 @@ class SessionInfo:
             authenticated_at=moment(record.authenticated_at) if record.authenticated_at else None,
             assurance=record.assurance,
             client=record.client,
-            lineage=_name(record.lineage_digest),
         )
-
-
-def _name(lineage_digest: bytes) -> str:
-    """Return what tells a lineage from others, and is not what the store holds."""
-    return urlsafe_b64encode(sha256(lineage_digest).digest()[:12]).decode()
 
 
 def moment(ms: int) -> datetime:

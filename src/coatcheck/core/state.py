@@ -69,7 +69,7 @@ class State:
         lent: by key, the defaults that `SessionData` put into the data, and each encoded.
         cookies: what the client is to be told with the response.
         lineage: of the token that the next commit mints, where it is known before.
-        shows_token: whether the response holds a token of its forms.
+        shows_token: whether the response holds a token of its forms, or an access token.
     """
 
     __slots__ = (

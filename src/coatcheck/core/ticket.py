@@ -5,13 +5,13 @@ that every privilege change makes the tickets worthless.
 """
 
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from coatcheck.core import base64url
 from coatcheck.core.intents import LIBRARY_KEYS
 from coatcheck.core.merge import Data
 
@@ -44,7 +44,7 @@ class Ticket:
     @classmethod
     def mint(cls, random: Callable[[int], bytes], id: str) -> Self:
         """Make a ticket of a session."""
-        return cls(id, urlsafe_b64encode(random(32)).rstrip(b"=").decode())
+        return cls(id, base64url.encode(random(32)))
 
     @classmethod
     def parse(cls, text: str) -> Self | None:

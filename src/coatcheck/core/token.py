@@ -6,13 +6,14 @@ equal bytes have equal text, so digests are taken of the text.
 """
 
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest
 from hmac import digest as hmac
 from typing import NamedTuple, Self
+
+from coatcheck.core import base64url
 
 LENGTH = 22 + 1 + 22 + 1 + 43
 # The last character of each part carries 2 or 4 significant bits; only spellings whose unused bits
@@ -56,7 +57,11 @@ class Token:
         Args:
             lineage: made before, by `new_lineage`, and in no other token yet.
         """
-        return cls(id or _text(random(16)), lineage or new_lineage(random), _text(random(32)))
+        return cls(
+            id or base64url.encode(random(16)),
+            lineage or new_lineage(random),
+            base64url.encode(random(32)),
+        )
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -83,7 +88,7 @@ class Token:
         holds this one gets the same successor in any process, and the store alone yields nothing.
         """
         secret = hmac(self.secret.encode(), b"renew" + nonce, "sha256")
-        return type(self)(self.id, self.lineage, _text(secret))
+        return type(self)(self.id, self.lineage, base64url.encode(secret))
 
     def __repr__(self) -> str:
         return f"<Token {self.id}>"
@@ -93,7 +98,7 @@ class Token:
 
 def new_lineage(random: Callable[[int], bytes]) -> str:
     """Make the lineage of a token that is minted later."""
-    return _text(random(16))
+    return base64url.encode(random(16))
 
 
 def is_id(text: str) -> bool:
@@ -104,7 +109,3 @@ def is_id(text: str) -> bool:
 def same(left: bytes, right: bytes) -> bool:
     """Compare two digests in constant time (ASVS 5.0 V11.2.4)."""
     return compare_digest(left, right)
-
-
-def _text(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -2,6 +2,7 @@
 
 from coatcheck.core.claims import Claims
 from coatcheck.tokens.issuer import AccessToken, Issuer
+from coatcheck.tokens.key import Key
 from coatcheck.tokens.keys import Keys, PublicKeys, SigningKeys
 from coatcheck.tokens.remote import RemoteKeys
 from coatcheck.tokens.verifier import Verifier
@@ -10,6 +11,7 @@ __all__ = [
     "AccessToken",
     "Claims",
     "Issuer",
+    "Key",
     "Keys",
     "PublicKeys",
     "RemoteKeys",

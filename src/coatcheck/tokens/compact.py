@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from coatcheck.core import base64url
 from coatcheck.errors import InvalidToken
-from coatcheck.tokens import strict
 from coatcheck.tokens.key import Key
 from coatcheck.tokens.keys import Keys
+from coatcheck.tokens.strict_json import members
 
 TYPE = "at+jwt"
 """Of access tokens; tokens for other purposes have other types (RFC 9068 2.1, RFC 8725 3.11)."""
@@ -25,8 +26,8 @@ def write(said: Mapping[str, Any], key: Key) -> str:
         TypeError, ValueError: what it shall say is no JSON.
     """
     header = {"alg": key.algorithm.name, "kid": key.id, "typ": TYPE}
-    signed = f"{strict.encode(_json(header))}.{strict.encode(_json(said))}"
-    return f"{signed}.{strict.encode(key.sign(signed.encode()))}"
+    signed = f"{base64url.encode(_json(header))}.{base64url.encode(_json(said))}"
+    return f"{signed}.{base64url.encode(key.sign(signed.encode()))}"
 
 
 def read(text: str, keys: Keys) -> dict[str, Any]:
@@ -39,17 +40,17 @@ def read(text: str, keys: Keys) -> dict[str, Any]:
         raise InvalidToken("it is too long")
     try:
         head, body, signature = text.split(".")
-        signed, raw = f"{head}.{body}".encode("ascii"), strict.decode(signature)
-        header = strict.members(strict.decode(head))
+        signed, raw = f"{head}.{body}".encode("ascii"), base64url.decode(signature)
+        header = members(base64url.decode(head))
     except ValueError:
         raise InvalidToken("it is no signed token") from None
     key = _key(header, keys)
     if not key.verify(signed, raw):
         raise InvalidToken("its signature is wrong")
     try:
-        return strict.members(strict.decode(body))
+        return members(base64url.decode(body))
     except ValueError:
-        raise InvalidToken("it says nothing that can be read") from None
+        raise InvalidToken("its payload is no JSON object") from None
 
 
 def _key(header: Mapping[str, Any], keys: Keys) -> Key:

@@ -4,9 +4,9 @@ import os
 from collections.abc import Mapping
 from typing import Any, Self
 
+from coatcheck.core import base64url
 from coatcheck.extras import extra
 from coatcheck.keyring import is_random
-from coatcheck.tokens import strict
 from coatcheck.tokens.algorithm import ALGORITHMS, Algorithm
 
 with extra("tokens", "joserfc"):
@@ -80,7 +80,7 @@ class Key:
         else:
             key = OKPKey.generate_key("Ed25519")
         # A symmetric key's thumbprint would tell who guesses it that they are right.
-        id = strict.encode(os.urandom(12)) if algorithm.is_symmetric else key.thumbprint()
+        id = base64url.encode(os.urandom(12)) if algorithm.is_symmetric else key.thumbprint()
         return {**key.as_dict(private=True), "alg": algorithm.name, "kid": id, "use": "sig"}
 
     @property
@@ -124,7 +124,7 @@ def _check_strength(jwk: Mapping[str, Any], algorithm: Algorithm) -> None:
         raise ValueError(f"is not on the curve {algorithm.curve}, as {algorithm.name} needs")
     if algorithm.bits:
         try:
-            raw = strict.decode(jwk["k" if algorithm.is_symmetric else "n"])
+            raw = base64url.decode(jwk["k" if algorithm.is_symmetric else "n"])
         except (KeyError, TypeError, ValueError):
             raise ValueError(f"is no good {algorithm.kty} key") from None
         has = 8 * len(raw) if algorithm.is_symmetric else int.from_bytes(raw).bit_length()

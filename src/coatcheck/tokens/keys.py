@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, Self, cast
 
 from coatcheck.errors import ConfigurationError
-from coatcheck.tokens import strict
 from coatcheck.tokens.algorithm import ALGORITHMS
 from coatcheck.tokens.key import Key
+from coatcheck.tokens.strict_json import members
 
 _HOW = "make one with `coatcheck signing-key`, or by SigningKeys.new_key()"
 _MOST = 100
@@ -48,7 +48,7 @@ class SigningKeys:
         self.first = read[0]
 
     @classmethod
-    def parse(cls, text: str, *, setting: str) -> Self:
+    def parse(cls, text: str, *, setting: str = "keys") -> Self:
         """Read keys from a text, such as a mounted file: one a line. `#` begins a comment line.
 
         Raises:
@@ -64,7 +64,9 @@ class SigningKeys:
         Raises:
             ConfigurationError: it is not set; else see `SigningKeys`.
         """
-        return cls.parse(os.environ.get(name, ""), setting=name)
+        if (text := os.environ.get(name)) is None:
+            raise ConfigurationError(name, f"is not set; {_HOW}")
+        return cls.parse(text, setting=name)
 
     @staticmethod
     def new_key(algorithm: str = "ES256") -> str:
@@ -140,7 +142,7 @@ class PublicKeys:
         """
         raw = text.encode() if isinstance(text, str) else text
         try:
-            return cls(strict.members(raw))
+            return cls(members(raw))
         except ValueError as error:
             raise ConfigurationError("jwks", f"cannot be read: {error}") from None
 
@@ -163,9 +165,11 @@ def _listed(jwks: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _members(text: str, setting: str, number: int) -> dict[str, Any]:
     try:
-        return strict.members(text.encode())
+        return members(text.encode())
     except ValueError:
-        problem = f"key {number} is no JWK, a JSON object; {_HOW}"
+        is_pem = text.lstrip().startswith("-----BEGIN")
+        what = "is PEM, not a JWK" if is_pem else "is no JWK, a JSON object on one line"
+        problem = f"key {number} {what}; {_HOW}"
         raise ConfigurationError(setting, problem) from None
 
 

@@ -10,14 +10,17 @@ from typing import Any
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from coatcheck.errors import ConfigurationError, StoreUnavailable
-from coatcheck.tokens.address import is_safe
+from coatcheck.tokens.issuer_url import is_safe
 from coatcheck.tokens.key import Key
 from coatcheck.tokens.keys import PublicKeys
+from coatcheck.tokens.times import check_time
 
 _TIMEOUT = 5
 _LARGEST = 262_144
 _SOONEST = 30
 """Seconds before they are asked for again, whoever presents tokens of keys that nobody knows."""
+_SOON = 2
+"""Seconds, where nobody answered."""
 _log = logging.getLogger("coatcheck")
 
 
@@ -48,30 +51,36 @@ class RemoteKeys:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not is_safe(url):
-            raise ConfigurationError("url", f"{url!r} is no https:// URL")
-        if not timedelta(seconds=_SOONEST) <= every <= trust:
-            problem = f"{every} is not {_SOONEST} s to {trust}, for which they are trusted"
-            raise ConfigurationError("every", problem)
+            problem = f"{url!r} is no https:// URL, nor http:// of localhost; see PublicKeys"
+            raise ConfigurationError("url", problem)
+        check_time("trust", trust, timedelta(seconds=_SOONEST), timedelta(days=1))
+        check_time("every", every, timedelta(seconds=_SOONEST), trust)
         self._url, self._clock = url, clock
         self._every, self._trust = every.total_seconds(), trust.total_seconds()
         self._keys: PublicKeys | None = None
-        self._known_at = self._asked_at = float("-inf")
+        self._known_at = self._again_at = float("-inf")
+        self._thread: threading.Thread | None = None
 
     def find(self, id: str, /) -> Key | None:
         """Return the key of that id, and no other one; it never waits.
 
         Raises:
-            StoreUnavailable: nobody has told them yet, or for so long that they are not trusted.
+            StoreUnavailable: it is not known, and they have not been told for a while; or for so
+                long that none is trusted.
         """
         now = self._clock()
         key = None if self._keys is None else self._keys.find(id)
-        is_due = key is None or now - self._known_at >= self._every
-        if is_due and now - self._asked_at >= _SOONEST:
-            self._asked_at = now
-            threading.Thread(target=self._try, name="coatcheck-keys", daemon=True).start()
-        if self._keys is None or now - self._known_at >= self._trust:
-            raise StoreUnavailable("the issuer's keys are not known")
+        is_old = now - self._known_at >= self._every
+        if (is_old or key is None) and now >= self._again_at and not self._is_asking():
+            self._again_at = now + _SOONEST
+            self._thread = threading.Thread(target=self._try, name="coatcheck-keys", daemon=True)
+            self._thread.start()
+        if now - self._known_at >= self._trust or (is_old and key is None):
+            raise StoreUnavailable("the issuer's keys are not known for now")
         return key
+
+    def _is_asking(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()  # in a fork it is not
 
     def refresh(self) -> None:
         """Ask for them now, and wait, as where an application starts.
@@ -79,17 +88,18 @@ class RemoteKeys:
         Raises:
             StoreUnavailable: nobody answers, or something that is no JWK Set.
         """
-        asked_at = self._asked_at = self._clock()
+        asked_at = self._clock()
         try:
             keys = PublicKeys.parse(_fetch(self._url))
         except (OSError, HTTPException, ValueError, ConfigurationError) as error:
             raise StoreUnavailable(f"{self._url}: {error}") from None
-        self._keys, self._known_at = keys, asked_at
+        self._keys, self._known_at, self._again_at = keys, asked_at, asked_at + _SOONEST
 
     def _try(self) -> None:
         try:
             self.refresh()
         except StoreUnavailable as error:
+            self._again_at = self._clock() + _SOON
             _log.warning("keys for access tokens cannot be had: %s", error)
 
     def __repr__(self) -> str:

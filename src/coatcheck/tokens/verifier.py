@@ -1,16 +1,16 @@
-"""Checks access tokens: no store, no network, one signature (RFC 9068 4)."""
+"""Checks access tokens: no store, nothing that waits, one signature (RFC 9068 4)."""
 
 import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from coatcheck.core.claims import Claims, Terms, believe
+from coatcheck.core.claims import Claims
+from coatcheck.core.validation import Expected, validate
 from coatcheck.errors import ConfigurationError, InvalidToken
-from coatcheck.tokens.address import check_issuer
 from coatcheck.tokens.compact import read
+from coatcheck.tokens.issuer_url import check_issuer
 from coatcheck.tokens.keys import Keys
-
-_MOST_LEEWAY = timedelta(minutes=1)
+from coatcheck.tokens.times import check_time
 
 
 class Verifier:
@@ -20,7 +20,7 @@ class Verifier:
         issuer: whose tokens are accepted, as it spells its URL.
         audience: the name of this service, which a token must be for.
         keys: `PublicKeys` of the issuer; its `SigningKeys`, where those are symmetric.
-        max_lifetime: tokens that were issued for longer are refused.
+        max_lifetime: tokens that were issued for longer are refused; at most a day.
         leeway: how far clocks may be apart; at most a minute.
         clock: seconds since 1970.
 
@@ -39,14 +39,14 @@ class Verifier:
         clock: Callable[[], float] = time.time,
     ) -> None:
         check_issuer(issuer)
-        if not audience:
+        if type(audience) is not str or not audience:
             raise ConfigurationError("audience", f"{audience!r} is no name of one service")
-        if not timedelta(0) <= leeway <= _MOST_LEEWAY:
-            raise ConfigurationError("leeway", f"{leeway} is not 0 to 60 s")
-        if max_lifetime < timedelta(seconds=1):
-            raise ConfigurationError("max_lifetime", f"{max_lifetime} is below 1 s")
+        if not callable(getattr(keys, "find", None)):
+            raise ConfigurationError("keys", f"a {type(keys).__name__} has no keys")
+        check_time("leeway", leeway, timedelta(0), timedelta(minutes=1))
+        check_time("max_lifetime", max_lifetime, timedelta(seconds=1), timedelta(days=1))
         seconds = max_lifetime.total_seconds(), leeway.total_seconds()
-        self._terms = Terms(issuer, audience, *seconds)
+        self._expected = Expected(issuer, audience, *seconds)
         self._keys, self._clock = keys, clock
 
     def verify(self, token: str) -> Claims:
@@ -54,10 +54,11 @@ class Verifier:
 
         Raises:
             InvalidToken: it is not to be believed; it says why, and nothing of the token.
+            StoreUnavailable: the keys are not known for now (`RemoteKeys`).
         """
         if not isinstance(token, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidToken("it is no text")
-        return believe(read(token, self._keys), self._terms, self._clock())
+        return validate(read(token, self._keys), self._expected, self._clock())
 
     def __repr__(self) -> str:
-        return f"<Verifier for {self._terms.audience} of {self._terms.issuer}>"
+        return f"<Verifier for {self._expected.audience} of {self._expected.issuer}>"

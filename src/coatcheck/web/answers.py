@@ -48,25 +48,25 @@ def answer(error: Exception, *, is_visitor: bool = False) -> Answer | None:
         is_visitor: whether the client presented no login at all, which it knows itself.
     """
     if isinstance(error, StepUpRequired):
-        return _json(401, "please confirm that it is you", facts=dict(_wanted(error)))
+        return json_answer(401, "please confirm that it is you", facts=dict(_wanted(error)))
     if isinstance(error, InvalidToken):
-        return _json(401, "the access token is not accepted, please get another one")
+        return json_answer(401, "the access token is not accepted, please get another one")
     if isinstance(error, Unauthenticated):
-        return _json(401, _LOG_IN if is_visitor else _LOG_IN_AGAIN)
+        return json_answer(401, _LOG_IN if is_visitor else _LOG_IN_AGAIN)
     if isinstance(error, Superseded):
-        return _json(409, "the session changed meanwhile, please try again")
+        return json_answer(409, "the session changed meanwhile, please try again")
     if isinstance(error, SessionLimitReached):
-        return _json(
+        return json_answer(
             403,
             "you are signed in as often as is allowed: log out somewhere else, then log in again",
         )
     if isinstance(error, TooManyRequests):  # RFC 6585 4
         wait = str(error.retry_after).encode()
-        return _json(
+        return json_answer(
             429, "too many requests, please try again later", headers=[(b"retry-after", wait)]
         )
     if isinstance(error, StoreUnavailable):
-        return _json(
+        return json_answer(
             503,
             "sessions are unavailable for the moment, please try again",
             headers=[(b"retry-after", b"2")],
@@ -74,7 +74,7 @@ def answer(error: Exception, *, is_visitor: bool = False) -> Answer | None:
     if isinstance(error, CSRFRefused):
         vary = (b"vary", b"Sec-Fetch-Site, Origin")
         headers = [vary, (b"cache-control", b"no-store")]
-        return _json(403, "this request was refused", headers=headers)
+        return json_answer(403, "this request was refused", headers=headers)
     return None
 
 
@@ -116,13 +116,14 @@ def _wanted(error: StepUpRequired) -> list[tuple[str, str | int]]:
     return wanted if error.max_age is None else [*wanted, ("max_age", error.max_age)]
 
 
-def _json(
+def json_answer(
     status: int,
     error: str,
     *,
     headers: Headers | None = None,
     facts: Mapping[str, str | int] | None = None,
 ) -> Answer:
+    """Return a response that says in JSON what is wrong."""
     body = json.dumps({"error": error, **(facts or {})}).encode()
     all_headers = [
         (b"content-type", b"application/json"),

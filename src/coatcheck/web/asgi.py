@@ -20,7 +20,7 @@ from coatcheck.web.answers import Answer, close_code
 from coatcheck.web.csrf import is_form
 from coatcheck.web.exchange import Exchange
 from coatcheck.web.gate import Gate, GateOptions
-from coatcheck.web.lifespan import live, made, stop_the_start
+from coatcheck.web.lifespan import live, made_or_error, stop_the_start
 from coatcheck.web.open import Open
 from coatcheck.web.requires import Age, View, guarded
 from coatcheck.web.ticket import ticket_in
@@ -113,7 +113,7 @@ class SessionMiddleware:
         **options: Unpack[GateOptions],
     ) -> None:
         self._app, self._sessions = app, sessions
-        self._gate = made(lambda: Gate(sessions, **options, adapter=__name__))
+        self._gate = made_or_error(lambda: Gate(sessions, **options, adapter=__name__))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or one WebSocket."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def made(make: Callable[[], T]) -> T | ConfigurationError:
+def made_or_error(make: Callable[[], T]) -> T | ConfigurationError:
     """Return what is made; where a server runs already, the error, for `stop_the_start`.
 
     Raises:

@@ -1,5 +1,5 @@
 """Access tokens at the door of a service: a JWT in `Authorization: Bearer`, and nowhere else."""
 
-from coatcheck.web.access.checkpoint import Checkpoint
+from coatcheck.web.access.refusal import refusal
 
-__all__ = ["Checkpoint"]
+__all__ = ["refusal"]

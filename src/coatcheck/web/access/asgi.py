@@ -1,20 +1,32 @@
 """Access tokens for ASGI applications: FastAPI, Starlette, Litestar, Quart, any other."""
 
+from typing import Any, Protocol
+
 from coatcheck.core.claims import Claims
 from coatcheck.errors import ConfigurationError
 from coatcheck.sessions import Sessions
 from coatcheck.tokens.verifier import Verifier
-from coatcheck.web.access.checkpoint import Checkpoint, reply
-from coatcheck.web.asgi import App, Connection, Message, Receive, Scope, Send, respond
-from coatcheck.web.claims import CLAIMS, claims_in
-from coatcheck.web.lifespan import made, stop_the_start
+from coatcheck.web.access.checkpoint import Checkpoint
+from coatcheck.web.access.claims import CLAIMS, claims_in
+from coatcheck.web.access.refusal import reply
+from coatcheck.web.asgi import App, Message, Receive, Scope, Send, respond
+from coatcheck.web.lifespan import made_or_error, stop_the_start
+
+
+class Connection(Protocol):
+    """A request or a WebSocket of any framework that has its ASGI scope."""
+
+    @property
+    def scope(self) -> Any:
+        """The ASGI scope."""
+        ...
 
 
 def claims_of(connection: Connection) -> Claims:
     """Return what the access token of a request says.
 
     Raises:
-        Unauthenticated: there is none, where it may be left out. Left alone, it becomes a 401.
+        Unauthenticated: there is none, where it may be left out. `refusal` has the answer.
         RuntimeError: no `AccessTokenMiddleware` is around the application.
     """
     return claims_in(connection.scope)
@@ -46,7 +58,7 @@ class AccessTokenMiddleware:
         optional: bool = False,
     ) -> None:
         self._app = app
-        self._checkpoint = made(lambda: Checkpoint(verifier, sessions, optional=optional))
+        self._checkpoint = made_or_error(lambda: Checkpoint(verifier, sessions, optional=optional))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or one WebSocket."""

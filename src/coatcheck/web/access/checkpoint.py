@@ -6,7 +6,6 @@ from coatcheck.core.claims import Claims
 from coatcheck.errors import ConfigurationError, InvalidToken, Unauthenticated
 from coatcheck.sessions import Sessions
 from coatcheck.tokens.verifier import Verifier
-from coatcheck.web.answers import Answer, answer, challenge
 from coatcheck.web.bearer import bearer_in
 from coatcheck.web.transport import Headers
 
@@ -60,16 +59,5 @@ class Checkpoint:
             raise Unauthenticated("the request has no access token")
         claims = self._verifier.verify(token)
         if self._sessions is not None:
-            id = claims.session
-            claims.require_live(None if id is None else await self._sessions.find(id))
+            await self._sessions.require_live(claims)
         return claims
-
-
-def reply(error: Exception) -> Answer | None:
-    """Return the response to an error, `None` for errors that are the application's."""
-    found = answer(error, is_visitor=True)
-    if found is None or found.status != 401:
-        return found
-    asked = challenge(error, b"Bearer") or b"Bearer"
-    headers = [*found.headers, (b"www-authenticate", asked), (b"cache-control", b"no-store")]
-    return found._replace(headers=headers)

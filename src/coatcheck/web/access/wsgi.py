@@ -9,8 +9,9 @@ from coatcheck.core.claims import Claims
 from coatcheck.errors import ConfigurationError
 from coatcheck.tokens.verifier import Verifier
 from coatcheck.waiting import finish
-from coatcheck.web.access.checkpoint import Checkpoint, reply
-from coatcheck.web.claims import CLAIMS, claims_in
+from coatcheck.web.access.checkpoint import Checkpoint
+from coatcheck.web.access.claims import CLAIMS, claims_in
+from coatcheck.web.access.refusal import reply
 from coatcheck.web.environ import Environ, headers
 from coatcheck.web.transport import text
 from coatcheck.web.wsgi import App, Start
@@ -20,7 +21,7 @@ def claims_of(environ: Environ) -> Claims:
     """Return what the access token of a request says.
 
     Raises:
-        Unauthenticated: there is none, where it may be left out. Left alone, it becomes a 401.
+        Unauthenticated: there is none, where it may be left out. `refusal` has the answer.
         RuntimeError: no `AccessTokenMiddleware` is around the application.
     """
     return claims_in(environ)

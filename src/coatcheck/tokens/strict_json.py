@@ -1,25 +1,7 @@
-"""Base64url and JSON, where a text has one meaning and a meaning one text (RFC 7515 2, 4)."""
+"""JSON where a text has one meaning: no member twice, and nothing that is no JSON (RFC 8259)."""
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any, NoReturn, cast
-
-
-def encode(raw: bytes) -> str:
-    """Return bytes as base64url without padding."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def decode(text: str) -> bytes:
-    """Return the bytes of base64url without padding.
-
-    Raises:
-        ValueError: it is spelled in another way than `encode` does.
-    """
-    raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if encode(raw) != text:
-        raise ValueError("this is not canonical base64url")
-    return raw
 
 
 def members(raw: bytes) -> dict[str, Any]:
