@@ -8,6 +8,8 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from coatcheck import Sessions, Store, store_from_url
+from coatcheck.stores.sql import drivers
+from coatcheck.stores.sql import store as sql
 from coatcheck.testing import Clock
 from coatcheck.waiting import Kind
 from tests.kinds import USUAL
@@ -24,6 +26,9 @@ from tests.servers import (
 )
 from tests.threads import ask
 
+PATIENCE = 30
+"""Seconds."""
+
 
 @pytest.fixture(autouse=True)
 def blocking_calls() -> Generator[None]:
@@ -38,6 +43,16 @@ def blocking_calls() -> Generator[None]:
                 function.deactivate()
             function.can_block_in("coatcheck/stores/sqlite_file.py", "_use_wal")
         yield
+
+
+@pytest.fixture(autouse=True)
+def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give databases time where the tests are not about that: a busy machine fails none of them."""
+    if "chaos" not in request.path.parts:
+        usual = sql._CONNECTING  # pyright: ignore[reportPrivateUsage]
+        patient = {driver: dict.fromkeys(options, PATIENCE) for driver, options in usual.items()}
+        monkeypatch.setattr(sql, "_CONNECTING", patient)
+        monkeypatch.setattr(drivers, "LIMIT", PATIENCE)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """A person in front of the shop's page: what they can do there, and what is noted meanwhile."""
 
 import re
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -91,8 +92,10 @@ class Tab:
     def confirm(self) -> None:
         """Give a code of the authenticator app to the form that asks for one."""
         expect(self.confirmation).to_be_visible()
-        self.click("Fill in a code", within=self.confirmation)
-        expect(self.confirmation.get_by_label("Code")).to_have_value(re.compile("^[0-9]{6}$"))
+        with self.page.expect_response("**/demo/code") as given:
+            self.click("Fill in a code", within=self.confirmation)
+        code = given.value.json()["code"]
+        expect(self.confirmation.get_by_label("Code")).to_have_value(code)
         self.click("Confirm", within=self.confirmation)
         expect(self.confirmation).to_be_hidden()
 
@@ -102,8 +105,15 @@ class Tab:
 
     @property
     def refusals(self) -> list[str]:
-        """The requests that were refused."""
+        """The requests that were refused, as far as that was noted."""
         return [answer.request for answer in self.answers if answer.status >= 400]
+
+    def refused(self, *requests: str) -> bool:
+        """Tell whether just these were; the page may be done before the last one is noted."""
+        deadline = time.monotonic() + PATIENCE / 1_000
+        while len(self.refusals) < len(requests) and time.monotonic() < deadline:
+            self.page.wait_for_timeout(50)
+        return self.refusals == list(requests)
 
     def click(self, name: str, *, within: Locator | None = None) -> None:
         (within or self.page).get_by_role("button", name=name, exact=True).click()

@@ -19,7 +19,7 @@ from tests.chaos.link import Link
 from tests.kinds import IN_BOTH_FORMS
 from tests.threads import THREADS, ask
 
-AT_ONCE, OFTEN = 8, 16
+AT_ONCE, OFTEN, MOST = 8, 16, 500
 
 
 @pytest.mark.parametrize("store_url", ["redis", "postgresql", "mariadb"], indirect=True)
@@ -34,12 +34,15 @@ async def test_nobody_starves(store_url: str, form: Kind) -> None:
         size = "pool_size" if "sql" in store_url else "max_connections"
         url = f"{store_url.replace(str(port), str(between.port))}&{size}=2"
         store = store_from_url(url, blocking=form is Kind.BLOCKING)
-        served = [0] * AT_ONCE
+        begun, served = [0] * AT_ONCE, [0] * AT_ONCE
 
         async def visit(number: int) -> None:
-            while max(served) < OFTEN:
+            while max(served) < OFTEN and sum(begun) < MOST:
                 await store.time()
-                served[number] += 1
+                if all(begun):  # threads come to life one after the other
+                    served[number] += 1
+                else:
+                    begun[number] += 1
 
         await asyncio.gather(*(ask(store, visit(number)) for number in range(AT_ONCE)))
         await ask(store, store.close())
