@@ -535,9 +535,21 @@ class Sessions:
         record = None if claims.session is None else await self._record(claims.session)
         if record is not None and claims.are_of(record):
             await self._clock.measure(self._store)
-            if self._clock.now() < record.expires_at and await self._may_act(claims):
+            if (
+                self._clock.now() < record.expires_at
+                and self._is_whole(record)
+                and await self._may_act(claims)
+            ):
                 return
         raise InvalidToken("its session is over")
+
+    def _is_whole(self, record: Record) -> bool:
+        """Tell whether it is as it was stored, or somebody else wrote it (`Sealed`)."""
+        try:
+            self._settings.content(record)
+        except Undecodable:
+            return False
+        return True
 
     async def _may_act(self, claims: Claims) -> bool:
         if claims.actor is None:

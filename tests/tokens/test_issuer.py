@@ -9,12 +9,13 @@ from typing import Any
 import jwt
 import pytest
 
-from coatcheck import BlockingSessions, MemoryStore, Policy, Session, Token
+from coatcheck import BlockingSessions, Keyring, MemoryStore, Policy, Sealed, Session, Token
 from coatcheck.core.base64url import decode
 from coatcheck.errors import ConfigurationError, InvalidToken, StepUpRequired, Unauthenticated
 from coatcheck.testing import Clock
 from coatcheck.tokens import Issuer, PublicKeys, SigningKeys, Verifier
 from coatcheck.tokens.algorithm import ALGORITHMS
+from coatcheck.waiting import finish
 from tests.tokens.forge import AUDIENCE, GOOD, ISSUER, NOW, forge, signing
 
 KEYS = signing("ES256")
@@ -179,6 +180,43 @@ def test_what_is_not_stored_yet_is_not_said(
         issuer.issue(ending)
     sessions.commit(stepping)
     assert verifier.verify(issuer.issue(stepping).reveal()).assurance == 3
+
+
+@pytest.mark.parametrize("how", ["clear", "del"])
+def test_a_session_that_is_being_emptied_gets_no_token(
+    sessions: BlockingSessions, issuer: Issuer, token: Token, how: str
+) -> None:
+    """Emptying ends it. Fails when the token is good for longer than the session."""
+    session = sessions.open(token)
+    session["cart"] = ["hat"]
+    sessions.commit(session)
+    assert issuer.issue(session).lifetime == 300
+    if how == "clear":
+        session.clear()
+    else:
+        del session["cart"]
+    with pytest.raises(RuntimeError, match="commit the session first"):
+        issuer.issue(session)
+
+
+def test_a_record_that_somebody_else_wrote_stands_for_nothing(
+    issuer: Issuer, verifier: Verifier, clock: Clock
+) -> None:
+    """Fails when who can write to the store undoes an end."""
+    store = MemoryStore()
+    envelope = Sealed(Keyring(Keyring.new_key()))
+    sessions = BlockingSessions(store, clock=clock, envelope=envelope, on_event=lambda _: None)
+    session = sessions.open(None)
+    session.sign_in("alice")
+    sessions.commit(session)
+    issued = issuer.issue(session).reveal()
+    assert stands(sessions, verifier, issued)
+    base = session.state.base
+    assert base is not None
+    forged = base._replace(version=base.version + 1, stamp=b"12345678", ends_at=base.ends_at + 1)
+    finish(store.save(forged, base))
+    assert not stands(sessions, verifier, issued)
+    sessions.close()
 
 
 def test_a_token_does_not_outlive_its_session(clock: Clock) -> None:

@@ -80,6 +80,9 @@ def test_a_certificate_is_no_shared_secret() -> None:
         ({"use": "enc"}, "key 1 is not for signatures"),
         ({"key_ops": ["deriveKey"]}, "key 1 is not for signatures"),
         ({"key_ops": "sign"}, "key 1 is not for signatures"),
+        ({"key_ops": None}, "key 1 is not for signatures"),
+        ({"key_ops": 5}, "key 1 is not for signatures"),
+        ({"key_ops": [["sign"]]}, "key 1 is not for signatures"),
         ({"kid": ""}, "key 1 has no kid: a text of 1 to 200 characters"),
         ({"kid": "x" * 201}, "key 1 has no kid: a text of 1 to 200 characters"),
         ({"kid": 1}, "key 1 has no kid: a text of 1 to 200 characters"),
@@ -89,6 +92,40 @@ def test_a_certificate_is_no_shared_secret() -> None:
 def test_a_key_that_cannot_be_used_stops_the_start(wrong: dict[str, Any], problem: str) -> None:
     """R-091: its kind, its curve, a point that is not on it, its one purpose."""
     assert refusal({**EC, **wrong}).startswith(problem)
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "RS256"])
+def test_two_halves_of_different_keys_are_no_key(algorithm: str) -> None:
+    """Fails when nobody takes what is signed by it: its published half is another's."""
+    one: dict[str, Any] = json.loads(SigningKeys.new_key(algorithm))
+    other: dict[str, Any] = json.loads(SigningKeys.new_key(algorithm))
+    assert refusal({**one, "d": other["d"]}).startswith("key 1 ")
+
+
+def test_an_exponent_that_is_too_small_is_refused() -> None:
+    (jwk,) = signing("RS256").jwks()["keys"]
+    with pytest.raises(ConfigurationError, match="holds no key that is used here"):
+        PublicKeys({"keys": [{**jwk, "e": "Aw"}]})
+
+
+@pytest.mark.parametrize(("one", "two"), [("EdDSA", "Ed25519"), ("HS256", "HS256")])
+def test_one_key_has_one_purpose(one: str, two: str) -> None:
+    """R-091. Under two ids, or for two algorithms."""
+    made = json.loads(SigningKeys.new_key(one))
+    twin = {**made, "alg": two, "kid": "another"}
+    with pytest.raises(ConfigurationError, match="holds the key 'another' twice"):
+        SigningKeys(json.dumps(made), json.dumps(twin))
+
+
+def test_an_error_does_not_hold_the_key() -> None:
+    """Fails when a page of errors that shows causes or variables shows it."""
+    secret = json.loads(SigningKeys.new_key())["d"]
+    with pytest.raises(ConfigurationError) as caught:
+        SigningKeys(f'{{"d": "{secret}"')
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert secret not in repr(vars(error))
+        error = error.__cause__ or error.__context__
 
 
 def test_a_curve_of_another_algorithm_is_refused() -> None:
@@ -166,7 +203,9 @@ def test_what_shows_a_key_shows_no_secret() -> None:
 
 def test_who_checks_tokens_has_no_secret() -> None:
     """Fails when one that could sign is taken where a public one is meant."""
-    for jwk in (EC, of_bytes(os.urandom(32))):
+    rsa = json.loads(SigningKeys.new_key("RS256"))
+    del rsa["d"]
+    for jwk in (EC, of_bytes(os.urandom(32)), rsa):
         with pytest.raises(ConfigurationError, match="jwks: holds a secret key"):
             PublicKeys({"keys": [jwk]})
 
@@ -209,7 +248,7 @@ def test_what_is_no_set_of_keys_is_refused(jwks: dict[str, Any]) -> None:
 def test_a_set_of_keys_is_read_from_its_text() -> None:
     jwks = signing("ES256").jwks()
     assert repr(PublicKeys.parse(json.dumps(jwks))) == repr(PublicKeys(jwks))
-    for text in (b"\xff", "", "[]", '{"keys": [], "keys": []}'):
+    for text in (b"\xff", "", "[]", '{"keys": [], "keys": []}', "\ud800"):
         with pytest.raises(ConfigurationError, match="jwks: cannot be read"):
             PublicKeys.parse(text)
     with pytest.raises(ConfigurationError, match="jwks: holds 101 keys, over 100"):

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +23,7 @@ class Publisher:
     def __init__(self) -> None:
         self.status, self.location = 200, ""
         self.body = json.dumps(OLD.jwks()).encode()
-        self.is_garbled = False
+        self.is_garbled = self.drips = False
         self.asked: list[str] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -39,6 +40,12 @@ class Publisher:
                 if publisher.location:
                     self.send_header("Location", publisher.location)
                 self.end_headers()
+                while publisher.drips:
+                    try:
+                        self.wfile.write(b" ")
+                    except OSError:
+                        return
+                    time.sleep(0.02)
                 self.wfile.write(publisher.body)
 
             def log_message(self, format: str, *_: Any) -> None:
@@ -54,6 +61,7 @@ class Publisher:
 
     def close(self) -> None:
         self.may_answer.set()
+        self.drips = False
         self.server.shutdown()
         self._thread.join()
         self.server.server_close()
@@ -71,6 +79,15 @@ def publisher() -> Iterator[Publisher]:
     publisher = Publisher()
     yield publisher
     publisher.close()
+
+
+@pytest.fixture
+def another() -> Iterator[Publisher]:
+    """One that publishes the new keys."""
+    another = Publisher()
+    another.publish(NEW)
+    yield another
+    another.close()
 
 
 @pytest.fixture
@@ -215,6 +232,59 @@ def test_where_nobody_answers_they_are_believed_for_so_long(
     asking()
 
 
+def test_this_machine_is_asked_itself_and_no_proxy(
+    publisher: Publisher, another: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when whoever is named in the environment says what the keys are."""
+    monkeypatch.setenv("http_proxy", another.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    keys = RemoteKeys(publisher.url)
+    keys.refresh()
+    assert (is_known(keys, OLD), is_known(keys, NEW), another.asked) == (True, False, [])
+
+
+def test_an_answer_that_drips_is_given_up(
+    publisher: Publisher, keys: RemoteKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when each drop is waited for, and nobody else is asked meanwhile."""
+    monkeypatch.setattr("coatcheck.tokens.remote._TIMEOUT", 0.2)
+    publisher.drips = True
+    with pytest.raises(StoreUnavailable, match="takes too long"):
+        keys.refresh()
+
+
+def test_a_thread_that_hangs_is_not_waited_for(
+    publisher: Publisher, keys: RemoteKeys, clock: Seconds
+) -> None:
+    publisher.may_answer.clear()
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            is_known(keys, OLD)
+    clock.now += 40
+    with pytest.raises(StoreUnavailable):
+        is_known(keys, OLD)
+    publisher.may_answer.set()
+    asking()
+    assert len(publisher.asked) == 2
+
+
+def test_a_late_answer_does_not_bring_back_what_was_withdrawn(
+    publisher: Publisher, another: Publisher, keys: RemoteKeys, clock: Seconds
+) -> None:
+    """Fails when whoever answers last is believed."""
+    publisher.may_answer.clear()
+    with pytest.raises(StoreUnavailable):
+        is_known(keys, OLD)
+    while not publisher.asked:
+        time.sleep(0.001)
+    clock.now += 1
+    keys._url = another.url  # pyright: ignore[reportPrivateUsage]
+    keys.refresh()
+    publisher.may_answer.set()
+    asking()
+    assert (is_known(keys, OLD), is_known(keys, NEW)) == (False, True)
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -224,6 +294,10 @@ def test_where_nobody_answers_they_are_believed_for_so_long(
         "https://",
         "file:///etc/passwd",
         "ftp://shop.example/x",
+        "https://shop.example:x/",
+        "https://shop.example:99999/",
+        "https://shop .example/",
+        "https://shop.example/\n",
         "shop",
         "",
     ],

@@ -167,6 +167,16 @@ def test_the_form_of_a_token_is_one() -> None:
     assert verifier().verify(good).id == "one"
 
 
+def test_what_costs_much_to_read_is_not_read_before_it_is_known_who_wrote_it() -> None:
+    """Fails when a header of 8 kB is parsed, nested as deeply as that."""
+    deep = b'{"alg":"ES256","kid":"x","typ":"at+jwt","x":' + b"[" * 1_000 + b"]" * 1_000 + b"}"
+    assert refusal(forge(KEY, header=deep)) == "its header is too long"
+    assert refusal(forge(KEY, b'{"x":' + b"[" * 2_500 + b"]" * 2_500 + b"}")) in (
+        "its payload is no JSON object",
+        f"it is not of {ISSUER!r}",
+    )
+
+
 def test_a_member_that_is_there_twice_is_refused() -> None:
     """R-087. Whoever reads the first and whoever reads the last would see two tokens."""
     twice = raw({"alg": "ES256", "kid": KEY.id, "typ": "at+jwt"})[:-1] + b', "alg": "none"}'
@@ -179,7 +189,17 @@ def test_a_member_that_is_there_twice_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "said",
-    [b"[]", b"1", b"", b"{", b"\xff", b"[" * 5_000, b'{"exp": NaN}', b'{"exp": Infinity}'],
+    [
+        b"[]",
+        b"1",
+        b"",
+        b"{",
+        b"\xff",
+        b"[" * 700,
+        b'{"exp": NaN}',
+        '{"a": 1}'.encode("utf-16"),
+        b'{"exp": Infinity}',
+    ],
     ids=shown,
 )
 def test_what_is_no_json_object_is_refused(said: bytes) -> None:
@@ -282,6 +302,9 @@ def test_the_type_may_be_spelled_as_a_media_type_is(type: str) -> None:
         ({"act": "bob"}, "its act is no object"),
         ({"act": {}}, "its act.sub is no text"),
         ({"auth_time": "today"}, "its auth_time is no time"),
+        ({"auth_time": NOW + 60}, "its auth_time is to come"),
+        ({"exp": NOW - 10, "iat": NOW}, "it ends before it begins"),
+        ({"cnf": {"jkt": "x"}}, "it is bound to a key of its client, which is not asked for here"),
     ],
     ids=shown,
 )

@@ -293,6 +293,40 @@ async def test_a_websocket_opens_with_a_token_and_not_without(
         assert sent[0]["type"] == expected
 
 
+@pytest.mark.parametrize("value", ["Bearer", "Bearer\tx", "Basic x, Bearer y", "bearer"])
+async def test_where_it_may_be_left_out_nothing_like_one_is_taken_for_none(
+    ask: Ask, value: str
+) -> None:
+    reply = await ask("/orders", [("authorization", value)], optional=True)
+    assert (reply.status, reply.all("www-authenticate")) == (401, [REFUSED])
+
+
+async def test_what_is_no_request_is_not_let_through(verifier: Verifier) -> None:
+    app = asgi.AccessTokenMiddleware(starlette(), verifier=verifier)
+    nothing: Any = None
+    with pytest.raises(RuntimeError, match="no access token comes with a webtransport"):
+        await app({"type": "webtransport", "headers": []}, nothing, nothing)
+
+
+async def test_a_refused_request_changes_no_session(
+    verifier: Verifier, token: str, clock: Clock
+) -> None:
+    """Fails when the answer of the inner middleware is one that the outer one saves by."""
+    store = MemoryStore()
+    sessions = Sessions(store, clock=clock, on_event=lambda _: None)
+
+    async def change(request: Request) -> Response:
+        request.session["n"] = 1
+        asgi.claims_of(request).require(level=3)
+        return Response()
+
+    inner = Starlette(routes=[Route("/change", change)])
+    inner.add_middleware(asgi.AccessTokenMiddleware, verifier=verifier)
+    inner.add_middleware(SessionMiddleware, sessions=sessions)
+    reply = await Client(inner).get("/change", bearer(token))
+    assert (reply.status, reply.cookies, await store.count(None)) == (401, [], 0)
+
+
 async def test_a_session_and_a_token_may_both_be_there(
     verifier: Verifier, token: str, clock: Clock
 ) -> None:

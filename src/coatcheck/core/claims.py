@@ -32,7 +32,7 @@ class Claims:
         authenticated_at: when the user last proved who they are (`auth_time`).
         assurance: how well they did (`acr`; NIST SP 800-63B-4 AAL 1 to 3); 1 where that is not
             said.
-        age: milliseconds from then until the token was checked.
+        age: milliseconds from then until the token was checked; on a WebSocket it grows old.
         extra: what the application put in, such as `roles` (RFC 7519 4.3).
     """
 

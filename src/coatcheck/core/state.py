@@ -432,6 +432,10 @@ class State:
         """Whether the next commit makes another token, or another session, of this one."""
         return self.privilege is not None or bool(self.ending)
 
+    def is_emptied(self, data: dict[str, Any]) -> bool:
+        """Tell whether the next commit ends the session, as nothing is left in it."""
+        return not self.kept(data) and self.content != self.settings.empty
+
     def note(self, data: dict[str, Any]) -> None:
         """Turn the plain edits since the last mark into a step.
 

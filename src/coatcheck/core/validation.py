@@ -40,9 +40,15 @@ def validate(said: Mapping[str, Any], expected: Expected, now: float) -> Claims:
         raise InvalidToken("it expired")
     if max(issued, _time(said, "nbf") if "nbf" in said else 0) > now + expected.leeway:
         raise InvalidToken("it is not valid yet")
+    if expires < issued:
+        raise InvalidToken("it ends before it begins")
     if expires - issued > expected.max_lifetime:
         raise InvalidToken("it lives longer than is allowed here")
     authenticated = _time(said, "auth_time") if "auth_time" in said else None
+    if authenticated is not None and authenticated > now + expected.leeway:
+        raise InvalidToken("its auth_time is to come")
+    if "cnf" in said:  # who presents it would have to prove that (RFC 7800 3.1)
+        raise InvalidToken("it is bound to a key of its client, which is not asked for here")
     level = _LEVEL.fullmatch(str(said.get("acr")))
     return Claims(
         issuer=expected.issuer,

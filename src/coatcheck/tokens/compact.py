@@ -14,6 +14,8 @@ TYPE = "at+jwt"
 """Of access tokens; tokens for other purposes have other types (RFC 9068 2.1, RFC 8725 3.11)."""
 LONGEST = 8_192
 """Characters of a token: what servers take for all headers of a request."""
+_LONGEST_HEADER = 1_024
+"""Characters of a header, which is read before anybody knows who wrote it."""
 _TYPES = {TYPE, f"application/{TYPE}"}
 _REFUSED = {"b64", "crit", "enc", "jku", "jwk", "x5c", "x5u", "zip"}
 """What would change what is signed, or bring a key along (RFC 7515 4.1; RFC 8725 3.10)."""
@@ -40,6 +42,8 @@ def read(text: str, keys: Keys) -> dict[str, Any]:
         raise InvalidToken("it is too long")
     try:
         head, body, signature = text.split(".")
+        if len(head) > _LONGEST_HEADER:
+            raise InvalidToken("its header is too long")
         signed, raw = f"{head}.{body}".encode("ascii"), base64url.decode(signature)
         header = members(base64url.decode(head))
     except ValueError:

@@ -104,7 +104,8 @@ class Issuer:
         """
         subject, state = session.require_subject(), session.state
         record, expires_at = state.base, session.expires_at
-        if record is None or expires_at is None or state.is_changing_privileges:
+        changes = state.is_changing_privileges or state.is_emptied(session)
+        if record is None or expires_at is None or changes:
             raise RuntimeError(
                 "who is signed in changes with this request: commit the session first"
             )

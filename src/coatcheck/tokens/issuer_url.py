@@ -1,9 +1,11 @@
 """The name of an issuer, which is an address (RFC 8414 2)."""
 
+import re
 from urllib.parse import urlsplit
 
 from coatcheck.errors import ConfigurationError
 
+_UNSAFE = re.compile(r"[^!-~]|@")
 LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -20,9 +22,12 @@ def check_issuer(url: str) -> None:
 
 def is_safe(url: str) -> bool:
     """Tell whether what is said to a URL stays secret on its way, or on this machine."""
+    if type(url) is not str or _UNSAFE.search(url):
+        return False
     try:
         parts = urlsplit(url)
-    except (ValueError, AttributeError, TypeError):
+        is_whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:
         return False
     is_local = parts.scheme == "http" and parts.hostname in LOCAL
-    return bool(parts.hostname) and (parts.scheme == "https" or is_local) and "@" not in url
+    return is_whole and (parts.scheme == "https" or is_local)

@@ -23,10 +23,11 @@ _KINDS: dict[str, type[ECKey | OctKey | OKPKey | RSAKey]] = {
 }
 
 _IMPLIED = {"P-256": "ES256", "Ed25519": "EdDSA"}
-_PURPOSES = {"sign", "verify"}
 _OWN = {"kty", "crv", "x", "y", "d", "k", "n", "e", "p", "q", "dp", "dq", "qi", "oth"}
 """What makes a key; all else says what it is for (RFC 7518 6)."""
 _ID_LENGTH = 200
+_PROBE = b"coatcheck"
+_LEAST_EXPONENT = 65_537
 
 
 class Key:
@@ -51,9 +52,7 @@ class Key:
             ValueError: it describes none that may be used; it says why, and nothing of the key.
         """
         algorithm = _algorithm(jwk)
-        if jwk.get("use", "sig") != "sig" or not _PURPOSES.intersection(
-            jwk.get("key_ops", _PURPOSES)
-        ):
+        if not _is_for_signatures(jwk):
             raise ValueError("is not for signatures")
         _check_strength(jwk, algorithm)
         try:
@@ -65,7 +64,16 @@ class Key:
             id = key.thumbprint()
         if not isinstance(id, str) or not 0 < len(id) <= _ID_LENGTH:
             raise ValueError(f"has no kid: a text of 1 to {_ID_LENGTH} characters")
-        return cls(id, algorithm, key)
+        found = cls(id, algorithm, key)
+        if found.signs and not algorithm.is_symmetric:
+            found._require_halves_that_fit()
+        return found
+
+    def _require_halves_that_fit(self) -> None:
+        """Refuse a key by whose published half nobody would take what it signs."""
+        public = type(self).read(self.jwk)
+        if not public.verify(_PROBE, self.sign(_PROBE)):
+            raise ValueError("has two halves that are of different keys")
 
     @staticmethod
     def make(algorithm: Algorithm) -> dict[str, Any]:
@@ -82,6 +90,11 @@ class Key:
         # A symmetric key's thumbprint would tell who guesses it that they are right.
         id = base64url.encode(os.urandom(12)) if algorithm.is_symmetric else key.thumbprint()
         return {**key.as_dict(private=True), "alg": algorithm.name, "kid": id, "use": "sig"}
+
+    @property
+    def material(self) -> str:
+        """What tells it from all others, whatever they are called (RFC 7638)."""
+        return self._key.thumbprint()
 
     @property
     def signs(self) -> bool:
@@ -104,6 +117,14 @@ class Key:
 
     def __repr__(self) -> str:
         return f"<Key {self.id} for {self.algorithm.name}>"
+
+
+def _is_for_signatures(jwk: Mapping[str, Any]) -> bool:
+    """Tell whether nothing says that it is for something else (RFC 7517 4.2, 4.3)."""
+    purposes = jwk.get("key_ops", ["verify"])
+    if jwk.get("use", "sig") != "sig" or not isinstance(purposes, list):
+        return False
+    return "sign" in purposes or "verify" in purposes
 
 
 def _algorithm(jwk: Mapping[str, Any]) -> Algorithm:
@@ -130,5 +151,14 @@ def _check_strength(jwk: Mapping[str, Any], algorithm: Algorithm) -> None:
         has = 8 * len(raw) if algorithm.is_symmetric else int.from_bytes(raw).bit_length()
         if has < algorithm.bits:
             raise ValueError(f"has {has} bits, {algorithm.name} needs {algorithm.bits}")
+        if not algorithm.is_symmetric and _exponent(jwk) < _LEAST_EXPONENT:
+            raise ValueError(f"has an exponent below {_LEAST_EXPONENT}")
         if algorithm.is_symmetric and not is_random(raw):
             raise ValueError("is not random: make one with `coatcheck signing-key`")
+
+
+def _exponent(jwk: Mapping[str, Any]) -> int:
+    try:
+        return int.from_bytes(base64url.decode(jwk["e"]))
+    except (KeyError, TypeError, ValueError):
+        raise ValueError("is no good RSA key") from None

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, Self, cast
 
+from coatcheck.core.hide import hidden
 from coatcheck.errors import ConfigurationError
 from coatcheck.tokens.algorithm import ALGORITHMS
 from coatcheck.tokens.key import Key
@@ -12,6 +13,7 @@ from coatcheck.tokens.strict_json import members
 
 _HOW = "make one with `coatcheck signing-key`, or by SigningKeys.new_key()"
 _MOST = 100
+_SECRET = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
 
 class Keys(Protocol):
@@ -122,7 +124,7 @@ class PublicKeys:
             raise ConfigurationError("jwks", f"holds {len(found)} keys, over {_MOST}")
         usable: list[Key] = []
         for jwk in found:
-            if "k" in jwk or "d" in jwk:
+            if not _SECRET.isdisjoint(jwk):
                 problem = "holds a secret key, which whoever checks tokens must not have"
                 raise ConfigurationError("jwks", problem)
             try:
@@ -140,9 +142,8 @@ class PublicKeys:
         Raises:
             ConfigurationError: see `PublicKeys`.
         """
-        raw = text.encode() if isinstance(text, str) else text
         try:
-            return cls(members(raw))
+            return cls(members(text.encode() if isinstance(text, str) else text))
         except ValueError as error:
             raise ConfigurationError("jwks", f"cannot be read: {error}") from None
 
@@ -165,9 +166,10 @@ def _listed(jwks: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _members(text: str, setting: str, number: int) -> dict[str, Any]:
     try:
-        return members(text.encode())
-    except ValueError:
-        is_pem = text.lstrip().startswith("-----BEGIN")
+        with hidden():
+            return members(text.encode())
+    except (ValueError, AttributeError):
+        is_pem = str(text).lstrip().startswith("-----BEGIN")
         what = "is PEM, not a JWK" if is_pem else "is no JWK, a JSON object on one line"
         problem = f"key {number} {what}; {_HOW}"
         raise ConfigurationError(setting, problem) from None
@@ -182,7 +184,11 @@ def _key(jwk: Mapping[str, Any], setting: str, number: int) -> Key:
 
 def _by_id(keys: Iterable[Key], setting: str) -> dict[str, Key]:
     found: dict[str, Key] = {}
+    materials = set[str]()
     for key in keys:
         if found.setdefault(key.id, key) is not key:
             raise ConfigurationError(setting, f"names two keys {key.id!r}")
+        if key.material in materials:
+            raise ConfigurationError(setting, f"holds the key {key.id!r} twice, for two purposes")
+        materials.add(key.material)
     return found

@@ -10,10 +10,17 @@ def members(raw: bytes) -> dict[str, Any]:
     Raises:
         ValueError: it is none, names a member twice, or holds what is no JSON.
     """
+    value, problem = None, ""
     try:
         value = json.loads(raw.decode(), object_pairs_hook=_once, parse_constant=_refuse)
     except RecursionError:
-        raise ValueError("this is nested too deeply") from None
+        problem = "this is nested too deeply"
+    except UnicodeDecodeError:
+        problem = "this is no UTF-8"
+    except json.JSONDecodeError as error:  # it holds the text, which may be a key: it stays here
+        problem = f"this is no JSON: {error.msg}"
+    if problem:
+        raise ValueError(problem)
     if not isinstance(value, dict):
         raise ValueError("this is no JSON object")
     return cast("dict[str, Any]", value)

@@ -64,7 +64,18 @@ class AccessTokenMiddleware:
         """Serve one request or one WebSocket."""
         if isinstance(self._checkpoint, ConfigurationError):
             await stop_the_start(self._checkpoint, scope, receive, send)
-        if scope["type"] not in ("http", "websocket"):
+        kind = scope["type"]
+        if kind == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if kind not in ("http", "websocket"):
+            raise RuntimeError(f"no access token comes with a {kind}")
+        try:
+            scope[CLAIMS] = await self._checkpoint.enter(list(scope["headers"]))
+        except Exception as error:
+            await _answer(error, scope, send)
+            return
+        if "session" in scope:  # whoever brought it answers errors, and undoes what was changed
             await self._app(scope, receive, send)
             return
         has_started = False
@@ -75,10 +86,19 @@ class AccessTokenMiddleware:
             await send(message)
 
         try:
-            scope[CLAIMS] = await self._checkpoint.enter(list(scope["headers"]))
             await self._app(scope, receive, sending)
         except Exception as error:
-            answer = None if has_started else reply(error)
-            if answer is None:
+            if has_started:
                 raise
-            await respond(scope, send, answer)
+            await _answer(error, scope, send)
+
+
+async def _answer(error: Exception, scope: Scope, send: Send) -> None:
+    """Answer an error, or leave it to whoever is outside.
+
+    Raises:
+        Exception: it is the application's.
+    """
+    if (answer := reply(error)) is None:
+        raise error
+    await respond(scope, send, answer)

@@ -1,6 +1,7 @@
 """Lets requests pass that have a good access token; written once for ASGI and WSGI."""
 
 import logging
+import time
 
 from coatcheck.core.claims import Claims
 from coatcheck.errors import ConfigurationError, InvalidToken, Unauthenticated
@@ -9,6 +10,9 @@ from coatcheck.tokens.verifier import Verifier
 from coatcheck.web.bearer import bearer_in
 from coatcheck.web.transport import Headers
 
+_HEADER = b"authorization"
+_QUIET = 1
+"""Seconds for which the same is not logged again: strangers decide how often it is so."""
 _log = logging.getLogger("coatcheck")
 
 
@@ -31,6 +35,7 @@ class Checkpoint:
         if not isinstance(sessions, Sessions | None):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("sessions", f"a {type(sessions).__name__} is no Sessions")
         self._verifier, self._sessions, self._optional = verifier, sessions, optional
+        self._quiet_until: dict[str, float] = {}
 
     async def enter(self, headers: Headers) -> Claims | None:
         """Return what the token of a request says; `None` where it has none, and needs none.
@@ -45,7 +50,9 @@ class Checkpoint:
         try:
             return await self._claims(headers)
         except InvalidToken as error:
-            _log.info("%s", error)
+            if (now := time.monotonic()) >= self._quiet_until.get(error.problem, 0):
+                self._quiet_until[error.problem] = now + _QUIET
+                _log.info("%s", error)
             raise
 
     async def _claims(self, headers: Headers) -> Claims | None:
@@ -54,6 +61,8 @@ class Checkpoint:
         except ValueError:
             raise InvalidToken("another authorization came with it") from None
         if token is None:
+            if any(b"bearer" in value.lower() for name, value in headers if name == _HEADER):
+                raise InvalidToken("it is not as Authorization has it")
             if self._optional:
                 return None
             raise Unauthenticated("the request has no access token")
