@@ -204,7 +204,7 @@ class Nodes(_Group):
         """Introduce nodes to each other, and wait until all know all."""
         for node in others:
             ask(first, "CLUSTER", "MEET", "127.0.0.1", node.port, self._buses[node.port])
-        until(lambda: all(self._known(one) == len(self.servers) for one in (first, *others)))
+        until(lambda: all(self._known(one) == len(self.servers) for one in self.servers))
 
     def is_well(self) -> bool:
         return all(b"cluster_state:ok" in ask(node, "CLUSTER", "INFO") for node in self.servers)
