@@ -1,11 +1,11 @@
 """Tokens as no issuer would make them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from coatcheck.core.base64url import encode
-from coatcheck.tokens import SigningKeys
+from coatcheck.tokens import Issuer, PublicKeys, SigningKeys, Verifier
 from coatcheck.tokens.key import Key
 
 ISSUER, AUDIENCE, NOW = "https://shop.example", "orders", 1_800_000_000
@@ -18,6 +18,18 @@ GOOD: dict[str, Any] = {
     "exp": NOW + 300,
     "jti": "one",
 }
+
+
+def issuer_by(clock: Callable[[], int], keys: SigningKeys) -> Issuer:
+    """Return an issuer whose time is that of the sessions."""
+    claims = ["name", "roles"]
+    return Issuer(ISSUER, keys, audience=AUDIENCE, claims=claims, clock=lambda: clock() / 1_000)
+
+
+def verifier_by(clock: Callable[[], int], keys: SigningKeys) -> Verifier:
+    """Return a service's verifier, by the public keys alone."""
+    public = PublicKeys(keys.jwks())
+    return Verifier(ISSUER, audience=AUDIENCE, keys=public, clock=lambda: clock() / 1_000)
 
 
 def signing(algorithm: str) -> SigningKeys:

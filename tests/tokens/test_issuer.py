@@ -13,10 +13,10 @@ from coatcheck import BlockingSessions, Keyring, MemoryStore, Policy, Sealed, Se
 from coatcheck.core.base64url import decode
 from coatcheck.errors import ConfigurationError, InvalidToken, StepUpRequired, Unauthenticated
 from coatcheck.testing import Clock
-from coatcheck.tokens import Issuer, PublicKeys, SigningKeys, Verifier
+from coatcheck.tokens import Issuer, SigningKeys, Verifier
 from coatcheck.tokens.algorithm import ALGORITHMS
 from coatcheck.waiting import finish
-from tests.tokens.forge import AUDIENCE, GOOD, ISSUER, NOW, forge, signing
+from tests.tokens.forge import AUDIENCE, GOOD, ISSUER, NOW, forge, issuer_by, signing, verifier_by
 
 KEYS = signing("ES256")
 
@@ -35,14 +35,12 @@ def sessions(clock: Clock) -> Iterator[BlockingSessions]:
 
 @pytest.fixture
 def issuer(clock: Clock) -> Issuer:
-    claims = ["name", "roles"]
-    return Issuer(ISSUER, KEYS, audience=AUDIENCE, claims=claims, clock=lambda: clock() / 1_000)
+    return issuer_by(clock, KEYS)
 
 
 @pytest.fixture
 def verifier(clock: Clock) -> Verifier:
-    keys = PublicKeys(KEYS.jwks())
-    return Verifier(ISSUER, audience=AUDIENCE, keys=keys, clock=lambda: clock() / 1_000)
+    return verifier_by(clock, KEYS)
 
 
 @pytest.fixture

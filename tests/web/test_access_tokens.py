@@ -23,12 +23,12 @@ from starlette.websockets import WebSocket
 from coatcheck import BlockingSessions, MemoryStore, Sessions, Token
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Unauthenticated
 from coatcheck.testing import Clock
-from coatcheck.tokens import Issuer, PublicKeys, Verifier
+from coatcheck.tokens import Issuer, Verifier
 from coatcheck.web.access import asgi, refusal, wsgi
 from coatcheck.web.asgi import SessionMiddleware
 from coatcheck.web.environ import Environ
 from coatcheck.web.fastapi import CurrentClaims
-from tests.tokens.forge import AUDIENCE, ISSUER, NOW, forge, signing
+from tests.tokens.forge import NOW, forge, issuer_by, signing, verifier_by
 from tests.web.app import shop
 from tests.web.client import Client, Reply
 
@@ -45,13 +45,12 @@ def clock() -> Clock:
 
 @pytest.fixture
 def verifier(clock: Clock) -> Verifier:
-    keys = PublicKeys(KEYS.jwks())
-    return Verifier(ISSUER, audience=AUDIENCE, keys=keys, clock=lambda: clock() / 1_000)
+    return verifier_by(clock, KEYS)
 
 
 @pytest.fixture
 def issuer(clock: Clock) -> Issuer:
-    return Issuer(ISSUER, KEYS, audience=AUDIENCE, claims=["roles"], clock=lambda: clock() / 1_000)
+    return issuer_by(clock, KEYS)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def lifetime_of(terms: Terms, expires_at: int, now: float) -> int:
     return max(0, int(min(terms.lifetime, expires_at / 1_000 - now)))
 
 
-def claims_of(
+def claims_for(
     record: Record, actor: str | None, terms: Terms, *, id: str, now: int, lifetime: int
 ) -> Mapping[str, Any]:
     """Return the claims of a token.

@@ -8,7 +8,7 @@ from typing import Any
 
 from coatcheck.core import base64url
 from coatcheck.core.claims import REGISTERED
-from coatcheck.core.issuance import Terms, claims_of, lifetime_of
+from coatcheck.core.issuance import Terms, claims_for, lifetime_of
 from coatcheck.core.session import Session
 from coatcheck.errors import ConfigurationError, Unauthenticated
 from coatcheck.tokens.compact import LONGEST, write
@@ -116,7 +116,9 @@ class Issuer:
         if lifetime < 1:
             raise Unauthenticated(f"the session of {subject!r} is about to be over")
         id = base64url.encode(os.urandom(16))
-        said = claims_of(record, session.actor, self._terms, id=id, now=int(now), lifetime=lifetime)
+        said = claims_for(
+            record, session.actor, self._terms, id=id, now=int(now), lifetime=lifetime
+        )
         text = write({**(claims or {}), **said}, self.keys.first)
         if len(text) > LONGEST:
             raise ValueError(f"the token has {len(text)} characters, over {LONGEST}")

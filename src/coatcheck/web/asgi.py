@@ -212,6 +212,11 @@ def require_alone(scope: Scope, adapter: str) -> None:
         raise two(outer, adapter)
 
 
+def has_session(scope: Scope) -> bool:
+    """Tell whether a session of ours is around: it answers errors, and undoes what was changed."""
+    return _ADAPTER in scope
+
+
 def refuse(scope: Scope, error: Exception) -> None:
     """Have an error of the session answered, in place of what a framework makes of it."""
     scope[_REFUSED] = error

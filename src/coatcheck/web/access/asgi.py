@@ -9,7 +9,7 @@ from coatcheck.tokens.verifier import Verifier
 from coatcheck.web.access.checkpoint import Checkpoint
 from coatcheck.web.access.claims import CLAIMS, claims_in
 from coatcheck.web.access.refusal import reply
-from coatcheck.web.asgi import App, Message, Receive, Scope, Send, respond
+from coatcheck.web.asgi import App, Message, Receive, Scope, Send, has_session, respond
 from coatcheck.web.lifespan import made_or_error, stop_the_start
 
 
@@ -75,7 +75,7 @@ class AccessTokenMiddleware:
         except Exception as error:
             await _answer(error, scope, send)
             return
-        if "session" in scope:  # whoever brought it answers errors, and undoes what was changed
+        if has_session(scope):
             await self._app(scope, receive, send)
             return
         has_started = False
