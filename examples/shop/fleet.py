@@ -1,9 +1,10 @@
 """Three servers, the balancer and a service, as child processes that never outlive this one."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Final, Self
 from urllib.parse import urlsplit
 
@@ -62,8 +63,8 @@ class Fleet:
         self.servers = {name: _url(each) for name, each in zip(names, servers, strict=True)}
         self.children: dict[str, Child] = {}
         self._log = log
-        self._environment = {"STORE": store, KEYS: SigningKeys.new_key(), SHOP: self.url}
-        self._environment |= {VARIABLE: str(clock)} if clock else {}
+        self._time = {VARIABLE: str(clock)} if clock else {}
+        self._secrets = {"STORE": store, KEYS: SigningKeys.new_key()}
 
     def __enter__(self) -> Self:
         try:
@@ -79,18 +80,27 @@ class Fleet:
     def _start(self) -> None:
         for name, url in self.servers.items():
             kind = self._kinds[name]
-            self._launch(name, "examples.shop.server", url, "--name", name, "--kind", kind)
+            options = "--name", name, "--kind", kind
+            self._launch(name, "examples.shop.server", url, *options, knows=self._secrets)
         for name, url in self.servers.items():
             self._wait(name, url)
         self._launch("balancer", "examples.shop.balancer", self.url, *self.servers.values())
         self._wait("balancer", self.url)
-        self._launch(PARCELS, "examples.shop.parcels", self.parcels)
+        self._launch(PARCELS, "examples.shop.parcels", self.parcels, knows={SHOP: self.url})
         self._wait(PARCELS, self.parcels)
 
-    def _launch(self, name: str, module: str, url: str, *arguments: str) -> None:
-        port = str(urlsplit(url).port)
+    def _launch(
+        self,
+        name: str,
+        module: str,
+        url: str,
+        *arguments: str,
+        knows: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Start a process; it `knows` what is in its environment, and nothing of the others'."""
+        port, environment = str(urlsplit(url).port), {**self._time, **knows}
         self.children[name] = Child(
-            module, "--port", port, *arguments, environment=self._environment, log=self._log
+            module, "--port", port, *arguments, environment=environment, log=self._log
         )
 
     def _wait(self, name: str, url: str) -> None:

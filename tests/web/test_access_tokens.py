@@ -24,6 +24,7 @@ from coatcheck import BlockingSessions, MemoryStore, Sessions, Token
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Unauthenticated
 from coatcheck.testing import Clock
 from coatcheck.tokens import Issuer, Verifier
+from coatcheck.web import wsgi as of_wsgi
 from coatcheck.web.access import asgi, refusal, wsgi
 from coatcheck.web.asgi import SessionMiddleware
 from coatcheck.web.environ import Environ
@@ -324,6 +325,22 @@ async def test_a_refused_request_changes_no_session(
     inner.add_middleware(SessionMiddleware, sessions=sessions)
     reply = await Client(inner).get("/change", bearer(token))
     assert (reply.status, reply.cookies, await store.count(None)) == (401, [], 0)
+
+
+async def test_a_refused_request_changes_no_session_under_wsgi(
+    verifier: Verifier, token: str, blocking: BlockingSessions
+) -> None:
+    def change(environ: Environ, _: Any) -> Iterable[bytes]:
+        of_wsgi.session_of(environ)["n"] = 1
+        wsgi.claims_of(environ).require(level=3)
+        return []
+
+    inner: Any = wsgi.AccessTokenMiddleware(change, verifier=verifier)
+    outer: Any = of_wsgi.SessionMiddleware(inner, sessions=blocking)
+    adapted: Any = WSGIMiddleware(outer)
+    before = blocking.count()
+    reply = await Client(adapted).get("/change", bearer(token))
+    assert (reply.status, reply.cookies, blocking.count()) == (401, [], before)
 
 
 async def test_a_session_and_a_token_may_both_be_there(

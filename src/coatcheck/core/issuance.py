@@ -27,7 +27,7 @@ def lifetime_of(terms: Terms, expires_at: int, now: float) -> int:
         expires_at: when that is over, milliseconds since 1970.
         now: seconds since 1970.
     """
-    return max(0, int(min(terms.lifetime, expires_at / 1_000 - now)))
+    return int(min(terms.lifetime, expires_at / 1_000 - now))
 
 
 def claims_for(

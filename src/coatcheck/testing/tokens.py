@@ -35,12 +35,13 @@ def access_token(
     if not isinstance(keys := verifier._keys, _TestKeys):  # pyright: ignore[reportPrivateUsage]
         keys = verifier._keys = _TestKeys(verifier)  # pyright: ignore[reportPrivateUsage]
     expected, now = verifier._expected, int(verifier._clock())  # pyright: ignore[reportPrivateUsage]
+    expires = now + lifetime - (int(expected.leeway) if lifetime < 0 else 0)
     said = {
         "iss": expected.issuer,
         "aud": expected.audience,
         "sub": subject,
-        "iat": now + min(lifetime, 0) - 60 * (lifetime < 0),
-        "exp": now + lifetime - int(expected.leeway) * (lifetime < 0),
+        "iat": min(now, expires),
+        "exp": expires,
         "jti": base64url.encode(os.urandom(16)),
         "auth_time": now,
         "acr": f"aal{assurance}",

@@ -78,15 +78,8 @@ class Key:
     @staticmethod
     def make(algorithm: Algorithm) -> dict[str, Any]:
         """Return a new key as a JWK: secret, from the system's generator (ASVS 5.0 V11.5.1)."""
-        key: JoseKey
-        if algorithm.is_symmetric:
-            key = OctKey.generate_key(algorithm.bits)
-        elif algorithm.kty == "RSA":
-            key = RSAKey.generate_key(algorithm.bits)
-        elif algorithm.kty == "EC":
-            key = ECKey.generate_key("P-256")
-        else:
-            key = OKPKey.generate_key("Ed25519")
+        kind: Any = _KINDS[algorithm.kty]
+        key: JoseKey = kind.generate_key(algorithm.curve or algorithm.bits)
         # A symmetric key's thumbprint would tell who guesses it that they are right.
         id = base64url.encode(os.urandom(12)) if algorithm.is_symmetric else key.thumbprint()
         return {**key.as_dict(private=True), "alg": algorithm.name, "kid": id, "use": "sig"}
@@ -144,21 +137,18 @@ def _check_strength(jwk: Mapping[str, Any], algorithm: Algorithm) -> None:
     if algorithm.curve and jwk.get("crv") != algorithm.curve:
         raise ValueError(f"is not on the curve {algorithm.curve}, as {algorithm.name} needs")
     if algorithm.bits:
-        try:
-            raw = base64url.decode(jwk["k" if algorithm.is_symmetric else "n"])
-        except (KeyError, TypeError, ValueError):
-            raise ValueError(f"is no good {algorithm.kty} key") from None
+        raw = _part(jwk, "k" if algorithm.is_symmetric else "n")
         has = 8 * len(raw) if algorithm.is_symmetric else int.from_bytes(raw).bit_length()
         if has < algorithm.bits:
             raise ValueError(f"has {has} bits, {algorithm.name} needs {algorithm.bits}")
-        if not algorithm.is_symmetric and _exponent(jwk) < _LEAST_EXPONENT:
-            raise ValueError(f"has an exponent below {_LEAST_EXPONENT}")
         if algorithm.is_symmetric and not is_random(raw):
             raise ValueError("is not random: make one with `coatcheck signing-key`")
+        if not algorithm.is_symmetric and int.from_bytes(_part(jwk, "e")) < _LEAST_EXPONENT:
+            raise ValueError(f"has an exponent below {_LEAST_EXPONENT}")
 
 
-def _exponent(jwk: Mapping[str, Any]) -> int:
+def _part(jwk: Mapping[str, Any], name: str) -> bytes:
     try:
-        return int.from_bytes(base64url.decode(jwk["e"]))
+        return base64url.decode(jwk[name])
     except (KeyError, TypeError, ValueError):
-        raise ValueError("is no good RSA key") from None
+        raise ValueError(f"is no good {jwk['kty']} key") from None

@@ -167,8 +167,7 @@ class _Response:
 
     def _replace(self, answer: Answer) -> Iterable[bytes]:
         self.has_started = True
-        status = f"{answer.status} {responses[answer.status]}"
-        self._start_response(status, text(answer.headers))
+        self._start_response(status_line(answer), text(answer.headers))
         return [answer.body]
 
     def _write_now(self, data: bytes) -> None:
@@ -222,6 +221,11 @@ class _Body:
                 self._response.exchange.report_unsaved()
             else:
                 finish(self._response.exchange.leave())
+
+
+def status_line(answer: Answer) -> str:
+    """Return the status of an answer as `start_response` takes it."""
+    return f"{answer.status} {responses[answer.status]}"
 
 
 def _is_whole(body: Iterable[bytes], environ: Environ) -> bool:

@@ -75,20 +75,17 @@ class AccessTokenMiddleware:
         except Exception as error:
             await _answer(error, scope, send)
             return
-        if has_session(scope):
-            await self._app(scope, receive, send)
-            return
-        has_started = False
+        is_left = has_session(scope)  # to it, which undoes what the request changed
 
         async def sending(message: Message) -> None:
-            nonlocal has_started
-            has_started = True
+            nonlocal is_left
+            is_left = True
             await send(message)
 
         try:
             await self._app(scope, receive, sending)
         except Exception as error:
-            if has_started:
+            if is_left:
                 raise
             await _answer(error, scope, send)
 

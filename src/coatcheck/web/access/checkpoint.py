@@ -26,7 +26,7 @@ class Checkpoint:
         optional: whether requests without a token pass as well. One with a bad token never does.
 
     Raises:
-        ConfigurationError: `verifier` is none.
+        ConfigurationError: `verifier` or `sessions` is of another type.
     """
 
     def __init__(self, verifier: Verifier, sessions: Sessions | None, *, optional: bool) -> None:

@@ -26,11 +26,11 @@ def reply(error: Exception) -> Answer | None:
     """Return the response to an error, `None` for errors that are the application's."""
     if isinstance(error, StoreUnavailable):
         return json_answer(503, _AWAY, headers=[(b"retry-after", b"2")])
-    if isinstance(error, Unauthenticated):
-        is_missing = not isinstance(error, InvalidToken | StepUpRequired)
-        found = json_answer(401, _NONE) if is_missing else answer(error)
-        if found is not None:
-            asked = challenge(error, b"Bearer") or b"Bearer"
-            more = [(b"www-authenticate", asked), (b"cache-control", b"no-store")]
-            return found._replace(headers=[*found.headers, *more])
-    return answer(error)
+    is_told = isinstance(error, InvalidToken | StepUpRequired)
+    is_missing = isinstance(error, Unauthenticated) and not is_told
+    found = json_answer(401, _NONE) if is_missing else answer(error)
+    if found is None or found.status != 401:
+        return found
+    asked = challenge(error, b"Bearer") or b"Bearer"
+    more = [(b"www-authenticate", asked), (b"cache-control", b"no-store")]
+    return found._replace(headers=[*found.headers, *more])

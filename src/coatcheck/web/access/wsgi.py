@@ -1,7 +1,6 @@
 """Access tokens for WSGI applications: Flask, Django, any other."""
 
 from collections.abc import Iterable
-from http.client import responses
 from typing import Any
 
 from coatcheck.blocking import BlockingSessions
@@ -12,9 +11,9 @@ from coatcheck.waiting import finish
 from coatcheck.web.access.checkpoint import Checkpoint
 from coatcheck.web.access.claims import CLAIMS, claims_in
 from coatcheck.web.access.refusal import reply
-from coatcheck.web.environ import Environ, headers
+from coatcheck.web.environ import Environ, entered, headers
 from coatcheck.web.transport import text
-from coatcheck.web.wsgi import App, Start
+from coatcheck.web.wsgi import App, Start, status_line
 
 
 def claims_of(environ: Environ) -> Claims:
@@ -53,19 +52,32 @@ class AccessTokenMiddleware:
 
     def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
         """Serve one request."""
-        has_started = False
+        is_left = entered(environ) is not None  # to it, which undoes what the request changed
 
         def starting(*args: Any) -> Any:
-            nonlocal has_started
-            has_started = True
+            nonlocal is_left
+            is_left = True
             return start_response(*args)
 
         try:
             environ[CLAIMS] = finish(self._checkpoint.enter(headers(environ)))
+        except Exception as error:
+            return _answer(error, start_response)
+        try:
             return self._app(environ, starting)
         except Exception as error:
-            answer = None if has_started else reply(error)
-            if answer is None:
+            if is_left:
                 raise
-            start_response(f"{answer.status} {responses[answer.status]}", text(answer.headers))
-            return [answer.body]
+            return _answer(error, start_response)
+
+
+def _answer(error: Exception, start_response: Start) -> Iterable[bytes]:
+    """Answer an error, or leave it to whoever is outside.
+
+    Raises:
+        Exception: it is the application's.
+    """
+    if (answer := reply(error)) is None:
+        raise error
+    start_response(status_line(answer), text(answer.headers))
+    return [answer.body]
